@@ -1,0 +1,55 @@
+/* Every ceiling of the product in one list: name, value, unit, reason. Whoever passes one gets a sentence that names it. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* webhooks/ */
+#define LIMIT_WEBHOOK_BYTES (25u * 1024u * 1024u) /* GitHub sends no larger payload */
+#define LIMIT_HEADER_BYTES (16u * 1024u)          /* all request headers together */
+#define LIMIT_JSON_DEPTH 64u                      /* GitHub's payloads stay below 12 */
+#define LIMIT_JSON_VALUES 2000000u                /* values in one document: bounds the memory of a parse */
+#define LIMIT_INTAKE_HEADER_MS 10000u             /* a sender must finish its headers */
+#define LIMIT_INTAKE_BODY_MS 30000u               /* and its body; GitHub itself gives up after 10 s */
+#define LIMIT_INTAKE_CONNECTIONS 4096u            /* open sockets: bounds descriptors */
+#define LIMIT_INTAKE_INFLIGHT_BYTES (256u * 1024u * 1024u) /* bodies in memory before 503 is answered */
+#define LIMIT_DB_BATCH 256u                       /* requests in one group commit */
+#define LIMIT_DB_QUEUE 16384u                     /* requests waiting for the writer */
+
+/* plan/ */
+#define LIMIT_CONFIG_BYTES (1u * 1024u * 1024u) /* sluice.yaml, sluice-server.yaml */
+#define LIMIT_CONFIG_DEPTH 32u
+#define LIMIT_CONFIG_ALIASES 64u                  /* YAML aliases: no expansion bombs */
+#define LIMIT_PROJECTS 20000u                     /* per repository */
+#define LIMIT_RUN_JOBS 1000u                      /* projects in one run */
+#define LIMIT_HCL_FILE_BYTES (4u * 1024u * 1024u) /* one *.tf file */
+#define LIMIT_MODULE_DEPTH 64u                    /* local modules calling local modules */
+#define LIMIT_GLOB_BYTES 1024u
+#define LIMIT_NAME_BYTES 200u                     /* project, workspace */
+#define LIMIT_PATH_BYTES 1024u                    /* a path in the repository */
+#define LIMIT_PLAN_JSON_BYTES (256u * 1024u * 1024u)
+#define LIMIT_DIFF_BYTES (256u * 1024u)           /* rendered diff of one project, kept in the database */
+#define LIMIT_COMMENT_BYTES 65536u                /* GitHub refuses more characters in a comment body */
+#define LIMIT_STATUS_DESCRIPTION 140u             /* GitHub refuses more characters */
+#define LIMIT_COMMAND_BYTES 4096u                 /* of a comment that are looked at */
+
+/* trees and git */
+#define LIMIT_TREE_ENTRIES 200000u
+#define LIMIT_TREE_BYTES (1024u * 1024u * 1024u)
+#define LIMIT_TREE_DEPTH 64u
+#define LIMIT_BLOB_BYTES (64u * 1024u * 1024u)
+#define LIMIT_PROJECT_ENTRIES 2000u               /* in one project directory: each is one mount of the box */
+
+/* runner/ */
+#define LIMIT_FRAME_BYTES (1u * 1024u * 1024u)
+#define LIMIT_STATE_BYTES (64u * 1024u * 1024u)   /* one managed state */
+#define LIMIT_PLAN_BYTES (256u * 1024u * 1024u)   /* one plan file */
+#define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
+
+/* github/ */
+#define LIMIT_GITHUB_BODY_BYTES (32u * 1024u * 1024u) /* one API answer */
+#define LIMIT_GITHUB_PAGES 40u
+#define LIMIT_GITHUB_TRIES 12u                    /* attempts for one effect before it is told and left */
+#define LIMIT_WRITES_BURST 5u                     /* content writes at once, then one a second: GitHub allows 80 a minute */
+#define LIMIT_RUN_EDITS 34u                       /* comment edits of one run: keeps a run of 100 projects at 40 writes */
+#define LIMIT_RUN_STATUSES 20u                    /* projects that get a status of their own */
+
+#endif

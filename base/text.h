@@ -1,0 +1,38 @@
+/* Text: what several parsers and writers need. No locale. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool text_is_utf8(const char *s, size_t len);
+/* Appends s with invalid UTF-8 replaced by U+FFFD and control characters (but \n and \t), bidi controls and ESC sequences left out. */
+void text_clean(struct buf *out, const char *s, size_t len);
+bool text_starts(const char *s, const char *prefix);
+bool text_ends(const char *s, const char *suffix);
+bool text_same_case(const char *a, const char *b); /* ASCII, case-insensitive */
+/* The candidate nearest to word by edit distance, if near enough to be a slip (at most a third of its length); else NULL. */
+const char *text_nearest(const char *word, const char *const *candidates, size_t n);
+/* Whole decimal number in [min, max]. */
+int text_int(const char *s, int64_t min, int64_t max, int64_t *ret, struct err *err) MUST_CHECK;
+/* "30s", "5m", "2h", "150ms" -> milliseconds. */
+int text_duration(const char *s, int64_t *ret_ms, struct err *err) MUST_CHECK;
+/* "1GiB", "64MiB", "4KiB", "100" -> bytes. */
+int text_size(const char *s, int64_t *ret_bytes, struct err *err) MUST_CHECK;
+/* "41 s", "3 min 20 s", "1 h 2 min" for people. */
+void text_took(struct buf *out, int64_t ms);
+/* Number of Unicode characters in valid UTF-8. */
+size_t text_chars(const char *s, size_t len);
+/* Largest prefix length <= max_bytes that does not cut a character. */
+size_t text_cut(const char *s, size_t len, size_t max_bytes);
+void text_hex(struct buf *out, const void *bytes, size_t len);
+/* Percent-encodes everything but unreserved characters (RFC 3986), for one path segment or query value. */
+void text_url_segment(struct buf *out, const char *s);
+/* HTML text and attribute escaping. */
+void text_html(struct buf *out, const char *s, size_t len);
+/* FNV-1a, for hash tables of ours. */
+uint64_t text_hash(const void *bytes, size_t len);
+
+#endif
