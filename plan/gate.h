@@ -1,0 +1,59 @@
+/* The gate: may this pull request be applied now? Step 4. A pure, table-driven function: facts in, list out. Unknown is no.
+ * (The issue on the gate adds rulesets, CODEOWNERS, signatures and queues as further facts.) */
+#ifndef PLAN_GATE_H
+#define PLAN_GATE_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
+
+struct gate_facts {
+	enum tri open, draft, merged;       /* the pull request */
+	enum tri head_is_planned;           /* live head == head of the plans */
+	enum tri base_protected;            /* base_ref is a protected branch */
+	const char *base_ref;
+	enum tri mergeable;                 /* GitHub's answer; unknown while it computes */
+	const char *mergeable_state;        /* for the sentence; NULL */
+	enum tri may_apply;                 /* role of the person who asks */
+	const char *asker;
+	enum tri reviews_read;
+	int approvals;                      /* distinct people: latest review APPROVED on the head commit, write permission, not the author */
+	int approvals_needed;
+	bool stale_approvals;               /* some approve an older commit */
+	int changes_requested;              /* people whose latest review asks for changes */
+	enum tri checks_ok;                 /* other people's checks and statuses on head */
+	bool checks_needed;
+	const char *checks_failing;         /* names, for the sentence */
+	enum tri up_to_date;
+	bool up_to_date_needed;
+	int64_t projects, planned, failed, running; /* of the run for the live head */
+	const char *unplanned;              /* names not planned, "`dns`, `web`" */
+	const char *lock_holder;            /* "#12" when another pull request's apply holds a project; NULL */
+	const char *lock_project;
+	const char *failed_fact;            /* first API call that could not be read, for "unknown" sentences; NULL */
+};
+
+enum gate_mark { GATE_YES, GATE_NO, GATE_UNKNOWN };
+
+struct gate_item {
+	enum gate_mark mark;
+	char *name;     /* "approved", "checks", "up to date", "protected", ... */
+	char *sentence; /* what is missing, who can give it, the words to type */
+};
+
+struct gate_verdict {
+	bool open;
+	struct gate_item *items;
+	size_t n;
+};
+
+void gate_evaluate(const struct gate_facts *f, struct gate_verdict *ret);
+void gate_verdict_free(struct gate_verdict *v);
+/* First line for the headline: "1 approval is missing". */
+const char *gate_first_no(const struct gate_verdict *v);
+
+#endif

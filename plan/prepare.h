@@ -1,0 +1,75 @@
+/* Preparing a run: from a head commit to the projects it touches, with their files exported. Steps 4 and 7, in a child process
+ * (`sluice prepare`, request on stdin, result on stdout, both JSON) because git and hashing block.
+ *
+ * fetch base and pull/N/head into the bare mirror (skipped for what is there) -> merge base -> sluice.yaml from the base commit ->
+ * changed paths (tree diff, renames, deletions) -> index of directories, modules and projects at head (kept beside the mirror, brought
+ * up to date by a tree diff) -> affected projects -> export their inputs into tree_dir. */
+#ifndef PLAN_PREPARE_H
+#define PLAN_PREPARE_H
+
+#include "base/git.h"
+#include "plan/config.h"
+
+struct prepare_request {
+	char *server_file;      /* path of sluice-server.yaml: defaults, overrides */
+	char *mirror_dir;       /* data_dir/mirrors/REPO_ID.git */
+	char *trees_dir;        /* data_dir/trees/REPO_ID */
+	char *clone_url;
+	char *token;            /* NULL: none. A secret: stdin only */
+	int64_t pull_number;
+	char *base_ref;         /* "main" */
+	char *head_sha;         /* of the pull request; NULL for apply */
+	char *merge_sha;        /* apply: the merge commit to export; NULL for plan */
+	struct strlist only_projects; /* names (-p); empty: the affected ones */
+	struct strlist only_dirs;     /* -d */
+	char *only_workspace;         /* -w */
+	bool fetch_only;        /* just bring the mirror up to date */
+};
+
+struct prepared_project {
+	char *name, *dir, *workspace;
+	enum engine_kind engine;
+	enum apply_mode apply;
+	bool requires_approved, requires_checks, requires_up_to_date;
+	int approvals;
+	struct strlist depends_on;
+	bool deleted;       /* its directory is gone at head */
+	bool needs_init;    /* has providers, modules or a backend */
+	bool managed_state; /* no backend, or local */
+	char *backend;      /* "s3", NULL when none */
+	char *reason;       /* "network/main.tf changed", "modules/vpc/main.tf changed (module modules/vpc)" */
+	char *inputs;       /* sha256 over every exported input (path and git id): equal inputs, equal plan */
+	char *error;        /* refused with this sentence (state file tracked in git, symlinked directory ...), NULL: may run */
+};
+
+struct prepare_result {
+	char base_sha[GIT_OID_HEX + 1], head_sha[GIT_OID_HEX + 1], merge_base[GIT_OID_HEX + 1];
+	bool base_moved;     /* base_sha != merge_base: the branch is behind */
+	bool config_present; /* sluice.yaml in the base commit */
+	bool config_changed; /* the pull request edits it: takes effect after merge */
+	struct config_errors config_errors; /* of the base commit's file: then no project is listed */
+	struct config_errors head_errors;   /* of the pull request's own version, when it changes it */
+	char *tree_dir;      /* the exported tree */
+	struct prepared_project *projects; /* affected, in name order */
+	size_t projects_n;
+	size_t untouched;    /* projects that the change leaves alone */
+	struct strlist unknown; /* names and directories of only_* that no project has */
+	uint64_t fetched_bytes;
+	int64_t took_ms;
+};
+
+int prepare_request_write(const struct prepare_request *r, struct buf *out);
+int prepare_request_read(const char *bytes, size_t len, struct prepare_request *ret, struct err *err) MUST_CHECK;
+void prepare_request_free(struct prepare_request *r);
+int prepare_result_write(const struct prepare_result *r, struct buf *out);
+int prepare_result_read(const char *bytes, size_t len, struct prepare_result *ret, struct err *err) MUST_CHECK;
+void prepare_result_free(struct prepare_result *r);
+
+/* Does the work (blocking). Errors: ERR_UNAVAILABLE (fetch: try again), ERR_NOT_FOUND (commit gone), ERR_LIMIT ... */
+int prepare_run(const struct prepare_request *req, struct prepare_result *ret, struct err *err) MUST_CHECK;
+/* The child: reads a request from stdin, prints {"ok":true,"result":...} or {"ok":false,"code":..,"error":..}; returns the exit status. */
+int prepare_main(void);
+/* The parent's side of that: parses what the child printed. */
+int prepare_answer_read(const char *bytes, size_t len, struct prepare_result *ret, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,64 @@
+/* Saying: a view of one pull request -> the comment's Markdown, and the texts of statuses. Step 9. Pure. See docs/comment.md for the rules.
+ *
+ * Nothing in the result can be forged by plan output: fences outgrow their content, mentions, HTML, control and bidi characters are
+ * disarmed. Always at most LIMIT_COMMENT_BYTES characters: folded parts shrink first and are linked; the table never goes (with many
+ * projects its rows become terser). */
+#ifndef PLAN_RENDER_H
+#define PLAN_RENDER_H
+
+#include "plan/gate.h"
+#include "plan/summary.h"
+
+enum view_state { /* of one project */
+	VIEW_QUEUED, VIEW_RUNNING, VIEW_PLANNED, VIEW_FAILED, VIEW_CANCELLED, VIEW_REFUSED,
+	VIEW_APPLYING, VIEW_APPLIED, VIEW_APPLY_FAILED, VIEW_UNKNOWN /* interrupted: outcome unknown */, VIEW_DELETED,
+};
+
+struct view_project {
+	const char *name;
+	enum view_state state;
+	const struct plan_summary *summary; /* NULL until planned */
+	const char *diff;                   /* NULL; text for a diff block */
+	const char *error;                  /* failed, refused, unknown: text from an engine or from us */
+	const char *waiting_for;            /* queued behind this project */
+	const char *log_url;
+	const char *reason;                 /* why it is affected */
+	int64_t took_ms;                    /* finished */
+	int64_t running_ms;
+	const char *state_note;             /* "state: serial 4 kept" after an apply; NULL */
+};
+
+enum view_phase { VIEW_PLANNING, VIEW_PLAN_DONE, VIEW_APPLY_ASKED, VIEW_APPLYING_RUN, VIEW_APPLY_DONE };
+
+struct view {
+	enum view_phase phase;
+	const char *head_sha, *base_ref, *merge_sha; /* merge_sha: apply phases once merged */
+	const struct view_project *projects;
+	size_t projects_n;
+	size_t untouched;
+	const struct gate_verdict *gate;   /* NULL: not shown */
+	const char *refused;               /* an apply that was refused: "apply asked by @x: refused, ..." headline part; NULL */
+	const char *const *notes;          /* plain sentences: superseded plans, configuration takes effect after merge */
+	size_t notes_n;
+	const char *config_errors;         /* "sluice.yaml:3:5: ..." lines; then there are no projects */
+	const char *error;                 /* the run itself failed: one sentence */
+	const char *run_url, *help_url;
+	int64_t run_id;
+	const char *engines;               /* "terraform 1.11.4" */
+	const char *sandbox;               /* "bubblewrap, no network" */
+	const char *expires;               /* "2026-11-23 14:00 UTC", NULL */
+};
+
+void render_comment(const struct view *v, struct buf *out);
+/* One line, at most LIMIT_STATUS_DESCRIPTION characters. */
+void render_headline(const struct view *v, struct buf *out);               /* the verdict in words, no Markdown */
+void render_project_line(const struct view_project *p, struct buf *out);   /* "2 to add, 1 to change" */
+void render_help(const char *error, const char *bot_name, struct buf *out); /* answer to `help` and to unknown commands */
+/* Text from outside inside Markdown, outside code: escapes, disarms @, HTML, links, control and bidi characters. */
+void render_text(struct buf *out, const char *s);
+/* Text from outside in an inline code span of sufficient back-ticks. */
+void render_code(struct buf *out, const char *s);
+/* A fenced block with a fence longer than any run of back-ticks inside. */
+void render_fence(struct buf *out, const char *lang, const char *s, size_t len);
+
+#endif

@@ -1,0 +1,79 @@
+/* What a job runner is told, and what it leaves behind. Step 7. Both are JSON files in the job's directory data_dir/jobs/ID:
+ *
+ *   spec.json    written by the daemon before the runner starts (no secrets)
+ *   lock         flock'ed by the runner while it lives: how a restarted daemon knows
+ *   log          everything the engine printed, as it came, capped; readable while it runs
+ *   plan.enc     the plan file, sealed with the job key (plan phase)
+ *   state.enc, state.json   latest managed state seen, sealed, and its facts (apply phase); replaced atomically as the engine writes
+ *   point        exists, fsynced, from the moment before an engine that changes the world is started: the point of no return
+ *   exit.json    the exit record, fsynced: written last; the job is over when it exists
+ *
+ * Sealing: AES-256-GCM under the job key, which arrives on stdin (32 bytes, the first frame) and never touches the disk;
+ * aad is "sluice job ID plan" / "sluice job ID state". A state or plan that goes in was sealed by another job: its key and aad follow as
+ * further frames (see runner/runner.h). */
+#ifndef RUNNER_SPEC_H
+#define RUNNER_SPEC_H
+
+#include "base/mem.h"
+#include "runner/engine.h"
+
+enum job_phase { PHASE_PLAN, PHASE_APPLY, PHASE_DRIFT };
+const char *job_phase_name(enum job_phase phase);
+int job_phase_parse(const char *word, enum job_phase *ret, struct err *err) MUST_CHECK;
+
+struct job_spec {
+	int64_t job_id, run_id;
+	enum job_phase phase;
+	char *project, *dir, *workspace; /* dir: relative to the tree, "." is the root */
+	enum engine_kind engine;
+	char *engine_path, *engine_version;
+	char *tree_dir;    /* exported files, read-only, shared */
+	char *job_dir;
+	char *mirror_dir;  /* provider mirror, NULL: none */
+	char *socket_path; /* the daemon's listener: the runner connects (and connects again after a restart) and sends frames */
+	bool needs_init;
+	bool managed_state;
+	char *state_in;    /* sealed state file, NULL: no state yet */
+	char *state_in_aad;
+	char *plan_in;     /* apply: sealed plan file */
+	char *plan_in_aad;
+	char *plan_in_sha256; /* of the clear plan bytes: what was reviewed */
+	char *changes_sha256; /* unused until a plan is made again on main; may be NULL */
+	int64_t timeout_ms;
+	int64_t output_max; /* bytes of log */
+	int64_t memory_max;
+};
+
+void job_spec_free(struct job_spec *s);
+int job_spec_write(const struct job_spec *s, const char *path, struct err *err) MUST_CHECK;
+int job_spec_read(const char *path, struct job_spec *ret, struct err *err) MUST_CHECK;
+
+enum job_outcome { JOB_OK, JOB_FAILED, JOB_CANCELLED, JOB_TIMEOUT, JOB_BROKEN /* our side failed: no engine, no sandbox */ };
+const char *job_outcome_name(enum job_outcome o);
+int job_outcome_parse(const char *word, enum job_outcome *ret, struct err *err) MUST_CHECK;
+
+/* The exit record. */
+struct job_exit {
+	int64_t job_id;
+	enum job_outcome outcome;
+	int exit_code;        /* of the engine's deciding step, -1 when none ran */
+	char *step;           /* "init", "plan", "show", "apply": where it ended */
+	char *error;          /* NULL or the sentence for people: the engine's error, cleaned, with file:line where it has one */
+	char *plan_sha256;    /* clear plan bytes, NULL when none */
+	int64_t plan_bytes;
+	char *summary;        /* plan phase: JSON of struct plan_summary (plan/summary.h), masked; NULL when none */
+	char *diff;           /* plan phase: the rendered diff, masked; NULL when none */
+	bool has_state;       /* state.enc is there */
+	int64_t state_serial;
+	char *state_lineage;
+	char *state_sha256;
+	int64_t state_bytes;
+	int64_t started_ms, finished_ms; /* wall */
+	int64_t engine_starts;
+};
+
+void job_exit_free(struct job_exit *e);
+int job_exit_write(const struct job_exit *e, const char *path, struct err *err) MUST_CHECK; /* atomically, fsynced */
+int job_exit_read(const char *path, struct job_exit *ret, struct err *err) MUST_CHECK;
+
+#endif
