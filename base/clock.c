@@ -1,0 +1,73 @@
+#include "base/clock.h"
+
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+static bool fake;
+static int64_t fake_wall_ms, fake_mono_ms;
+
+int64_t clock_mono_ns(void)
+{
+	if (fake)
+		return fake_mono_ms * 1000000;
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with a known clock */
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_mono_ms(void) { return clock_mono_ns() / 1000000; }
+
+int64_t clock_wall_ms(void)
+{
+	if (fake)
+		return fake_wall_ms;
+	struct timespec t;
+	(void)clock_gettime(CLOCK_REALTIME, &t); /* cannot fail with a known clock */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static char *format_time(int64_t wall_ms, const char *fmt, char out[CLOCK_ISO_SIZE])
+{
+	time_t t = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	out[0] = '\0';
+	if (gmtime_r(&t, &tm) != NULL)
+		(void)strftime(out, CLOCK_ISO_SIZE, fmt, &tm); /* an empty text when the year does not fit */
+	return out;
+}
+
+char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) { return format_time(wall_ms, "%Y-%m-%dT%H:%M:%SZ", out); }
+
+char *clock_people(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) { return format_time(wall_ms, "%Y-%m-%d %H:%M UTC", out); }
+
+int64_t clock_parse_iso(const char *s)
+{
+	struct tm tm = {0};
+	char zone = 0, rest = 0;
+	int n = sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%c%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &zone, &rest);
+	if (n != 7 || zone != 'Z')
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)timegm(&tm) * 1000;
+}
+
+void clock_fake_set(int64_t wall_ms)
+{
+	if (!fake)
+		fake_mono_ms = 1000;
+	fake = true;
+	fake_wall_ms = wall_ms;
+}
+
+void clock_fake_advance(int64_t ms)
+{
+	ASSERT(fake);
+	fake_wall_ms += ms;
+	fake_mono_ms += ms;
+}
+
+void clock_fake_off(void) { fake = false; }

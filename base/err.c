@@ -1,0 +1,73 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	int saved = errno;
+	if (err != NULL) {
+		va_list ap;
+		va_start(ap, fmt);
+		err->code = code;
+		(void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap); /* cutting a sentence is fine */
+		va_end(ap);
+	}
+	errno = saved;
+	return code;
+}
+
+int err_sys(struct err *err, const char *fmt, ...)
+{
+	int saved = errno;
+	if (err != NULL) {
+		va_list ap;
+		va_start(ap, fmt);
+		err->code = ERR_IO;
+		int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+		va_end(ap);
+		if (n >= 0 && (size_t)n < sizeof(err->msg)) {
+			char text[128];
+			const char *why = strerror_r(saved, text, sizeof(text));
+			(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", why);
+		}
+	}
+	errno = saved;
+	return ERR_IO;
+}
+
+int err_wrap(struct err *err, const char *fmt, ...)
+{
+	if (err == NULL)
+		return ERR_INTERNAL;
+	char old[ERR_MSG_MAX];
+	memcpy(old, err->msg, sizeof(old));
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(err->msg))
+		(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %.*s", (int)(sizeof(old) - 1), old);
+	return err->code;
+}
+
+const char *err_code_name(int code)
+{
+	switch (code) {
+	case ERR_USAGE: return "usage";
+	case ERR_PARSE: return "parse";
+	case ERR_LIMIT: return "limit";
+	case ERR_NOT_FOUND: return "not_found";
+	case ERR_REFUSED: return "refused";
+	case ERR_CONFLICT: return "conflict";
+	case ERR_TIMEOUT: return "timeout";
+	case ERR_UNAVAILABLE: return "unavailable";
+	case ERR_IO: return "io";
+	case ERR_CANCELLED: return "cancelled";
+	case ERR_INTERNAL: return "internal";
+	default: return code == 0 ? "ok" : "unknown";
+	}
+}
