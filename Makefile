@@ -1,7 +1,9 @@
 # sluice. `make help` lists the targets. One non-recursive file; the variants are flag sets: VARIANT=debug|release|asan|tsan|fuzz|cov.
 VARIANT ?= release
 B := build/$(VARIANT)
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 
 PKGS := libgit2 libcurl libcjson libuv libcrypto sqlite3 libmicrohttpd libfyaml
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

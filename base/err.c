@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/banned.h"
 
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
@@ -49,8 +48,12 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg))
-		(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %.*s", (int)(sizeof(old) - 1), old);
+	if (n < 0 || (size_t)n + 2 >= sizeof(err->msg))
+		return err->code;
+	size_t at = (size_t)n, room = sizeof(err->msg) - at - 3, len = strlen(old);
+	memcpy(err->msg + at, ": ", 2);
+	memcpy(err->msg + at + 2, old, len < room ? len : room);
+	err->msg[at + 2 + (len < room ? len : room)] = '\0';
 	return err->code;
 }
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/banned.h"
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
