@@ -29,19 +29,28 @@ int64_t clock_wall_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static char *format_time(int64_t wall_ms, const char *fmt, char out[CLOCK_ISO_SIZE])
+static bool split(int64_t wall_ms, struct tm *ret)
 {
 	time_t t = (time_t)(wall_ms / 1000);
+	return gmtime_r(&t, ret) != NULL;
+}
+
+/* A year that does not fit leaves an empty text. */
+char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
+{
 	struct tm tm;
-	out[0] = '\0';
-	if (gmtime_r(&t, &tm) != NULL)
-		(void)strftime(out, CLOCK_ISO_SIZE, fmt, &tm); /* an empty text when the year does not fit */
+	if (!split(wall_ms, &tm) || strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		out[0] = '\0';
 	return out;
 }
 
-char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) { return format_time(wall_ms, "%Y-%m-%dT%H:%M:%SZ", out); }
-
-char *clock_people(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) { return format_time(wall_ms, "%Y-%m-%d %H:%M UTC", out); }
+char *clock_people(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
+{
+	struct tm tm;
+	if (!split(wall_ms, &tm) || strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}
 
 int64_t clock_parse_iso(const char *s)
 {

@@ -54,7 +54,8 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
 	}
 	buf_reserve(&b, 1);
 	b.data[b.len++] = '\n';
-	(void)fs_write_all(STDERR_FILENO, b.data, b.len, NULL); /* nowhere to tell that the log is gone */
+	if (fs_write_all(STDERR_FILENO, b.data, b.len, NULL) != 0)
+		return; /* nowhere to tell that the log is gone */
 }
 
 const char *log_value(const char *text)
