@@ -136,7 +136,8 @@ static int empty_directory(int fd, int depth, struct err *err)
 			rc = err_set(err, ERR_LIMIT, "remove %s: nested too deep", e->d_name);
 			continue;
 		}
-		(void)fchmodat(dirfd(d), e->d_name, 0700, 0); /* exported trees are read-only */
+		if (fchmodat(dirfd(d), e->d_name, 0700, 0) != 0) /* exported trees are read-only */
+			rc = err_sys(err, "chmod %s", e->d_name);
 		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub < 0)
 			rc = err_sys(err, "open %s", e->d_name);
