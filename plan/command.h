@@ -27,6 +27,7 @@ struct command {
 	struct strlist projects; /* -p, repeated */
 	struct strlist dirs;     /* -d */
 	char *workspace;         /* -w */
+	struct strlist args;     /* import: ADDRESS ID; state: rm ADDRESS... */
 	char *error;             /* UNKNOWN: the sentence */
 };
 

@@ -42,7 +42,8 @@ enum gate_mark { GATE_YES, GATE_NO, GATE_UNKNOWN };
 struct gate_item {
 	enum gate_mark mark;
 	char *name;     /* "approved", "checks", "up to date", "protected", ... */
-	char *sentence; /* what is missing, who can give it, the words to type */
+	char *brief;    /* NO and UNKNOWN: "1 approval is missing"; for YES the name */
+	char *sentence; /* what is missing, who can give it, the words to type; `marks` are code; shown through render_sentence() */
 };
 
 struct gate_verdict {
@@ -51,9 +52,10 @@ struct gate_verdict {
 	size_t n;
 };
 
+/* Without an asker the row about the person's role is left out of the list, and the gate stays shut unless may_apply is yes. */
 void gate_evaluate(const struct gate_facts *f, struct gate_verdict *ret);
 void gate_verdict_free(struct gate_verdict *v);
-/* First line for the headline: "1 approval is missing". */
+/* First line for the headline: "1 approval is missing"; NULL when nothing is. */
 const char *gate_first_no(const struct gate_verdict *v);
 
 #endif
