@@ -3,7 +3,8 @@
  * Reading: json_scan() checks bytes against ceilings in one pass without allocating; json_parse() does that first and then builds a
  * document. A `struct json` is a cursor (document, node, path); getters return ERR_PARSE with a sentence like
  * "pull_request.head.sha: expected a string, found null" for missing, wrong type, too long, out of range. Keys are compared with case,
- * duplicate keys are refused by json_scan. Integers beyond 2^53 are refused rather than rounded (ids stay exact).
+ * duplicate keys are refused by json_parse. Integers of 2^53 and more are refused rather than rounded (ids stay exact). The escape \u0000 would
+ * end a C string early and reads as U+FFFD.
  *
  *   struct json_doc *doc; struct json root, pr; int64_t n; const char *sha;
  *   json_parse(bytes, len, NULL, &doc, &root, err);
@@ -26,6 +27,8 @@ struct json {
 	const struct json_doc *doc;
 	const void *node;         /* NULL: missing */
 	char path[160];           /* "pull_request.head.repo", for sentences; cut with "..." */
+	unsigned short parent;    /* of an element of a loop: length of its parent's path ... */
+	unsigned index;           /* ... and its place, so that json_next can name the next one */
 };
 
 struct json_limits {
@@ -33,8 +36,9 @@ struct json_limits {
 	unsigned values; /* 0: LIMIT_JSON_VALUES */
 };
 
-/* Full RFC 8259 syntax check, UTF-8 included, with ceilings; no allocation. ERR_PARSE (with byte offset) or ERR_LIMIT.
- * Duplicate keys are not looked for here. */
+/* Full RFC 8259 syntax check, UTF-8 and surrogate pairs included, with ceilings; no allocation. ERR_PARSE (with byte offset) or ERR_LIMIT.
+ * Duplicate keys are not looked for here, only in json_parse. A depth limit is at most JSON_DEPTH_MAX. */
+enum { JSON_DEPTH_MAX = 512 };
 int json_scan(const char *bytes, size_t len, const struct json_limits *limits, struct err *err) MUST_CHECK;
 int json_parse(const char *bytes, size_t len, const struct json_limits *limits, struct json_doc **ret_doc, struct json *ret_root,
 	       struct err *err) MUST_CHECK;
