@@ -55,7 +55,8 @@ void loop_on_signal(struct loop *l, int signum, void (*fn)(int signum, void *arg
 void loop_signals_close(struct loop *l);
 
 /* Child processes. stdin gets `input` and is closed; stdout is collected up to max_output (then the child is killed and ERR_LIMIT told).
- * stderr is the daemon's, or stderr_path when given. Done fires once after exit *and* EOF of stdout. */
+ * stderr is the daemon's, or stderr_path when given (appended). Done fires once after exit *and* EOF of stdout; the process object is gone
+ * when it returns. Every child leads its own session. */
 struct loop_spawn {
 	const char *file;       /* absolute */
 	char *const *argv;      /* NULL-terminated; never a secret in it */
@@ -80,9 +81,9 @@ typedef void (*loop_exit_cb)(const struct loop_exit *exit, void *arg);
 
 /* Never fails directly: a failed spawn arrives as exit->err. */
 struct loop_process *loop_process_start(struct loop *l, const struct loop_spawn *spawn, loop_exit_cb cb, void *arg);
-pid_t loop_process_pid(const struct loop_process *p);
+pid_t loop_process_pid(const struct loop_process *p); /* 0 when it did not start */
 void loop_process_kill(struct loop_process *p, int signum); /* its whole group */
-/* Forget a process: kill its group with SIGKILL, no callback. */
+/* Forget a process: no callback any more; its group gets SIGKILL, unless it is detached: that one goes on without us. */
 void loop_process_close(struct loop_process *p);
 
 /* UNIX stream sockets carrying frames: u32 little-endian length, then that many bytes, at most LIMIT_FRAME_BYTES (longer: closed). */
@@ -94,6 +95,7 @@ struct loop_listener *loop_listen_unix(struct loop *l, const char *path, mode_t 
 				       struct err *err);
 void loop_listener_close(struct loop_listener *s);
 void loop_conn_start(struct loop_conn *c, const struct loop_conn_events *events, void *arg);
+/* Copies. A peer that does not read (LIMIT_FRAME_BYTES * 8 waiting) is cut off: on_close follows. */
 void loop_conn_send(struct loop_conn *c, const void *bytes, size_t len);
 void loop_conn_close(struct loop_conn *c);
 
