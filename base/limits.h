@@ -17,6 +17,7 @@
 /* plan/ */
 #define LIMIT_CONFIG_BYTES (1u * 1024u * 1024u) /* sluice.yaml, sluice-server.yaml */
 #define LIMIT_CONFIG_DEPTH 32u
+#define LIMIT_CONFIG_NODES 250000u                /* YAML nodes with aliases resolved: bounds the memory of a parse */
 #define LIMIT_CONFIG_ALIASES 64u                  /* YAML aliases: no expansion bombs */
 #define LIMIT_PROJECTS 20000u                     /* per repository */
 #define LIMIT_RUN_JOBS 1000u                      /* projects in one run */
