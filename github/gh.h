@@ -19,7 +19,9 @@ struct gh_options {
 	const char *token;   /* copied into a wiped buffer */
 };
 struct gh *gh_new(struct loop *l, const struct gh_options *o);
-void gh_close(struct gh *g);
+void gh_close(struct gh *g); /* what is under way ends without a callback */
+/* Forgets the calls that were made with this arg: no callback any more; a write may still reach GitHub. */
+void gh_cancel(struct gh *g, const void *arg);
 /* Basic-auth password for git over HTTPS (user "x-access-token"). */
 const char *gh_git_token(const struct gh *g);
 
@@ -83,7 +85,7 @@ void gh_get_team_member(struct gh *g, const char *org, const char *team, const c
 void gh_get_protection(struct gh *g, const char *repo, const char *branch, gh_cb cb, void *arg);
 /* Combined status and check runs of a commit, without contexts that start with own_prefix ("sluice"). */
 void gh_get_checks(struct gh *g, const char *repo, const char *sha, const char *own_prefix, gh_cb cb, void *arg);
-/* The id of the newest comment by `self` whose body contains marker; 0 when none. All pages. */
+/* The id of the newest comment by `self` whose body begins with marker; 0 when none. All pages. */
 void gh_find_comment(struct gh *g, const char *repo, int64_t n, int64_t self_id, const char *marker, gh_cb cb, void *arg);
 void gh_post_comment(struct gh *g, const char *repo, int64_t n, const char *body, gh_cb cb, void *arg);
 void gh_edit_comment(struct gh *g, const char *repo, int64_t comment_id, const char *body, gh_cb cb, void *arg);
