@@ -1,60 +1,181 @@
 # sluice. `make help` lists the targets. One non-recursive file; the variants are flag sets: VARIANT=debug|release|asan|tsan|fuzz|cov.
+VERSION := 0.1.0
 VARIANT ?= release
 B := build/$(VARIANT)
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 30
+# As many compilers as processors, unless the caller said otherwise.
+ifeq (,$(filter -j%,$(MAKEFLAGS)))
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+# V=1 prints whole commands instead of one short line each.
+ifeq ($(V),1)
+run = $(2)
+else
+run = @echo "  $(1)	$@"; $(2)
 endif
 
-PKGS := libgit2 libcurl libcjson libuv libcrypto sqlite3 libmicrohttpd libfyaml
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-
+# What every compiler we build with knows, then what scripts/probe-flags found out about this one, then the variant's own.
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
-	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wswitch-enum -Wimplicit-fallthrough -Wvla -Wnull-dereference -Werror
-GCC_WARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init -Warray-bounds=2 -Wuse-after-free=3
-ifneq (,$(findstring clang,$(CC)))
-GCC_WARN :=
+	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wswitch-enum -Wimplicit-fallthrough -Wvla -Werror
+FLAGS_MK := build/flags-$(notdir $(lastword $(CC))).mk
+NO_BUILD := help clean format deps check parts fuzz asan tsan cov
+ifneq (,$(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)))
+include $(FLAGS_MK)
 endif
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3 $(HARDEN)
+CFLAGS_release := -O2 -g $(OPT_HARDEN)
 CFLAGS_debug := -O0 -g3 -DSLUICE_CRASHPOINTS
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DSLUICE_CRASHPOINTS
 CFLAGS_tsan := -O1 -g -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 CFLAGS_cov := -O0 -g --coverage
-LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+LDFLAGS_release := $(OPT_LDFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
-CFLAGS += -std=gnu11 -D_GNU_SOURCE -I. -fPIE -fvisibility=hidden $(WARN) $(GCC_WARN) $(CFLAGS_$(VARIANT)) $(PKG_CFLAGS)
+CFLAGS += -std=gnu11 -D_GNU_SOURCE -I. -fPIE -fvisibility=hidden $(WARN) $(OPT_WARN) $(CFLAGS_$(VARIANT)) $(PKG_CFLAGS)
 LDFLAGS += $(LDFLAGS_$(VARIANT))
-LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lz -lpthread
+LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lpthread
 
-LIB_SRC := $(sort $(wildcard base/*.c secrets/*.c github/*.c runner/*.c plan/*.c webhooks/*.c))
+# The table of contents: the folders in layer order, from what stands on nothing to what stands on everything.
+LIB_SRC := $(foreach dir,base secrets github runner plan webhooks,$(sort $(wildcard $(dir)/*.c)))
 LIB_SRC := $(filter-out runner/job_init.c,$(LIB_SRC))
 CMD_SRC := $(sort $(wildcard cmd/*.c cmd/sim/*.c))
+SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/component/test_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
-TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(B)/%.o)
+TESTS := $(TEST_SRC:%.c=$(B)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+BENCHES := $(BENCH_SRC:%.c=$(B)/%)
 
 .PHONY: all
-all: $(B)/sluice $(B)/sluice-job-init
+all: $(B)/sluice $(B)/sluice-job-init ## build sluice and sluice-job-init into build/VARIANT
 
 $(B)/libsluice.a: $(LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 $(B)/sluice: $(CMD_OBJ) $(B)/libsluice.a
-	$(CC) $(LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libsluice.a $(LDLIBS)
-$(B)/sluice-job-init: runner/job_init.c
+	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libsluice.a $(LDLIBS))
+# In the box there are no libraries: static, and without the sanitizers' run-time parts.
+$(B)/sluice-job-init: runner/job_init.c | build/.deps-build
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -static -o $@ $<
-$(B)/%.o: %.c
+	$(call run,LINK,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -static -MMD -MP -MF $@.d -o $@ $<)
+$(B)/cmd/%.o: CFLAGS += -DSLUICE_VERSION='"$(VERSION)"'
+ifneq ($(VARIANT),fuzz)
+$(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_REPLAY
+endif
+$(B)/%.o: %.c | build/.deps-build
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-# helpers shared by tests: tests/support/*.c
-SUPPORT_OBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
+	$(call run,CC,$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<)
+# A fuzz target runs under libFuzzer in its own variant and replays files in every other one (tests/fuzz/replay.c).
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o) $(SUPPORT_OBJ) $(B)/libsluice.a
+	$(call run,LINK,$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS) -lcmocka)
 $(B)/tests/%: $(B)/tests/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
-	$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $(B)/libsluice.a $(LDLIBS) -lcmocka
+	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $(B)/libsluice.a $(LDLIBS) -lcmocka)
+$(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test
 .SECONDARY:
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Missing Debian packages are installed once per checkout and again when the list changes. DEPS=no leaves the system alone.
+build/.deps-%: scripts/deps
+	@mkdir -p build
+	$(if $(filter no,$(DEPS)),,@scripts/deps $*)
+	@touch $@
+$(FLAGS_MK): scripts/probe-flags $(shell command -v $(lastword $(CC)) 2>/dev/null) | build/.deps-build
+	@mkdir -p build
+	@scripts/probe-flags '$(CC)' >$@.new && mv -f $@.new $@ || { rm -f $@.new; exit 1; }
+build/flags-clang%: | build/.deps-fuzz
+
+.PHONY: deps
+deps: ## install the Debian packages for building and testing that are missing
+	@scripts/deps test
+
+.PHONY: demo
+demo: all build/.deps-demo ## one pull request from push to apply on this machine, against a simulated GitHub
+	@scripts/fetch-engine build/engine
+	@PATH="$$PATH:$(CURDIR)/build/engine" CHECKPOINT_DISABLE=1 $(B)/sluice demo $(DEMO_ARGS)
+
+.PHONY: test-programs test
+test-programs: $(TESTS) $(FUZZERS)
+test: all test-programs build/.deps-test ## every test this machine can run; says what is skipped and why (ONLY=pattern runs some)
+	@$(MAKE) --no-print-directory -s VARIANT=debug all
+	@scripts/fetch-engine build/engine
+	@PATH="$$PATH:$(CURDIR)/build/engine" SLUICE_BIN_CRASH=$(CURDIR)/build/debug/sluice scripts/run-tests $(B) '$(ONLY)'
+.PHONY: test-unit
+test-unit: test-programs ## unit and component tests and the fuzz corpus of VARIANT, without the system tests
+	@scripts/run-tests --no-system $(B) '$(ONLY)'
+.PHONY: asan tsan
+asan tsan: ## unit and component tests under AddressSanitizer and UBSan, or under ThreadSanitizer
+	@$(MAKE) --no-print-directory VARIANT=$@ test-unit
+.PHONY: cov
+cov: ## line coverage of the unit and component tests, per file
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory VARIANT=cov test-unit && scripts/coverage build/cov
+
+.PHONY: fuzzers fuzz
+fuzzers: $(FUZZERS)
+fuzz: ## run every fuzz target under clang for FUZZ_SECONDS (30) each
+	@scripts/deps fuzz
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzzers && scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: all $(BENCHES) build/.deps-test ## measure speed and memory (tests/bench/)
+	@scripts/fetch-engine build/engine
+	@PATH="$$PATH:$(CURDIR)/build/engine" scripts/bench $(B)
+
+.PHONY: parts
+parts: ## bring the heavier real parts of the tests (OpenTofu, GitHub's API description), kept in parts/
+	@scripts/deps parts
+	@scripts/parts/all parts
+
+.PHONY: check
+check: ## structure: one door per library, include ranks, banned calls, sizes, tests, docs
+	@scripts/check-structure
+
+.PHONY: format
+format: ## clang-format on every C file, in place (FILES=... for some)
+	@scripts/deps format
+	@clang-format-14 -i $(or $(FILES),$(wildcard */*.[ch] */*/*.[ch] */*/*/*.[ch]))
+
+.PHONY: docs
+docs: all ## the sample server file and the configuration reference, made from the tables in the code
+	@$(B)/sluice --print-config=sample >build/sample && mv -f build/sample deploy/sluice-server.yaml
+	@$(B)/sluice --print-config=reference >build/reference && mv -f build/reference docs/configuration.md
+
+.PHONY: compile_commands.json
+compile_commands.json: ## for clangd and other tools
+	$(file >build/cc.list,)
+	$(foreach src,$(LIB_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(wildcard runner/job_init.c),$(file >>build/cc.list,$(src)))
+	@scripts/compile-commands $(CC) $(filter-out -Werror,$(CFLAGS)) <build/cc.list >$@.new && mv -f $@.new $@ && rm -f build/cc.list
+
+D := $(DESTDIR)$(PREFIX)
+.PHONY: install
+install: all ## install into DESTDIR and PREFIX (/usr/local)
+	install -d $(D)/bin $(D)/share/man/man1 $(D)/share/bash-completion/completions $(D)/share/doc/sluice \
+		$(D)/lib/systemd/system $(D)/lib/sysusers.d $(D)/lib/tmpfiles.d
+	install -m 755 $(B)/sluice $(B)/sluice-job-init $(D)/bin/
+	install -m 644 docs/sluice.1 $(D)/share/man/man1/sluice.1
+	install -m 644 deploy/completion/sluice.bash $(D)/share/bash-completion/completions/sluice
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/sluice.service >$(D)/lib/systemd/system/sluice.service
+	chmod 644 $(D)/lib/systemd/system/sluice.service
+	install -m 644 deploy/sluice.sysusers $(D)/lib/sysusers.d/sluice.conf
+	install -m 644 deploy/sluice.tmpfiles $(D)/lib/tmpfiles.d/sluice.conf
+	install -m 644 $(wildcard README.md deploy/sluice-server.yaml) $(D)/share/doc/sluice/
+
+.PHONY: clean
+clean: ## remove build/ (parts/ stays: rm -rf parts)
+	rm -rf build compile_commands.json
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
+	@echo '  VARIANT=debug|release|asan|tsan|fuzz|cov, CC=gcc|clang, V=1 for whole commands, B=DIR to build elsewhere'
+
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(CMD_OBJ) $(SUPPORT_OBJ) $(TESTS:%=%.o) $(FUZZERS:%=%.o) $(BENCHES:%=%.o)) $(B)/sluice-job-init.d

@@ -26,7 +26,7 @@ void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_truncate(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
 const char *buf_str(const struct buf *b);    /* never NULL */
