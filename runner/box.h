@@ -1,0 +1,43 @@
+/* The box: bubblewrap around sluice-job-init around the engine. Private to runner/; runs in the runner process, which stays outside.
+ *
+ * The box sees the engine, job-init, the provider mirror, a CA bundle, the commit's tree read-only at /work, a writable layer of its own
+ * over the project directory, and nothing else of the host: no network, no environment, no descriptor but its two pipes. Only bytes cross:
+ * state and plan go in as copies, everything comes out through the result pipe. */
+#ifndef RUNNER_BOX_H
+#define RUNNER_BOX_H
+
+#include "runner/spec.h"
+
+#include <sys/types.h>
+
+/* Paths inside. */
+#define BOX_PLAN_OUT "/tmp/plan.bin"
+#define BOX_PLAN_IN "/plan/plan.bin"
+
+struct box_order {
+	const struct job_spec *spec;
+	const char *job_init;            /* absolute host path of sluice-job-init */
+	const void *state, *plan;        /* clear bytes or NULL; copied into memory of the box */
+	size_t state_len, plan_len;
+	bool no_proc;                    /* this host masks /proc, so that no new one can be mounted */
+	bool no_disable_userns;          /* this bubblewrap does not know the option */
+};
+
+struct box {
+	pid_t pid;   /* bubblewrap, outside; 0: none */
+	int control; /* we write, job-init reads */
+	int result;  /* job-init writes, we read */
+	int errors;  /* bubblewrap's own messages */
+};
+
+int box_start(const struct box_order *o, struct box *ret, struct err *err) MUST_CHECK;
+/* SIGKILL to bubblewrap takes everything inside with it. */
+void box_kill(const struct box *b);
+/* Closes the pipes, kills what is left and reaps. */
+void box_end(struct box *b);
+
+/* Where the managed state lives inside; the caller frees. */
+char *box_state_path(const struct job_spec *spec);
+bool box_tree_has_lock_file(const struct job_spec *spec);
+
+#endif

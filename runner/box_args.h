@@ -1,0 +1,15 @@
+/* The arguments of bubblewrap for one job. Private to box*.c. */
+#ifndef RUNNER_BOX_ARGS_H
+#define RUNNER_BOX_ARGS_H
+
+#include "runner/box.h"
+
+/* Descriptors of the child that becomes bubblewrap; the first two are left to job-init, the others bubblewrap reads and closes. */
+enum { BOX_FD_CONTROL = 3, BOX_FD_RESULT = 4, BOX_FD_ARGS = 5, BOX_FD_RC = 6, BOX_FD_STATE = 7, BOX_FD_PLAN = 8, BOX_FD_END = 9 };
+
+/* Fills args; each becomes one NUL-terminated string of --args. */
+int box_args(const struct box_order *o, struct strlist *args, struct err *err) MUST_CHECK;
+/* The engine's command line configuration: providers from the mirror, from nowhere else. */
+const char *box_engine_rc(const struct job_spec *spec);
+
+#endif
