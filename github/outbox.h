@@ -26,7 +26,11 @@ struct effect {
 
 extern const char OUTBOX_SCHEMA[]; /* part of migration 1 */
 
-/* Inside a transaction of the writer. */
+/* The marker that the outbox puts before a body counts against LIMIT_COMMENT_BYTES: leave it this much room. */
+enum { OUTBOX_MARKER_MAX = 256 };
+
+/* Inside a transaction of the writer. The same content again costs nothing; a reply that stands already is left as it is.
+ * ERR_LIMIT for a comment that GitHub would not take. */
 int outbox_set(struct db_conn *c, const struct effect *e, struct err *err) MUST_CHECK;
 /* The comment id of a slot, 0 while unknown. */
 int outbox_remote_id(struct db_conn *c, const char *slot, int64_t *ret, struct err *err) MUST_CHECK;
@@ -34,8 +38,9 @@ int outbox_remote_id(struct db_conn *c, const char *slot, int64_t *ret, struct e
 struct outbox;
 struct outbox *outbox_new(struct loop *l, struct db *db, struct gh *gh);
 void outbox_wake(struct outbox *o); /* after a commit that set something */
+/* Before gh_close and db_close. What is under way is settled after the next start. */
 void outbox_close(struct outbox *o);
-/* Effects not delivered yet, for tests, /metrics and a clean stop. */
+/* Effects not delivered yet (-1: the database did not say), for tests, /metrics and a clean stop. */
 void outbox_pending(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg);
 
 #endif
