@@ -1,0 +1,289 @@
+#include "plan/run_store.h"
+
+#include "base/clock.h"
+
+static const char *const state_names[JOBS_STATES] = {
+	[JOBS_WAITING] = "waiting", [JOBS_READY] = "ready",         [JOBS_RUNNING] = "running", [JOBS_DONE] = "done",
+	[JOBS_FAILED] = "failed",   [JOBS_CANCELLED] = "cancelled", [JOBS_REFUSED] = "refused", [JOBS_UNKNOWN] = "unknown",
+};
+
+const char *job_state_name(enum job_state s) { return state_names[s]; }
+
+static enum job_state state_of(const char *word)
+{
+	for (int i = 0; i < JOBS_STATES; i++)
+		if (strcmp(state_names[i], word) == 0)
+			return (enum job_state)i;
+	ASSERT(!"a job state in the database that this version does not know");
+	return JOBS_FAILED;
+}
+
+#define JOB_COLUMNS                                                                                                                        \
+	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
+	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
+	"started_ms, finished_ms, state_serial, log"
+
+enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4 };
+
+static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
+
+static void read_row(struct db_stmt *s, struct job_row *j)
+{
+	int64_t requires = db_int(s, 20);
+	*j = (struct job_row){
+		.id = db_int(s, 0),
+		.run_id = db_int(s, 1),
+		.repo_id = db_int(s, 2),
+		.pull = db_int(s, 3),
+		.state = state_of(db_text(s, 5)),
+		.project = text_of(s, 6),
+		.dir = text_of(s, 7),
+		.workspace = text_of(s, 8),
+		.backend = text_of(s, 9),
+		.reason = text_of(s, 10),
+		.inputs = text_of(s, 11),
+		.error = text_of(s, 12),
+		.step = text_of(s, 13),
+		.engine_version = text_of(s, 15),
+		.apply = strcmp(db_text(s, 16), "on_merge") == 0 ? APPLY_ON_MERGE : APPLY_ON_COMMENT,
+		.needs_init = db_int(s, 17) != 0,
+		.managed_state = db_int(s, 18) != 0,
+		.deleted = db_int(s, 19) != 0,
+		.requires_approved = (requires & REQUIRES_APPROVED) != 0,
+		.requires_checks = (requires & REQUIRES_CHECKS) != 0,
+		.requires_up_to_date = (requires & REQUIRES_UP_TO_DATE) != 0,
+		.approvals = db_int(s, 21),
+		.depends_on = text_of(s, 22),
+		.summary = text_of(s, 23),
+		.plan_sha256 = text_of(s, 24),
+		.plan_job = db_int(s, 25),
+		.used_by = db_int(s, 26),
+		.started_ms = db_int(s, 28),
+		.finished_ms = db_int(s, 29),
+		.state_serial = db_int(s, 30),
+		.log = text_of(s, 31),
+	};
+	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || engine_parse(db_text(s, 14), &j->engine, NULL) != 0)
+		ASSERT(!"a word in the database that this version does not know");
+	size_t n;
+	const void *key = db_blob(s, 27, &n);
+	if (key != NULL && n == sizeof(j->key_wrapped)) {
+		memcpy(j->key_wrapped, key, n);
+		j->has_key = true;
+	}
+}
+
+void job_row_free(struct job_row *j)
+{
+	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
+			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log};
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		free(*owned[i]);
+	*j = (struct job_row){0};
+}
+
+void job_list_free(struct job_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		job_row_free(&l->v[i]);
+	free(l->v);
+	*l = (struct job_list){0};
+}
+
+int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, struct err *err)
+{
+	int64_t requires = (j->requires_approved ? REQUIRES_APPROVED : 0) | (j->requires_checks ? REQUIRES_CHECKS : 0) |
+			   (j->requires_up_to_date ? REQUIRES_UP_TO_DATE : 0);
+	int rc = db_run(c, err,
+			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
+			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary)"
+			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			"iiisssssssssssiiiiisiss",
+			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
+			j->backend, j->reason, j->inputs, j->error, engine_row(j->engine)->name, j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
+			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
+			j->plan_sha256, j->summary);
+	if (rc == 0)
+		*ret_id = db_last_id(c);
+	return rc;
+}
+
+static int read_one(struct db_stmt *s, struct job_row *ret, struct err *err)
+{
+	int rc = db_step(s, err);
+	if (rc == 0)
+		return err_set(err, ERR_NOT_FOUND, "no such job");
+	if (rc < 0)
+		return rc;
+	read_row(s, ret);
+	db_reset(s);
+	return 0;
+}
+
+static int read_all(struct db_stmt *s, struct job_list *ret, struct err *err)
+{
+	int rc;
+	while ((rc = db_step(s, err)) == 1) {
+		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		read_row(s, &ret->v[ret->n++]);
+	}
+	return rc;
+}
+
+int job_get(struct db_conn *c, int64_t id, struct job_row *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT " JOB_COLUMNS " FROM job WHERE id=?", "i", id);
+	return rc != 0 ? rc : read_one(s, ret, err);
+}
+
+int job_list_of_run(struct db_conn *c, int64_t run_id, struct job_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT " JOB_COLUMNS " FROM job WHERE run_id=? ORDER BY project", "i", run_id);
+	return rc != 0 ? rc : read_all(s, ret, err);
+}
+
+int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT " JOB_COLUMNS " FROM job WHERE state=? ORDER BY id", "s", job_state_name(state));
+	return rc != 0 ? rc : read_all(s, ret, err);
+}
+
+/* One number. */
+static int read_count(struct db_stmt *s, int64_t *ret, struct err *err)
+{
+	int rc = db_step(s, err);
+	if (rc < 0)
+		return rc;
+	*ret = db_int(s, 0);
+	db_reset(s);
+	return 0;
+}
+
+int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT substr(diff, 1, ?2) FROM job WHERE id=?1", "ii", job_id, (int64_t)max);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc < 0)
+		return rc;
+	*ret = rc == 1 ? text_of(s, 0) : NULL;
+	db_reset(s);
+	return 0;
+}
+
+int job_count_open(struct db_conn *c, int64_t run_id, int64_t *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT count(*) FROM job WHERE run_id=? AND state IN('waiting','ready','running')", "i", run_id);
+	return rc != 0 ? rc : read_count(s, ret, err);
+}
+
+int job_count_in_state(struct db_conn *c, int64_t repo_id, enum job_state state, int64_t *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT count(*) FROM job WHERE state=?2 AND (?1=0 OR repo_id=?1)", "is", repo_id, job_state_name(state));
+	return rc != 0 ? rc : read_count(s, ret, err);
+}
+
+int job_next_ready(struct db_conn *c, int64_t per_repository, struct job_row *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT " JOB_COLUMNS " FROM job AS j WHERE state='ready'"
+			  " AND (SELECT count(*) FROM job AS k WHERE k.state='running' AND k.repo_id=j.repo_id) < ?"
+			  " ORDER BY phase='apply' DESC, (SELECT count(*) FROM job AS k WHERE k.state='running' AND k.repo_id=j.repo_id), id LIMIT 1",
+			  "i", per_repository);
+	return rc != 0 ? rc : read_one(s, ret, err);
+}
+
+static int expect_one(struct db_conn *c, int rc, int64_t id, const char *what, struct err *err)
+{
+	if (rc == 0 && db_changes(c) != 1)
+		return err_set(err, ERR_CONFLICT, "job %lld is not %s any more", (long long)id, what);
+	return rc;
+}
+
+int job_start(struct db_conn *c, const struct job_row *j, struct err *err)
+{
+	int rc = db_run(c, err, "UPDATE job SET state='running', key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5 WHERE id=?1 AND state='ready'",
+			"ibiss", j->id, j->key_wrapped, sizeof(j->key_wrapped), j->started_ms, j->engine_version, j->log);
+	return expect_one(c, rc, j->id, "ready", err);
+}
+
+int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, struct err *err)
+{
+	int rc = db_run(c, err,
+			"UPDATE job SET state=?3, error=?4, step=?5, summary=coalesce(?6, summary), diff=?7, plan_sha256=coalesce(?8, plan_sha256),"
+			" finished_ms=?9, state_serial=?10 WHERE id=?1 AND state=?2",
+			"isssssssii", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
+			clock_wall_ms(), j->state_serial);
+	return expect_one(c, rc, j->id, job_state_name(from), err);
+}
+
+int job_again(struct db_conn *c, int64_t id, struct err *err)
+{
+	int rc = db_run(c, err, "UPDATE job SET state='ready', started_ms=0 WHERE id=? AND state='running'", "i", id);
+	return expect_one(c, rc, id, "running", err);
+}
+
+int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const char *error, struct err *err)
+{
+	return db_run(c, err, "UPDATE job SET state=?2, error=coalesce(error, ?3), finished_ms=?4 WHERE run_id=?1 AND state IN('waiting','ready')", "issi",
+		      run_id, job_state_name(as), error, clock_wall_ms());
+}
+
+/* Looks whether each name of a waiting job's depends_on, when it is part of the run, is over; and whether one of them went wrong. */
+static int dependencies(const struct job_row *j, const struct job_list *all, const char **ret_failed)
+{
+	int open = 0;
+	*ret_failed = NULL;
+	for (const char *p = j->depends_on; p != NULL && *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+		for (size_t i = 0; i < all->n; i++) {
+			const struct job_row *d = &all->v[i];
+			if (strlen(d->project) != n || memcmp(d->project, p, n) != 0)
+				continue;
+			if (d->state <= JOBS_RUNNING)
+				open++;
+			else if (d->state != JOBS_DONE)
+				*ret_failed = d->project;
+		}
+		p += n + (p[n] == '\n');
+	}
+	return open;
+}
+
+/* Deciding one may decide another (a chain behind a failure), so it goes round until nothing moves: at most as often as the chain is long. */
+int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err)
+{
+	struct job_list all = {0};
+	int rc = job_list_of_run(c, run_id, &all, err);
+	for (bool moved = true; moved && rc == 0;) {
+		moved = false;
+		for (size_t i = 0; i < all.n && rc == 0; i++) {
+			struct job_row *j = &all.v[i];
+			const char *failed;
+			if (j->state != JOBS_WAITING || dependencies(j, &all, &failed) != 0)
+				continue;
+			moved = true;
+			j->state = failed != NULL ? JOBS_REFUSED : JOBS_READY;
+			CLEANUP_FREE char *why = failed != NULL ? xasprintf("`%s`, which it depends on, did not succeed", failed) : NULL;
+			rc = db_run(c, err, "UPDATE job SET state=?2, error=?3, finished_ms=?4 WHERE id=?1 AND state='waiting'", "issi", j->id,
+				    job_state_name(j->state), why, failed != NULL ? clock_wall_ms() : (int64_t)0);
+		}
+	}
+	job_list_free(&all);
+	return rc;
+}
+
+int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err)
+{
+	int rc = db_run(c, err, "UPDATE job SET used_by=?2 WHERE id=?1 AND used_by IN(0, ?2)", "ii", plan_job, apply_job);
+	if (rc == 0 && db_changes(c) != 1)
+		return err_set(err, ERR_CONFLICT, "this plan was applied before: plan again");
+	return rc;
+}

@@ -1,0 +1,222 @@
+#include "plan/run_store.h"
+
+#include "base/clock.h"
+#include "base/crypto.h"
+
+static const char *const state_names[RUN_STATES] = {
+	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
+	[RUN_PREPARING] = "preparing", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
+	[RUN_REFUSED] = "refused",     [RUN_SUPERSEDED] = "superseded", [RUN_CANCELLED] = "cancelled",
+};
+
+/* Index of a word of the database in a table of names; a word nobody wrote is a broken invariant. */
+static int word_index(const char *const *names, int n, const char *word)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], word) == 0)
+			return i;
+	ASSERT(!"a word in the database that this version does not know");
+	return 0;
+}
+
+const char *run_state_name(enum run_state s) { return state_names[s]; }
+
+static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : "apply"; }
+
+#define RUN_COLUMNS                                                                                                                        \
+	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only_json, error, notes, "    \
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms"
+
+static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
+
+static void read_row(struct db_stmt *s, struct run_row *r)
+{
+	*r = (struct run_row){
+		.id = db_int(s, 0),
+		.token = text_of(s, 1),
+		.repo_id = db_int(s, 2),
+		.repo = text_of(s, 3),
+		.clone_url = text_of(s, 4),
+		.pull = db_int(s, 5),
+		.kind = strcmp(db_text(s, 6), "plan") == 0 ? RUN_PLAN : RUN_APPLY,
+		.state = (enum run_state)word_index(state_names, RUN_STATES, db_text(s, 7)),
+		.head_sha = text_of(s, 8),
+		.base_ref = text_of(s, 9),
+		.base_sha = text_of(s, 10),
+		.merge_sha = text_of(s, 11),
+		.asker = text_of(s, 12),
+		.only = text_of(s, 13),
+		.error = text_of(s, 14),
+		.notes = text_of(s, 15),
+		.config_errors = text_of(s, 16),
+		.gate = text_of(s, 17),
+		.tree_dir = text_of(s, 18),
+		.untouched = db_int(s, 19),
+		.edits = db_int(s, 20),
+		.dirty = db_int(s, 21) != 0,
+		.after_merge = db_int(s, 22) != 0,
+		.base_moved = db_int(s, 23) != 0,
+		.created_ms = db_int(s, 24),
+		.finished_ms = db_int(s, 25),
+	};
+}
+
+void run_row_free(struct run_row *r)
+{
+	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
+			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir};
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		free(*owned[i]);
+	*r = (struct run_row){0};
+}
+
+/* Reads the one row of a statement. */
+static int read_one(struct db_stmt *s, struct run_row *ret, struct err *err)
+{
+	int rc = db_step(s, err);
+	if (rc == 0)
+		return err_set(err, ERR_NOT_FOUND, "no such run");
+	if (rc < 0)
+		return rc;
+	read_row(s, ret);
+	db_reset(s);
+	return 0;
+}
+
+int run_get(struct db_conn *c, int64_t id, struct run_row *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT " RUN_COLUMNS " FROM run WHERE id=?", "i", id);
+	return rc != 0 ? rc : read_one(s, ret, err);
+}
+
+int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind kind, const char *head, struct run_row *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT " RUN_COLUMNS " FROM run WHERE repo_id=?1 AND pull=?2 AND kind=?3 AND (?4 IS NULL OR head_sha=?4)"
+			  " ORDER BY id DESC LIMIT 1",
+			  "iiss", repo_id, pull, kind_name(kind), head);
+	return rc != 0 ? rc : read_one(s, ret, err);
+}
+
+int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err)
+{
+	int rc = db_run(c, err,
+			"UPDATE job SET state='cancelled', finished_ms=?4 WHERE state IN('waiting','ready') AND run_id IN (SELECT id FROM run"
+			" WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3)"
+			" AND state IN('queued','reading','gating','merging','preparing','working'))",
+			"iiii", repo_id, pull, before, clock_wall_ms());
+	if (rc != 0)
+		return rc;
+	return db_run(c, err,
+		      "UPDATE run SET state=?4, finished_ms=?5 WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3)"
+		      " AND state IN('queued','reading','gating','merging','preparing','working')",
+		      "iiisi", repo_id, pull, before, run_state_name(as), clock_wall_ms());
+}
+
+int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, struct err *err)
+{
+	char token[2 * 24 + 1];
+	crypto_random_hex(24, token);
+	int rc = db_run(c, err,
+			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only_json, after_merge, merge_sha, created_ms)"
+			" VALUES(?,?,?,?,?,'queued',?,?,?,?,?)",
+			"sisisssisi", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
+			n->merge_sha, clock_wall_ms());
+	if (rc != 0)
+		return rc;
+	*ret_id = db_last_id(c);
+	return n->kind == RUN_PLAN ? run_supersede(c, n->repo_id, n->pull, *ret_id, RUN_SUPERSEDED, err) : 0;
+}
+
+int run_move(struct db_conn *c, int64_t id, enum run_state from, enum run_state to, struct err *err)
+{
+	int rc = db_run(c, err, "UPDATE run SET state=?3, finished_ms=?4 WHERE id=?1 AND state=?2", "issi", id, run_state_name(from),
+			run_state_name(to), run_state_is_over(to) ? clock_wall_ms() : (int64_t)0);
+	if (rc == 0 && db_changes(c) != 1)
+		return err_set(err, ERR_CONFLICT, "run %lld is not %s any more", (long long)id, run_state_name(from));
+	return rc;
+}
+
+int run_set_error(struct db_conn *c, int64_t id, const char *error, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET error=?2 WHERE id=?1", "is", id, error);
+}
+
+int run_add_note(struct db_conn *c, int64_t id, const char *note, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET notes=coalesce(notes || char(10), '') || ?2 WHERE id=?1", "is", id, note);
+}
+
+int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET head_sha=?2, base_ref=?3, clone_url=?4, repo=?5 WHERE id=?1", "issss", r->id, r->head_sha, r->base_ref,
+		      r->clone_url, r->repo);
+}
+
+int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET base_sha=?2, tree_dir=?3, untouched=?4, config_errors=?5, base_moved=?6 WHERE id=?1", "issisi", r->id,
+		      r->base_sha, r->tree_dir, r->untouched, r->config_errors, (int64_t)r->base_moved);
+}
+
+int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET gate=?2 WHERE id=?1", "is", id, gate);
+}
+
+int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET merge_sha=?2 WHERE id=?1", "is", id, merge_sha);
+}
+
+int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET dirty=?2 WHERE id=?1", "ii", id, (int64_t)dirty);
+}
+
+int run_count_edit(struct db_conn *c, int64_t id, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET edits=edits+1, dirty=0 WHERE id=?1", "i", id);
+}
+
+void id_list_add(struct id_list *l, int64_t id)
+{
+	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = id;
+}
+
+void id_list_free(struct id_list *l)
+{
+	free(l->v);
+	*l = (struct id_list){0};
+}
+
+int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT id FROM run WHERE state IN('queued','reading','gating','merging','preparing','working') ORDER BY id", "");
+	while (rc == 0 && (rc = db_step(s, err)) == 1) {
+		id_list_add(ret, db_int(s, 0));
+		rc = 0;
+	}
+	return rc;
+}
+
+int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err)
+{
+	struct db_stmt *s;
+	/* an older run at work, or a job of an older run that has not let go yet (a superseded plan on its way out) */
+	int rc = db_query(c, &s, err,
+			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=?1 AND pull=?2 AND id<?3"
+			  " AND state IN('queued','reading','gating','merging','preparing','working'))",
+			  "iii", r->repo_id, r->pull, r->id);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc < 0)
+		return rc;
+	*ret = db_int(s, 0) != 0;
+	db_reset(s);
+	return 0;
+}

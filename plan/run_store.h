@@ -1,0 +1,153 @@
+/* Runs and jobs in the database: every state is a row before it acts. Steps 4 to 6. All functions run on the writer thread, inside a
+ * transaction of base/db.h. Rows own their strings. */
+#ifndef PLAN_RUN_STORE_H
+#define PLAN_RUN_STORE_H
+
+#include "base/db.h"
+#include "base/mem.h"
+#include "plan/prepare.h"
+#include "runner/spec.h"
+
+extern const char PLAN_SCHEMA[]; /* part of migration 1 */
+
+enum run_kind { RUN_PLAN, RUN_APPLY };
+
+/* What a run is doing; the column, the log word and the metric label. A crash in a state means: enter it again (see run.c's table). */
+enum run_state {
+	RUN_QUEUED,     /* waits for its turn on the pull request */
+	RUN_READING,    /* reads the pull request from GitHub */
+	RUN_GATING,     /* apply: reads what the gate needs and decides */
+	RUN_MERGING,    /* apply: merges with the expected head */
+	RUN_PREPARING,  /* child: fetch, affected projects, export */
+	RUN_WORKING,    /* jobs wait, run, finish */
+	RUN_DONE,       /* terminal from here on */
+	RUN_FAILED,     /* the run itself could not do its work: error says why */
+	RUN_REFUSED,    /* the answer is no: error says why */
+	RUN_SUPERSEDED, /* a newer push took over */
+	RUN_CANCELLED,
+	RUN_STATES
+};
+const char *run_state_name(enum run_state s);
+static inline bool run_state_is_over(enum run_state s) { return s >= RUN_DONE; }
+
+struct run_row {
+	int64_t id;
+	char *token; /* opens /runs/ID */
+	int64_t repo_id;
+	char *repo, *clone_url;
+	int64_t pull;
+	enum run_kind kind;
+	enum run_state state;
+	char *head_sha, *base_ref, *base_sha, *merge_sha;
+	char *asker;    /* login of the person who asked; NULL: a push or a merge */
+	char *only;     /* JSON {"projects":[],"dirs":[],"workspace":null} of the command's flags; NULL: none */
+	char *error;
+	char *notes;    /* lines for the comment */
+	char *config_errors; /* lines "sluice.yaml:3:5: ..." */
+	char *gate;     /* JSON list of the last gate verdict: [{"mark":0,"name":..,"sentence":..}] */
+	char *tree_dir;
+	int64_t untouched, edits;
+	bool dirty;     /* the comment lags behind */
+	bool after_merge; /* the pull request was merged by a person: nothing to merge */
+	bool base_moved;
+	int64_t created_ms, finished_ms;
+};
+
+enum job_state {
+	JOBS_WAITING,   /* for a project it depends on */
+	JOBS_READY,
+	JOBS_RUNNING,
+	JOBS_DONE,      /* planned or applied; terminal from here on */
+	JOBS_FAILED,    /* the engine said no, or the plan could not be understood */
+	JOBS_CANCELLED,
+	JOBS_REFUSED,   /* we said no */
+	JOBS_UNKNOWN,   /* apply interrupted: outcome unknown */
+	JOBS_STATES
+};
+const char *job_state_name(enum job_state s);
+
+struct job_row {
+	int64_t id, run_id, repo_id, pull;
+	enum job_phase phase;
+	enum job_state state;
+	char *project, *dir, *workspace, *backend, *reason, *inputs, *error, *step;
+	enum engine_kind engine;
+	char *engine_version;
+	enum apply_mode apply;
+	bool needs_init, managed_state, deleted;
+	bool requires_approved, requires_checks, requires_up_to_date;
+	int64_t approvals;
+	char *depends_on; /* names, one a line */
+	char *summary, *diff;
+	char *plan_sha256;
+	int64_t plan_job; /* apply: the job whose plan is applied; plan: 0 */
+	int64_t used_by;  /* plan: the apply job that used it; 0: none */
+	uint8_t key_wrapped[60];
+	bool has_key;
+	int64_t started_ms, finished_ms, state_serial;
+	char *log;        /* path of the log */
+};
+
+void run_row_free(struct run_row *r);
+void job_row_free(struct job_row *j);
+
+/* Creates a plan run in RUN_QUEUED; plan runs of the same pull request that are not over become superseded (ids in ret_superseded, at most
+ * max). `only` and asker as in the row. */
+struct run_new {
+	int64_t repo_id, pull;
+	const char *repo, *asker, *only;
+	enum run_kind kind;
+	bool after_merge;
+	const char *merge_sha;
+};
+int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
+/* Ends every plan run of the pull request older than `before` that is not over; their waiting and ready jobs too. before 0: all. */
+int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err) MUST_CHECK;
+int run_get(struct db_conn *c, int64_t id, struct run_row *ret, struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
+/* Newest run of a pull request of a kind; head may be NULL. ERR_NOT_FOUND. */
+int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind kind, const char *head, struct run_row *ret, struct err *err) MUST_CHECK;
+/* Compare and set; ERR_CONFLICT when the run is not in `from` any more. Terminal states get finished_ms. */
+int run_move(struct db_conn *c, int64_t id, enum run_state from, enum run_state to, struct err *err) MUST_CHECK;
+int run_set_error(struct db_conn *c, int64_t id, const char *error, struct err *err) MUST_CHECK;
+int run_add_note(struct db_conn *c, int64_t id, const char *note, struct err *err) MUST_CHECK;
+int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* head, base, clone url, repo */
+int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* base_sha, tree_dir, untouched, config_errors, base_moved */
+int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err) MUST_CHECK;
+int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err) MUST_CHECK;
+int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err) MUST_CHECK;
+int run_count_edit(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK;
+/* Ids of runs that are not over, oldest first. */
+struct id_list {
+	int64_t *v;
+	size_t n;
+};
+void id_list_add(struct id_list *l, int64_t id);
+void id_list_free(struct id_list *l);
+int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK;
+/* True while an older run of the same pull request is still at work (an apply, or a plan that is being cancelled). */
+int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err) MUST_CHECK;
+
+int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, struct err *err) MUST_CHECK;
+int job_get(struct db_conn *c, int64_t id, struct job_row *ret, struct err *err) MUST_CHECK;
+struct job_list {
+	struct job_row *v;
+	size_t n;
+};
+void job_list_free(struct job_list *l);
+/* All jobs of a run in name order, without diffs. */
+int job_list_of_run(struct db_conn *c, int64_t run_id, struct job_list *ret, struct err *err) MUST_CHECK;
+int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct err *err) MUST_CHECK; /* NULL when none */
+int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err) MUST_CHECK;
+int job_count_open(struct db_conn *c, int64_t run_id, int64_t *ret, struct err *err) MUST_CHECK;
+int job_count_in_state(struct db_conn *c, int64_t repo_id /* 0: all */, enum job_state state, int64_t *ret, struct err *err) MUST_CHECK;
+/* The next ready job: applies first, then by id, of repositories below their limit. ERR_NOT_FOUND. */
+int job_next_ready(struct db_conn *c, int64_t per_repository, struct job_row *ret, struct err *err) MUST_CHECK;
+int job_start(struct db_conn *c, const struct job_row *j, struct err *err) MUST_CHECK; /* ready -> running, key, started_ms, engine_version, log */
+int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, struct err *err) MUST_CHECK; /* results; ERR_CONFLICT when not in from */
+int job_again(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK;              /* running -> ready: its runner was lost before the point */
+int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const char *error, struct err *err) MUST_CHECK; /* waiting, ready */
+int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err) MUST_CHECK; /* waiting jobs whose dependencies are over */
+/* An apply job takes its plan: ERR_CONFLICT when it was used before. */
+int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err) MUST_CHECK;
+
+#endif
