@@ -33,7 +33,7 @@ breaks() {
 
 fresh
 scripts/check-structure . >"$tmp/out" 2>&1
-same "a clean tree" "0 check: 19 files, no findings" "$? $(cat "$tmp/out")"
+same "a clean tree" "0 no findings" "$? $(sed "s/^check: [0-9]* files, //" "$tmp/out")"
 fresh
 
 printf '#include <sqlite3.h>\n' >>plan/p.c
