@@ -243,6 +243,31 @@ static int entry_compare(const void *va, const void *vb)
 	return order != 0 ? order : strcmp(a->c.reason != NULL ? a->c.reason : "", b->c.reason != NULL ? b->c.reason : "");
 }
 
+/* What providers add to a state by themselves, an empty list for a null, is no drift that anyone made. */
+static bool is_empty(const struct json *j)
+{
+	enum json_type type = json_type(j);
+	return type == JSON_MISSING || type == JSON_NULL || ((type == JSON_OBJECT || type == JSON_ARRAY) && json_count(j) == 0);
+}
+
+static bool drift_matters(const struct json *change)
+{
+	struct json before = json_member(change, "before"), after = json_member(change, "after");
+	if (json_type(&before) != JSON_OBJECT || json_type(&after) != JSON_OBJECT)
+		return true;
+	for (struct json b = json_first(&before); json_ok(&b); b = json_next(&b)) {
+		struct json a = json_member(&after, json_key(&b));
+		if (!json_same(&a, &b) && !(is_empty(&a) && is_empty(&b)))
+			return true;
+	}
+	for (struct json a = json_first(&after); json_ok(&a); a = json_next(&a)) {
+		struct json b = json_member(&before, json_key(&a));
+		if (!json_ok(&b) && !is_empty(&a))
+			return true;
+	}
+	return false;
+}
+
 /* Elements of an array of resource changes that are worth a line; data sources only where they are read during apply. */
 static int entries_read(const struct json *array, bool drift, struct plan_entries *ret, struct err *err)
 {
@@ -256,7 +281,7 @@ static int entries_read(const struct json *array, bool drift, struct plan_entrie
 			plan_entries_free(ret);
 			return rc;
 		}
-		bool wanted = drift       ? e.managed && e.c.kind != CHANGE_NOOP && e.c.kind != CHANGE_MOVE
+		bool wanted = drift       ? e.managed && e.c.kind != CHANGE_NOOP && e.c.kind != CHANGE_MOVE && drift_matters(&e.change)
 			      : e.managed ? e.c.kind != CHANGE_NOOP
 					  : e.c.kind == CHANGE_READ;
 		if (!wanted) {
