@@ -62,7 +62,7 @@ FNR == 1 {
 
 function end_of_file() {
 	if (previous_lines > 500) print previous ":500: a file of " previous_lines " lines; at most 500"
-	if (previous_header && previous !~ /^(base|tests|web)\// && !has_step && previous !~ /_priv\.h$/)
+	if (previous_header && previous !~ /^(base|tests|web)\// && !has_step && previous !~ /_(priv|internal)\.h$/)
 		print previous ":1: a header says its step of the flow (\"Step 4.\")"
 }
 

@@ -89,7 +89,7 @@ for word in TOD=O FIX=ME X=XX HA=CK st=ub place=holder; do
 	echo "/* $(echo $word | tr -d =) */" >>base/a.c
 	breaks "unfinished: $word" "base/a.c:10: word of unfinished work"
 done
-printf 'see /wo%s/notes\n' rk >>docs/b.md
+printf 'see /wo%s/shared/notes\n' rk >>docs/b.md
 breaks "a path of one machine" "docs/b.md:4: a path of one particular machine"
 
 printf '#include "base/a.h"\n/* Late. Step 1. */\n' >plan/late.h
