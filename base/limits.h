@@ -19,6 +19,8 @@
 #define LIMIT_CONFIG_DEPTH 32u
 #define LIMIT_CONFIG_NODES 250000u                /* YAML nodes with aliases resolved: bounds the memory of a parse */
 #define LIMIT_CONFIG_ALIASES 64u                  /* YAML aliases: no expansion bombs */
+#define LIMIT_CONFIG_ERRORS 100u                  /* of one file that are told; a comment shows fewer */
+#define LIMIT_CONFIG_TEXT_BYTES 4096u             /* one text value of a configuration file */
 #define LIMIT_PROJECTS 20000u                     /* per repository */
 #define LIMIT_RUN_JOBS 1000u                      /* projects in one run */
 #define LIMIT_HCL_FILE_BYTES (4u * 1024u * 1024u) /* one *.tf file */

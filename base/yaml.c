@@ -250,7 +250,9 @@ static int on_alias(struct builder *b, struct fy_token *token, int line, int col
 		if (strcmp(b->anchor[i - 1].name, name) == 0)
 			target = b->anchor[i - 1].node;
 	if (target == NULL)
-		return FAIL(b, ERR_PARSE, line, column, "*%.60s stands for nothing: no complete value before it is named &%.60s", name, name);
+		return FAIL(b, ERR_PARSE, line, column,
+			    "*%.60s stands for nothing: no complete value before it is named &%.60s; a glob that begins with * needs quotes", name,
+			    name);
 	if (++b->aliases > LIMIT_CONFIG_ALIASES)
 		return FAIL(b, ERR_LIMIT, line, column, "more than %u aliases", LIMIT_CONFIG_ALIASES);
 	struct yaml_node *n = copy_node(b, target, b->depth + 1);

@@ -31,7 +31,7 @@ enum apply_mode { APPLY_ON_COMMENT, APPLY_ON_MERGE };
 
 /* One entry of projects:, dir may be a glob (one project per match). Field names are the file's keys. */
 struct project_rule {
-	char *name;        /* NULL: made from dir and workspace (project_default_name) */
+	char *name;        /* NULL: made from dir and workspace (project_default_name); always NULL when dir is a glob */
 	char *dir;         /* normalised: no "./", no trailing "/"; "." is the root */
 	bool dir_is_glob;
 	enum engine_kind engine; /* ENGINE_NONE: not said */
@@ -49,7 +49,7 @@ struct project_rule {
 struct repo_config {
 	bool present; /* false: no sluice.yaml, discovery */
 	struct project_rule *projects;
-	size_t projects_n;
+	size_t projects_n; /* 0: no projects: key, which means discovery too; an empty list is an error */
 	struct project_rule dflt; /* what discovery gives each project: built in, defaults, overrides applied; dir and name NULL */
 };
 

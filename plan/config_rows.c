@@ -1,0 +1,156 @@
+/* The table of every key of both files. A new key is a row here, and a field in plan/config.h. */
+#include "plan/config_priv.h"
+
+#define RULE(f) offsetof(struct project_rule, f)
+#define SERVER(f) offsetof(struct server_config, f)
+#define KIB ((int64_t)1024)
+#define SECOND ((int64_t)1000)
+#define HOUR (3600 * SECOND)
+
+static const char *const engine_words[] = {
+	[ENGINE_TERRAFORM] = "terraform", [ENGINE_OPENTOFU] = "opentofu", [ENGINE_PULUMI] = "pulumi", [ENGINE_KINDS] = NULL};
+static const char *const apply_words[] = {[APPLY_ON_COMMENT] = "on_comment", [APPLY_ON_MERGE] = "on_merge", NULL};
+_Static_assert(sizeof(enum engine_kind) == sizeof(int) && sizeof(enum apply_mode) == sizeof(int), "CT_WORD writes an int");
+
+/* ---- sluice.yaml ---- */
+
+static const struct config_row approvals_rows[] = {
+	{.key = "count", .type = CT_COUNT, .offset = RULE(approvals), .min = 0, .max = 10, .dflt = "1",
+	 .help = "approving reviews that \"approved\" asks for"},
+	{.key = "codeowners", .type = CT_BOOL, .offset = RULE(codeowners), .dflt = "false",
+	 .help = "whether code owners have to be among them"},
+	{0}};
+
+static const struct config_row cost_rows[] = {
+	{.key = "max_increase_usd", .type = CT_CUSTOM, .later = true, .read = config_read_usd, .what = "number", .sample = "500",
+	 .help = "monthly cost that one change may add before the gate asks for more"},
+	{0}};
+
+/* What an entry of projects: may say, and the server's file for every project. */
+#define PROJECT_ROWS                                                                                                                       \
+	{.key = "engine", .type = CT_WORD, .offset = RULE(engine), .words = engine_words, .sample = "terraform",                            \
+	 .help = "the tool; without it, the one that the directory's files and the server point to"},                                       \
+	{.key = "workspace", .type = CT_NAME, .offset = RULE(workspace), .dflt = "default", .help = "the engine's workspace"},             \
+	{.key = "stack", .type = CT_NAME, .offset = RULE(workspace), .help = "the same for Pulumi, which calls it a stack"},                \
+	{.key = "when_modified", .type = CT_GLOBS, .offset = RULE(when_modified), .sample = "[\"**/*.tf\", \"../../modules/**\"]",          \
+	 .help = "files, seen from dir, whose change makes a plan; local modules are followed even when not named. Without it: every "     \
+		 "file in dir"},                                                                                                            \
+	{.key = "depends_on", .type = CT_NAMES, .offset = RULE(depends_on), .sample = "[account]",                                          \
+	 .help = "projects that are planned and applied before this one"},                                                                  \
+	{.key = "apply", .type = CT_WORD, .offset = RULE(apply), .words = apply_words, .dflt = "on_comment",                                \
+	 .help = "apply when somebody comments \"apply\", or as soon as the pull request is merged"},                                       \
+	{.key = "identity", .type = CT_CUSTOM, .later = true, .read = config_read_identity, .what = "map of plan and apply",                \
+	 .sample = "{ plan: { aws: { role: \"arn:aws:iam::111122223333:role/plan\" } } }",                                                  \
+	 .help = "the cloud identity of each phase; a phase without one gets no credentials"},                                              \
+	{.key = "requires", .type = CT_CUSTOM, .read = config_read_requires, .what = "list of approved, checks, up_to_date",                \
+	 .dflt = "[approved]", .help = "what has to hold before apply"},                                                                    \
+	{.key = "approvals", .type = CT_MAP, .rows = approvals_rows, .help = "how many reviews, and whose"},                                \
+	{.key = "cost", .type = CT_MAP, .later = true, .rows = cost_rows, .help = "ceilings of cost"},                                      \
+	{.key = "env", .type = CT_CUSTOM, .later = true, .read = config_read_env, .what = "map of NAME: text",                              \
+	 .sample = "{ TF_VAR_region: eu-west-1 }", .help = "variables of the engine's environment; not for secrets"}
+
+#define SHARED_ROWS                                                                                                                        \
+	{.key = "checks", .type = CT_CUSTOM, .later = true, .read = config_read_checks, .what = "list of { name, run, policy }",            \
+	 .sample = "[{ name: opa, run: conftest, policy: policy/ }]",                                                                       \
+	 .help = "linters and policies that run before a plan may be applied"},                                                             \
+	{.key = "tools", .type = CT_CUSTOM, .later = true, .read = config_read_tools, .what = "map of tool: version",                       \
+	 .sample = "{ terraform: \"1.11.4\" }", .help = "versions of engines and tools"}
+
+const struct config_row config_project_rows[] = {
+	{.key = "name", .type = CT_NAME, .offset = RULE(name), .sample = "network",
+	 .help = "what people call it; without it, the directory, and the workspace where that is not \"default\""},
+	{.key = "dir", .type = CT_DIR, .required = true, .offset = RULE(dir), .sample = "live/prod/network",
+	 .help = "its directory, from the root of the repository; a glob makes one project per matching directory"},
+	PROJECT_ROWS,
+	{0}};
+
+const struct config_row config_layer_rows[] = {PROJECT_ROWS, SHARED_ROWS, {0}};
+
+const struct config_row config_repo_rows[] = {
+	{.key = "version", .type = CT_CUSTOM, .required = true, .read = config_read_version, .what = "1", .sample = "1",
+	 .help = "the version of this file's format, 1"},
+	{.key = "projects", .type = CT_CUSTOM, .read = config_read_projects, .what = "list of projects",
+	 .help = "the projects; without it, every directory with *.tf, *.tofu or Pulumi.yaml is one"},
+	SHARED_ROWS,
+	{.key = "cost", .type = CT_MAP, .later = true, .rows = cost_rows, .help = "ceilings of cost for the whole pull request"},
+	{0}};
+
+/* ---- sluice-server.yaml ---- */
+
+static const struct config_row app_rows[] = {
+	{.key = "id", .type = CT_INT, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1, .sample = "12345",
+	 .help = "number of the GitHub App"},
+	{.key = "private_key_file", .type = CT_FILE, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
+	 .help = "its private key, PEM"},
+	{0}};
+
+static const struct config_row github_rows[] = {
+	{.key = "api_url", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(api_url), .what = "URL", .dflt = "https://api.github.com",
+	 .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
+	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; this or token_file"},
+	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
+	 .help = "a personal access token instead, for a first try"},
+	{.key = "webhook_secret_file", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_secret_files,
+	 .offset = SERVER(webhook_secret_files), .what = "path, or a list of two", .sample = "webhook.secret",
+	 .help = "the secret that GitHub signs webhooks with; two while it is being changed"},
+	{0}};
+
+static const struct config_row limits_rows[] = {
+	{.key = "jobs", .type = CT_INT, .offset = SERVER(jobs), .min = 1, .max = 1024, .dflt = "4", .help = "jobs at the same time"},
+	{.key = "jobs_per_repository", .type = CT_INT, .offset = SERVER(jobs_per_repository), .min = 1, .max = 1024, .dflt = "2",
+	 .help = "of them, for one repository"},
+	{.key = "plan_timeout", .type = CT_DURATION, .offset = SERVER(plan_timeout_ms), .min = SECOND, .max = 24 * HOUR, .dflt = "10m",
+	 .help = "time for one plan"},
+	{.key = "apply_timeout", .type = CT_DURATION, .offset = SERVER(apply_timeout_ms), .min = SECOND, .max = 48 * HOUR, .dflt = "2h",
+	 .help = "time for one apply"},
+	{.key = "memory", .type = CT_SIZE, .offset = SERVER(memory_bytes), .min = 32 * KIB * KIB, .max = 1024 * KIB * KIB * KIB, .dflt = "1GiB",
+	 .help = "memory of one job"},
+	{.key = "output", .type = CT_SIZE, .offset = SERVER(output_bytes), .min = 4 * KIB, .max = 256 * KIB * KIB, .dflt = "4MiB",
+	 .help = "output of one job that is kept"},
+	{0}};
+
+static const struct config_row providers_rows[] = {
+	{.key = "mirror", .type = CT_FILE, .offset = SERVER(mirror_dir), .sample = "providers",
+	 .help = "directory with provider packages, read-only to jobs"},
+	{.key = "allow", .type = CT_GLOBS, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
+	 .help = "providers that may run; without it, all of the mirror"},
+	{0}};
+
+static const struct config_row egress_rows[] = {
+	{.key = "plan", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan), .what = "list of HOST:PORT globs",
+	 .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]", .help = "where a plan may connect to"},
+	{.key = "apply", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply), .what = "list of HOST:PORT globs",
+	 .dflt = "[]", .help = "where an apply may connect to"},
+	{0}};
+
+static const struct config_row engines_rows[] = {
+	{.key = "dir", .type = CT_FILE, .offset = SERVER(engine_dir), .sample = "/opt/engines", .help = "looked in for engines before PATH"},
+	{0}};
+
+const struct config_row config_server_rows[] = {
+	{.key = "listen", .type = CT_CUSTOM, .read = config_read_listen, .print = config_print_listen, .what = "ADDRESS:PORT",
+	 .dflt = "127.0.0.1:8080", .help = "plain HTTP: on loopback, or where only a proxy with TLS reaches it; port 0 takes a free one"},
+	{.key = "tls", .type = CT_CUSTOM, .later = true, .read = config_read_tls, .what = "map of cert_file and key_file",
+	 .help = "not available yet and refused: put a proxy with TLS in front"},
+	{.key = "public_url", .type = CT_CUSTOM, .start = true, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(public_url), .what = "URL",
+	 .sample = "https://sluice.example.com", .help = "how people and GitHub reach it; without it, http and the listen address"},
+	{.key = "data_dir", .type = CT_FILE, .offset = SERVER(data_dir), .dflt = "/var/lib/sluice", .help = "database, mirrors, logs, states"},
+	{.key = "database", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_database, .offset = SERVER(database), .what = "sqlite", .dflt = "sqlite",
+	 .help = "where runs are kept: a file in data_dir"},
+	{.key = "github", .type = CT_MAP, .required = true, .rows = github_rows, .help = "how to reach GitHub and who sluice is there"},
+	{.key = "repositories", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_repositories, .offset = SERVER(repositories),
+	 .what = "list of OWNER/NAME globs", .sample = "[\"acme/infra\", \"acme/*-tf\", \"!acme/old-tf\"]",
+	 .help = "the repositories that are served: whole-name globs, case ignored, ! excludes, the last that fits decides"},
+	{.key = "defaults", .type = CT_CUSTOM, .read = config_read_layer, .print = config_print_defaults, .what = "keys of a project",
+	 .dflt = "{}", .help = "used where sluice.yaml is silent"},
+	{.key = "overrides", .type = CT_CUSTOM, .read = config_read_layer, .print = config_print_overrides, .what = "keys of a project",
+	 .dflt = "{}", .help = "used whatever sluice.yaml says"},
+	{.key = "limits", .type = CT_MAP, .rows = limits_rows, .help = "ceilings of jobs"},
+	{.key = "providers", .type = CT_MAP, .rows = providers_rows, .help = "provider packages of jobs"},
+	{.key = "egress", .type = CT_MAP, .rows = egress_rows, .help = "the network of jobs; nothing is reached that is not named"},
+	{.key = "engines", .type = CT_MAP, .rows = engines_rows, .help = "the engines' binaries"},
+	{.key = "roles", .type = CT_CUSTOM, .read = config_read_roles, .print = config_print_roles,
+	 .what = "map of OWNER/NAME glob: { WHO: none, read, plan, apply or admin }",
+	 .sample = "{ \"acme/*\": { \"team:platform\": admin, \"user:alice\": apply, \"*\": plan } }",
+	 .help = "who may do what; the most specific repository wins, then user before team before *"},
+	{0}};
