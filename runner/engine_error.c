@@ -42,7 +42,7 @@ static size_t skip_escape(const char *s, size_t len)
 
 static size_t skip_frame(const char *s, size_t len)
 {
-	static const char *const marks[] = {"│", "╷", "╵", "|"};
+	static const char *const marks[] = {"│", "╷", "╵"};
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		size_t n = strlen(marks[i]);
 		if (len >= n && strncmp(s, marks[i], n) == 0)

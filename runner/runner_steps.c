@@ -1,0 +1,262 @@
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "runner/engine_error.h"
+#include "runner/runner_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The sequence of engine starts of one phase, top to bottom. Each start costs about 50 ms, so none happens that is not needed: `init` only
+ * where the configuration asks for it, and once more only where the engine says that it should have been. */
+
+const char *runner_step_name(enum step_id id)
+{
+	static const char *const names[STEPS] = {[STEP_INIT] = "init", [STEP_PLAN] = "plan", [STEP_SHOW] = "show", [STEP_APPLY] = "apply"};
+	return names[id];
+}
+
+void runner_broken(struct runner *r, const struct err *err)
+{
+	if (r->exit.error != NULL)
+		return;
+	r->exit.outcome = r->stop == STOP_TIMEOUT ? JOB_TIMEOUT : r->stop == STOP_CANCEL ? JOB_CANCELLED : JOB_BROKEN;
+	r->exit.error = xstrdup(err->msg);
+}
+
+/* ---- the outcome of one step ---- */
+
+static void say_stopped(struct runner *r)
+{
+	CLEANUP_BUF struct buf out = {0};
+	r->exit.outcome = r->stop == STOP_TIMEOUT ? JOB_TIMEOUT : JOB_CANCELLED;
+	if (r->stop == STOP_TIMEOUT) {
+		buf_adds(&out, "stopped after ");
+		buf_printf(&out, "%lld s, the time limit of this phase", (long long)(r->spec.timeout_ms / 1000));
+	} else {
+		buf_adds(&out, "cancelled");
+	}
+	if (r->exit.step != NULL)
+		buf_printf(&out, " during %s", r->exit.step);
+	r->exit.error = buf_take(&out);
+}
+
+static void say_failed(struct runner *r)
+{
+	CLEANUP_BUF struct buf out = {0};
+	const struct engine *row = engine_row(r->spec.engine);
+	r->exit.outcome = JOB_FAILED;
+	if (!engine_error_sentence(buf_str(&r->step.err), r->step.err.len, r->spec.dir, &out)) {
+		if (WIFSIGNALED(r->step.status))
+			buf_printf(&out, "%s was killed by signal %d during %s%s", row->label, WTERMSIG(r->step.status), r->exit.step,
+				   WTERMSIG(r->step.status) == SIGKILL ? ", perhaps for lack of memory" : "");
+		else
+			buf_printf(&out, "%s %s ended with status %d and no error message, see the log", row->program, r->exit.step,
+				   WEXITSTATUS(r->step.status));
+	}
+	r->exit.error = buf_take(&out);
+}
+
+static bool step_ok(const struct runner *r)
+{
+	return WIFEXITED(r->step.status) && WEXITSTATUS(r->step.status) == 0;
+}
+
+/* Writes down how the job ended; the stop that was asked for explains a failure, an engine that finished all the same did finish. */
+static void fail(struct runner *r)
+{
+	if (r->exit.error != NULL)
+		return;
+	if (r->stop != STOP_NONE)
+		say_stopped(r);
+	else
+		say_failed(r);
+}
+
+/* ---- arguments ---- */
+
+static void base_args(const struct runner *r, struct strlist *argv, const char *command)
+{
+	strlist_take(argv, xasprintf("/bin/%s", engine_row(r->spec.engine)->program));
+	strlist_add(argv, command);
+}
+
+static void init_args(const struct runner *r, struct strlist *argv)
+{
+	base_args(r, argv, "init");
+	strlist_add(argv, "-input=false");
+	strlist_add(argv, "-no-color");
+	if (box_tree_has_lock_file(&r->spec))
+		strlist_add(argv, "-lockfile=readonly");
+}
+
+static void step_args(const struct runner *r, enum step_id id, struct strlist *argv)
+{
+	if (id == STEP_INIT) {
+		init_args(r, argv);
+		return;
+	}
+	base_args(r, argv, runner_step_name(id));
+	if (id == STEP_SHOW) {
+		strlist_add(argv, "-json");
+		strlist_add(argv, BOX_PLAN_OUT);
+		return;
+	}
+	strlist_add(argv, "-input=false");
+	strlist_add(argv, "-no-color");
+	strlist_add(argv, id == STEP_PLAN ? "-out=" BOX_PLAN_OUT : BOX_PLAN_IN);
+}
+
+/* ---- running ---- */
+
+static void start(struct runner *r, enum step_id id)
+{
+	struct strlist argv = {0};
+	step_args(r, id, &argv);
+	free(r->exit.step);
+	r->exit.step = xstrdup(runner_step_name(id));
+	r->exit.engine_starts++;
+	link_tell_step(r);
+	runner_step_start(r, id, &argv, id == STEP_SHOW);
+	strlist_free(&argv);
+}
+
+/* Waits for the step; false when the job is over with it. */
+static bool finish(struct runner *r)
+{
+	struct err err = {0};
+	if (runner_step_wait(r, &err) != 0) {
+		runner_broken(r, &err);
+		return false;
+	}
+	r->exit.exit_code = WIFEXITED(r->step.status) ? WEXITSTATUS(r->step.status) : 128 + WTERMSIG(r->step.status);
+	return step_ok(r);
+}
+
+static bool run(struct runner *r, enum step_id id)
+{
+	if (r->stop != STOP_NONE)
+		return false;
+	start(r, id);
+	return finish(r);
+}
+
+/* The engine refused at the door and says that it has to be initialised. After the first word on its stdout that is not certain any more: an
+ * apply is then never started a second time. */
+static bool refused_for_init(const struct runner *r)
+{
+	return !r->spec.needs_init && r->exit.error == NULL && r->stop == STOP_NONE && (r->step.id == STEP_PLAN || !r->step.printed) &&
+	       engine_error_wants_init(buf_str(&r->step.err), r->step.err.len);
+}
+
+/* Runs a step that may turn out to need `init` first, although we thought it would not. */
+static bool run_initialised(struct runner *r, enum step_id id)
+{
+	if (run(r, id))
+		return true;
+	return refused_for_init(r) && run(r, STEP_INIT) && run(r, id);
+}
+
+/* ---- plan ---- */
+
+static bool understand(struct runner *r)
+{
+	struct err err = {0};
+	int rc = 0;
+	if (buf_failed(&r->step.out))
+		rc = err_set(&err, ERR_LIMIT, "the plan as JSON is larger than %zu bytes: split the project", runner_tuning.plan_json_max);
+	if (rc == 0)
+		rc = r->understand(buf_str(&r->step.out), r->step.out.len, &r->exit.summary, &r->exit.diff, &err);
+	if (rc != 0)
+		runner_broken(r, &err);
+	return rc == 0;
+}
+
+static void plan_phase(struct runner *r)
+{
+	struct err err = {0};
+	if ((r->spec.needs_init && !run(r, STEP_INIT)) || !run_initialised(r, STEP_PLAN) || r->stop != STOP_NONE) {
+		fail(r);
+		return;
+	}
+	start(r, STEP_SHOW); /* the plan file comes out and is sealed meanwhile */
+	runner_ask_export(r, EXPORT_PLAN, BOX_PLAN_OUT, LIMIT_PLAN_BYTES, false);
+	if (!finish(r)) {
+		fail(r);
+		return;
+	}
+	int rc = runner_export_wait(r, EXPORT_PLAN, &err);
+	if (rc != 0 || r->take_err.code != 0) {
+		runner_broken(r, rc != 0 ? &err : &r->take_err);
+		return;
+	}
+	if (understand(r))
+		r->exit.outcome = JOB_OK;
+}
+
+/* ---- apply ---- */
+
+/* From here on the world may change: whoever finds this file after a crash must not run the plan again. */
+static int pass_point(const struct runner *r, struct err *err)
+{
+	CLEANUP_FREE char *path = fs_join(r->job_dir, "point");
+	return fs_write_atomic(path, "", 0, 0600, err);
+}
+
+static bool apply_step(struct runner *r)
+{
+	struct err err = {0};
+	if (r->spec.needs_init && !run(r, STEP_INIT))
+		return false;
+	if (r->stop != STOP_NONE)
+		return false;
+	if (pass_point(r, &err) != 0) {
+		runner_broken(r, &err);
+		return false;
+	}
+	return run_initialised(r, STEP_APPLY);
+}
+
+/* The state is taken out whatever the engine said, and what it did is not undone by a state that cannot be read: that is told. */
+static void take_state_out(struct runner *r, const char *path)
+{
+	struct err err = {0};
+	if (r->box_gone)
+		return;
+	r->take_err = (struct err){0};
+	runner_ask_export(r, EXPORT_STATE, path, LIMIT_STATE_BYTES, false);
+	int rc = runner_export_wait(r, EXPORT_STATE, &err);
+	if (rc == 0 && r->take_err.code == 0)
+		return;
+	const char *why = rc != 0 ? err.msg : r->take_err.msg;
+	r->exit.outcome = JOB_BROKEN;
+	char *both = xasprintf("%s%sthe state after this apply could not be kept: %s", r->exit.error != NULL ? r->exit.error : "",
+			       r->exit.error != NULL ? "; " : "", why);
+	free(r->exit.error);
+	r->exit.error = both;
+}
+
+static void apply_phase(struct runner *r)
+{
+	CLEANUP_FREE char *state = box_state_path(&r->spec);
+	if (r->spec.managed_state)
+		runner_ask_export(r, EXPORT_STATE, state, LIMIT_STATE_BYTES, true);
+	if (apply_step(r))
+		r->exit.outcome = JOB_OK;
+	else
+		fail(r);
+	if (r->spec.managed_state)
+		take_state_out(r, state);
+}
+
+void runner_run_phase(struct runner *r)
+{
+	if (r->spec.phase == PHASE_APPLY)
+		apply_phase(r);
+	else
+		plan_phase(r); /* drift is a plan that nobody will apply */
+}
