@@ -76,10 +76,11 @@ $(B)/%.o: %.c | build/.deps-build
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<)
 # A fuzz target runs under libFuzzer in its own variant and replays files in every other one (tests/fuzz/replay.c).
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o) $(SUPPORT_OBJ) $(B)/libsluice.a
+REPLAY_OBJ := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
+$(FUZZERS): $(B)/%: $(B)/%.o $(REPLAY_OBJ) $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS) -lcmocka)
-$(B)/tests/%: $(B)/tests/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
-	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $(B)/libsluice.a $(LDLIBS) -lcmocka)
+$(TESTS) $(BENCHES): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
+	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka)
 $(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test
 .SECONDARY:
 
