@@ -49,7 +49,7 @@ static void write_one(struct json_writer *w, const struct field *f, const void *
 	}
 }
 
-int fields_write(const struct field *fields, size_t n, const void *object, const char *path, struct err *err)
+int fields_write(const struct field *fields, size_t n, const void *object, const char *path, bool durable, struct err *err)
 {
 	CLEANUP_BUF struct buf out = {0};
 	struct json_writer w = json_writer(&out);
@@ -58,7 +58,7 @@ int fields_write(const struct field *fields, size_t n, const void *object, const
 		write_one(&w, &fields[i], object);
 	jw_close(&w);
 	buf_addc(&out, '\n');
-	return fs_write_atomic(path, out.data, out.len, 0600, err);
+	return durable ? fs_write_atomic(path, out.data, out.len, 0600, err) : fs_write_fast(path, out.data, out.len, 0600, err);
 }
 
 int fields_word(const char *what, const char *word, const char *const *words, size_t n, struct err *err)

@@ -25,7 +25,8 @@ struct field {
 	size_t n_words;
 };
 
-int fields_write(const struct field *fields, size_t n, const void *object, const char *path, struct err *err) MUST_CHECK;
+/* Atomically; with `durable` it is on disk when this returns. */
+int fields_write(const struct field *fields, size_t n, const void *object, const char *path, bool durable, struct err *err) MUST_CHECK;
 /* Fills a zeroed object; on failure what was filled stays for the caller to free with fields_free. */
 int fields_read(const struct field *fields, size_t n, const char *path, size_t max_bytes, void *object, struct err *err) MUST_CHECK;
 void fields_free(const struct field *fields, size_t n, void *object);

@@ -55,7 +55,7 @@ void job_exit_free(struct job_exit *e)
 
 int job_exit_write(const struct job_exit *e, const char *path, struct err *err)
 {
-	return fields_write(fields, ARRAY_LEN(fields), e, path, err);
+	return fields_write(fields, ARRAY_LEN(fields), e, path, true, err);
 }
 
 int job_exit_read(const char *path, struct job_exit *ret, struct err *err)

@@ -55,12 +55,15 @@ static int lock_take(struct runner *r, struct err *err)
 	return 0;
 }
 
+/* Asked under the lock. "lost" is left by a daemon that gave this job up before we came so far. */
 static int check_fresh(const struct runner *r, struct err *err)
 {
-	CLEANUP_FREE char *point = fs_join(r->job_dir, "point");
-	CLEANUP_FREE char *record = fs_join(r->job_dir, "exit.json");
-	if (fs_exists(point) || fs_exists(record))
-		return err_set(err, ERR_CONFLICT, "%s: this job has already run, it is never run again", r->job_dir);
+	static const char *const marks[] = {"point", "exit.json", "lost"};
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		CLEANUP_FREE char *path = fs_join(r->job_dir, marks[i]);
+		if (fs_exists(path))
+			return err_set(err, ERR_CONFLICT, "%s exists: this job has already run or was given up, it is never run again", path);
+	}
 	return 0;
 }
 

@@ -60,7 +60,7 @@ void job_spec_free(struct job_spec *s)
 
 int job_spec_write(const struct job_spec *s, const char *path, struct err *err)
 {
-	return fields_write(fields, ARRAY_LEN(fields), s, path, err);
+	return fields_write(fields, ARRAY_LEN(fields), s, path, false, err); /* a job whose spec a crash took was not started */
 }
 
 /* What the runner relies on beyond types: an absent number would switch a ceiling off. */

@@ -6,6 +6,7 @@
  *   plan.enc     the plan file, sealed with the job key (plan phase)
  *   state.enc, state.json   latest managed state seen, sealed, and its facts (apply phase); replaced atomically as the engine writes
  *   point        exists, fsynced, from the moment before an engine that changes the world is started: the point of no return
+ *   lost         left by a daemon that found neither runner nor record: a runner that comes late does not start
  *   exit.json    the exit record, fsynced: written last; the job is over when it exists
  *
  * Sealing: AES-256-GCM under the job key, which arrives on stdin (32 bytes, the first frame) and never touches the disk;
