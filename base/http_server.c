@@ -441,7 +441,7 @@ static unsigned connection_limit(void)
 	return r.rlim_cur > 2 * SPARE_FDS ? (unsigned)r.rlim_cur - SPARE_FDS : (unsigned)(r.rlim_cur / 2);
 }
 
-static void on_library_log(void *arg, const char *fmt, va_list ap)
+static PRINTF_LIKE(2, 0) void on_library_log(void *arg, const char *fmt, va_list ap)
 {
 	char text[256];
 	(void)arg;
