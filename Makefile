@@ -39,7 +39,7 @@ LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -I. -fPIE -fvisibility=hidden $(WARN) $(OPT_WARN) $(CFLAGS_$(VARIANT)) $(PKG_CFLAGS)
 LDFLAGS += $(LDFLAGS_$(VARIANT))
-LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lpthread
+LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lm -lpthread
 
 # The table of contents: the folders in layer order, from what stands on nothing to what stands on everything.
 LIB_SRC := $(foreach dir,base secrets github runner plan webhooks,$(sort $(wildcard $(dir)/*.c)))
