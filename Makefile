@@ -8,7 +8,7 @@ endif
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
 # As many compilers as processors, unless the caller said otherwise.
-ifeq (,$(filter -j%,$(MAKEFLAGS)))
+ifeq (0,$(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)))
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 # V=1 prints whole commands instead of one short line each.
