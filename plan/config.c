@@ -362,7 +362,7 @@ enum { ROWS_MAX = 32 };
 
 static void unknown_key(struct config_reader *r, const struct yaml_node *key, const struct config_row *rows)
 {
-	const char *names[ROWS_MAX];
+	const char *names[ROWS_MAX] = {NULL};
 	size_t n = 0;
 	for (; rows[n].key != NULL && n < ROWS_MAX; n++)
 		names[n] = rows[n].key;

@@ -196,8 +196,8 @@ static void print_effective(const struct server_config *c, const struct config_r
 		const struct yaml_node *n = map != NULL ? yaml_get(map, row->key) : NULL;
 		if (n != NULL && yaml_is_null(n))
 			n = NULL;
-		if (row->later)
-			continue; /* it has no field */
+		if (row->refused)
+			continue;
 		CLEANUP_BUF struct buf value = {0};
 		size_t start = out->len;
 		indent_by(out, indent);
@@ -226,8 +226,8 @@ static void print_sample(const struct config_row *rows, struct buf *out, int ind
 {
 	for (const struct config_row *row = rows; row->key != NULL; row++) {
 		const char *value = row->sample != NULL ? row->sample : row->dflt;
-		if (value == NULL && row->type != CT_MAP)
-			continue; /* a key that is only refused */
+		if (row->refused || (value == NULL && row->type != CT_MAP))
+			continue;
 		bool off = commented || !(row->required || row->start);
 		if (indent == 0)
 			buf_addc(out, '\n');

@@ -41,6 +41,7 @@ struct config_row {
 	enum config_type type;
 	bool required;
 	bool later;           /* understood and checked; a later version acts on it */
+	bool refused;         /* known only so that a sentence can tell what to do instead; has no field */
 	bool start;           /* of the sample file: not commented out though not required */
 	enum config_type as;  /* CT_CUSTOM without print: how its field is stored, CT_TEXT or CT_GLOBS */
 	size_t offset;

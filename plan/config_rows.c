@@ -130,8 +130,8 @@ static const struct config_row engines_rows[] = {
 const struct config_row config_server_rows[] = {
 	{.key = "listen", .type = CT_CUSTOM, .read = config_read_listen, .print = config_print_listen, .what = "ADDRESS:PORT",
 	 .dflt = "127.0.0.1:8080", .help = "plain HTTP: on loopback, or where only a proxy with TLS reaches it; port 0 takes a free one"},
-	{.key = "tls", .type = CT_CUSTOM, .later = true, .read = config_read_tls, .what = "map of cert_file and key_file",
-	 .help = "not available yet and refused: put a proxy with TLS in front"},
+	{.key = "tls", .type = CT_CUSTOM, .refused = true, .read = config_read_tls, .what = "map of cert_file and key_file",
+	 .help = "refused in this version: put a proxy with TLS in front"},
 	{.key = "public_url", .type = CT_CUSTOM, .start = true, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(public_url), .what = "URL",
 	 .sample = "https://sluice.example.com", .help = "how people and GitHub reach it; without it, http and the listen address"},
 	{.key = "data_dir", .type = CT_FILE, .offset = SERVER(data_dir), .dflt = "/var/lib/sluice", .help = "database, mirrors, logs, states"},
