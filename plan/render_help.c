@@ -1,0 +1,32 @@
+/* The answer to `help`, and to words that look like a command and are none. */
+#include "plan/render_internal.h"
+
+static const struct {
+	const char *comment, *what;
+} commands[] = {
+	{"plan", "plan the projects that this pull request touches, or the ones named"},
+	{"apply", "check what is needed, merge, and apply the reviewed plans from the merge commit"},
+	{"cancel", "stop what is queued and the plans that run; an apply that runs is not stopped half-way"},
+	{"unlock", "give the locks of this pull request back; after an interrupted apply only once a person has looked"},
+	{"version", "tell the versions of sluice and of the engines"},
+	{"help", "this page"},
+};
+
+void render_help(const char *error, const char *bot_name, struct buf *out)
+{
+	buf_adds(out, error != NULL ? "### sluice · that was not a command\n\n" : "### sluice · help\n\n");
+	if (error != NULL) {
+		render_sentence(out, error);
+		buf_adds(out, "\n\n");
+	}
+	if (bot_name != NULL) {
+		render_code(out, bot_name);
+		buf_adds(out, " answers to these comments. ");
+	}
+	buf_adds(out, "The command is the whole first line of a comment; `sluice plan` and `/plan` are the same as `plan`.\n\n"
+		      "| comment | what it does |\n|:--|:--|\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		buf_printf(out, "| `%s` | %s |\n", commands[i].comment, commands[i].what);
+	buf_adds(out, "\n`-p NAME` (repeatable), `-d DIR` and `-w WORKSPACE` narrow a command to some projects: `plan -p network`.\n"
+		      "In tables `+` is to add, `~` to change, `±` to replace, `−` to destroy.\n");
+}
