@@ -24,7 +24,7 @@
 
 enum {
 	POOL_BYTES = 32 * 1024,      /* per connection: headers, and the window a body is read through; above that mmap would be used */
-	DRAIN_BYTES = 256 * 1024,    /* of a refused body that are read and dropped, so that the client sees the answer instead of a reset */
+	DRAIN_BYTES = 32 * 1024 * 1024, /* of a refused body that are read and dropped, so that the client sees the answer and not a reset */
 	FIRST_BODY_BYTES = 64 * 1024, /* reserved on a client's word; more only for bytes that arrived */
 	IDLE_MS = 60000,             /* between requests */
 	ANSWER_MS = 120000,          /* for a client to take its answer */
@@ -288,7 +288,7 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *conne
 			buf_reserve(&x->body, declared < FIRST_BODY_BYTES ? (size_t)declared : FIRST_BODY_BYTES);
 		return MHD_YES;
 	}
-	/* Small bodies are on their way already; a client that asks first (Expect) or would send much gets its answer now. */
+	/* The body is on its way already; a client that asks first (Expect) or would send very much gets its answer now. */
 	bool drain = declared <= DRAIN_BYTES && http_request_header(x, "Expect") == NULL;
 	if (drain)
 		return MHD_YES;
