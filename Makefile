@@ -147,8 +147,7 @@ format: ## clang-format on every C file, in place (FILES=... for some)
 
 .PHONY: docs
 docs: all ## the sample server file and the configuration reference, made from the tables in the code
-	@$(B)/sluice --print-config=sample >build/sample && mv -f build/sample deploy/sluice-server.yaml
-	@$(B)/sluice --print-config=reference >build/reference && mv -f build/reference docs/configuration.md
+	@scripts/generated-docs $(B)/sluice write
 
 .PHONY: compile_commands.json
 compile_commands.json: ## for clangd and other tools
