@@ -89,6 +89,9 @@ build/.deps-%: scripts/deps
 	@mkdir -p build
 	$(if $(filter no,$(DEPS)),,@scripts/deps $*)
 	@touch $@
+# One after the other: two installers at the same time would find the package database locked.
+build/.deps-demo build/.deps-fuzz: build/.deps-build
+build/.deps-test: build/.deps-demo
 $(FLAGS_MK): scripts/probe-flags $(shell command -v $(lastword $(CC)) 2>/dev/null) | build/.deps-build
 	@mkdir -p build
 	@scripts/probe-flags '$(CC)' >$@.new && mv -f $@.new $@ || { rm -f $@.new; exit 1; }
