@@ -11,9 +11,11 @@ FUZZ_SECONDS ?= 30
 ifeq (0,$(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)))
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
-# V=1 prints whole commands instead of one short line each.
+# V=1 prints whole commands instead of one short line each; -s prints nothing.
 ifeq ($(V),1)
 run = $(2)
+else ifneq (,$(findstring s,$(firstword -$(MAKEFLAGS))))
+run = @$(2)
 else
 run = @echo "  $(1)	$@"; $(2)
 endif
