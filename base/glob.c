@@ -241,9 +241,8 @@ bool glob_match(const char *pattern, const char *text, int flags)
 	}
 	if (*pattern == '\0')
 		return *text == '\0';
-	if (pattern == start || pattern[-1] != '/')
-		return match_sets(pattern, text, icase);
-	return match_sets(pattern - 1, text - 1, icase); /* a slash before ** is part of its meaning */
+	size_t back = pattern != start; /* ** means more right behind a slash, so the character before it is kept */
+	return match_sets(pattern - back, text - back, icase);
 }
 
 bool glob_is_pattern(const char *pattern) { return strpbrk(pattern, "*?[\\") != NULL; }
