@@ -8,17 +8,19 @@
 
 enum { TAIL_ROOM = 2048 }; /* for the sentence that says what was left out */
 
-static struct side side_before(const struct json *change)
+static struct side side_before(const struct diff *d, const struct json *change)
 {
-	return (struct side){.value = json_member(change, "before"), .sensitive = json_member(change, "before_sensitive")};
+	return (struct side){
+		.value = json_member(change, "before"), .sensitive = json_member(change, "before_sensitive"), .secrets = d->secrets};
 }
 
-static struct side side_after(const struct json *change)
+static struct side side_after(const struct diff *d, const struct json *change)
 {
 	return (struct side){
 		.value = json_member(change, "after"),
 		.unknown = json_member(change, "after_unknown"),
 		.sensitive = json_member(change, "after_sensitive"),
+		.secrets = d->secrets,
 	};
 }
 
@@ -72,7 +74,7 @@ static void heading(struct diff *d, const struct plan_change *c)
 
 static void body(struct diff *d, const struct plan_entry *e)
 {
-	struct side before = side_before(&e->change), after = side_after(&e->change);
+	struct side before = side_before(d, &e->change), after = side_after(d, &e->change);
 	switch (e->c.kind) {
 	case CHANGE_CREATE:
 		if (e->forgets_old)
@@ -110,27 +112,38 @@ static size_t show_entries(struct diff *d, const struct plan_entries *entries)
 	return i;
 }
 
+/* An output that did not exist is marked like the one that will: only the action tells. */
+static void show_output(struct diff *d, size_t width, const struct json *change)
+{
+	const struct plan_action *action = NULL;
+	struct side before = side_before(d, change), after = side_after(d, change), nothing = {.secrets = d->secrets};
+	if (plan_json_action(change, &action, NULL) == 0 && action->kind == CHANGE_CREATE)
+		before = nothing;
+	else if (action != NULL && action->kind == CHANGE_DESTROY)
+		after = nothing;
+	diff_named_pair(d, json_key(change), width, &before, &after);
+}
+
 static void show_outputs(struct diff *d, const struct json *root)
 {
 	struct json outputs = json_member(root, "output_changes");
-	bool headed = false;
-	for (struct json change = json_first(&outputs); json_ok(&change) && !d->full; change = json_next(&change)) {
-		if (!plan_output_changes(&change))
-			continue;
-		if (!headed) {
-			blank_line(d);
-			diff_line(d, '#', 0, "Outputs");
-		}
-		headed = true;
-		struct side before = side_before(&change), after = side_after(&change);
-		diff_named_pair(d, json_key(&change), &before, &after);
-	}
+	size_t width = 0;
+	for (struct json change = json_first(&outputs); json_ok(&change); change = json_next(&change))
+		if (plan_output_changes(&change))
+			width = diff_name_width(json_key(&change), width > 0 ? width : 1);
+	if (width == 0)
+		return;
+	blank_line(d);
+	diff_line(d, '#', 0, "Outputs");
+	for (struct json change = json_first(&outputs); json_ok(&change) && !d->full; change = json_next(&change))
+		if (plan_output_changes(&change))
+			show_output(d, width, &change);
 }
 
 static void show_drift(struct diff *d, const struct plan_entries *drift)
 {
 	for (size_t i = 0; i < drift->n && !d->full; i++) {
-		struct side before = side_before(&drift->v[i].change), after = side_after(&drift->v[i].change);
+		struct side before = side_before(d, &drift->v[i].change), after = side_after(d, &drift->v[i].change);
 		bool gone = drift->v[i].c.kind == CHANGE_DESTROY;
 		blank_line(d);
 		if (i == 0)
@@ -165,13 +178,16 @@ int plan_diff(const char *plan_json, size_t len, struct buf *out, struct err *er
 		return rc;
 	}
 	CLEANUP_BUF struct buf text = {.max = 2 * LIMIT_DIFF_BYTES};
-	struct diff d = {.out = &text, .limit = LIMIT_DIFF_BYTES - TAIL_ROOM};
+	struct diff_secrets secrets;
+	diff_secrets_collect(&root, &secrets);
+	struct diff d = {.out = &text, .limit = LIMIT_DIFF_BYTES - TAIL_ROOM, .secrets = &secrets};
 	size_t shown = show_entries(&d, &entries);
 	show_outputs(&d, &root);
 	show_drift(&d, &drift);
 	tell_left_out(&d, shown, entries.n);
 	buf_add(out, buf_str(&text), text.len);
 	buf_free(&d.path);
+	strlist_free(&secrets.v);
 	plan_entries_free(&entries);
 	plan_entries_free(&drift);
 	return 0;

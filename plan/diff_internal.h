@@ -45,9 +45,20 @@ void edits_free(struct edits *e);
 
 /* ---- values ---- */
 
+/* Every string of the document that is marked as sensitive somewhere (diff_secrets.c). */
+struct diff_secrets {
+	struct strlist v;
+	bool hide_all; /* too many or too deep to know them all: no string is shown */
+};
+
+void diff_secrets_collect(const struct json *root, struct diff_secrets *ret);
+/* Whether text holds one of them. */
+bool diff_secrets_touch(const struct diff_secrets *s, const char *text);
+
 /* One side of a change: the value and its marks, each bool or a structure of the value's shape. */
 struct side {
 	struct json value, unknown, sensitive;
+	const struct diff_secrets *secrets;
 };
 
 enum side_state { SIDE_ABSENT, SIDE_SENSITIVE, SIDE_UNKNOWN, SIDE_KNOWN };
@@ -75,6 +86,7 @@ struct diff {
 	struct buf *out;
 	size_t limit;                /* no line begins behind it */
 	bool full;                   /* a line was dropped */
+	const struct diff_secrets *secrets;
 	const struct strlist *forces; /* attribute paths to mark; NULL */
 	struct buf path;             /* where we are */
 };
@@ -86,8 +98,9 @@ void diff_linef(struct diff *d, char symbol, unsigned depth, const char *fmt, ..
 void diff_object_whole(struct diff *d, char symbol, const struct side *s);
 /* The attributes that differ; group_unknown: those that merely become known after apply share lines. */
 void diff_object_pair(struct diff *d, const struct side *before, const struct side *after, bool group_unknown);
-/* One named value, for outputs. */
-void diff_named_pair(struct diff *d, const char *name, const struct side *before, const struct side *after);
+/* One named value, for outputs; width aligns the names. */
+void diff_named_pair(struct diff *d, const char *name, size_t width, const struct side *before, const struct side *after);
+
 /* ---- strings (diff_text.c) ---- */
 
 /* A string that is better read as lines: several lines, or a JSON document; *ret_lines is its text, to be freed, else NULL. */

@@ -31,7 +31,10 @@ enum side_state side_state(const struct side *s)
 		return SIDE_SENSITIVE;
 	if (json_is_true(&s->unknown))
 		return SIDE_UNKNOWN;
-	return json_type(&s->value) == JSON_NULL ? SIDE_ABSENT : SIDE_KNOWN;
+	if (json_type(&s->value) == JSON_NULL)
+		return SIDE_ABSENT;
+	const char *text = json_text(&s->value);
+	return text != NULL && diff_secrets_touch(s->secrets, text) ? SIDE_SENSITIVE : SIDE_KNOWN;
 }
 
 static struct json mark_member(const struct json *marks, const char *key)
@@ -45,6 +48,7 @@ struct side side_member(const struct side *s, const char *key)
 		.value = json_type(&s->value) == JSON_OBJECT ? json_member(&s->value, key) : (struct json){0},
 		.unknown = mark_member(&s->unknown, key),
 		.sensitive = mark_member(&s->sensitive, key),
+		.secrets = s->secrets,
 	};
 }
 

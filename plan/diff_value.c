@@ -110,7 +110,7 @@ static void elements_read(const struct side *list, struct sides *ret)
 	*ret = (struct sides){.v = xcalloc(json_count(&list->value) + 1, sizeof(struct side))};
 	struct json unknown = mark_first(&list->unknown), sensitive = mark_first(&list->sensitive);
 	for (struct json e = json_first(&list->value); json_ok(&e); e = json_next(&e)) {
-		ret->v[ret->n++] = (struct side){e, unknown, sensitive};
+		ret->v[ret->n++] = (struct side){e, unknown, sensitive, list->secrets};
 		unknown = mark_next(&list->unknown, &unknown);
 		sensitive = mark_next(&list->sensitive, &sensitive);
 	}
@@ -335,6 +335,17 @@ static size_t first_difference(const struct side *b, const struct side *a)
 	return n;
 }
 
+/* What becomes known only later has no lines to compare with: the old text is named, not shown. */
+static bool pair_later(struct diff *d, unsigned depth, const char *label, const struct side *b, const struct side *a)
+{
+	CLEANUP_FREE char *lines = NULL;
+	const char *what = NULL;
+	if (side_state(a) != SIDE_UNKNOWN || !side_is_string(b) || !diff_text_lines(json_text(&b->value), &lines, &what))
+		return false;
+	diff_linef(d, '!', depth, "%s(%s) -> (known after apply)%s", label, what, suffix_of(d));
+	return true;
+}
+
 static void pair_flat(struct diff *d, unsigned depth, const char *label, const struct side *b, const struct side *a)
 {
 	CLEANUP_BUF struct buf old = {0}, new = {0};
@@ -398,7 +409,7 @@ static void show_pair(struct diff *d, unsigned depth, const char *name, size_t w
 		show_whole(d, '-', depth, name, width, b);
 	else if (composite && depth < DIFF_DEPTH_MAX)
 		pair_composite(d, depth, label, b, a);
-	else if (!pair_text(d, depth, label, b, a))
+	else if (!pair_text(d, depth, label, b, a) && !pair_later(d, depth, label, b, a))
 		pair_flat(d, depth, label, b, a);
 }
 
@@ -414,8 +425,8 @@ void diff_object_pair(struct diff *d, const struct side *before, const struct si
 		pair_children(d, 1, before, after, group_unknown);
 }
 
-void diff_named_pair(struct diff *d, const char *name, const struct side *before, const struct side *after)
+void diff_named_pair(struct diff *d, const char *name, size_t width, const struct side *before, const struct side *after)
 {
 	if (!side_same(before, after))
-		show_pair(d, 1, name, 0, before, after);
+		show_pair(d, 1, name, width, before, after);
 }
