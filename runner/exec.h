@@ -2,8 +2,9 @@
  * (runner/exec_local.c); Kubernetes Jobs and agents will implement the same four calls. Daemon side, on the loop.
  *
  * start is idempotent by job id: a job whose directory a runner has locked before is adopted instead. It writes spec.json (the directory is
- * made when it is missing). The same step may be told again when a runner connects anew. Handlers may call all four calls. After a restart `adopt` is called for every job the database says is running; it answers through the same
- * events: `on_exit` with the exit record when it is there, or with EXEC_LOST when neither runner nor record exists. */
+ * made when it is missing). The same step may be told again when a runner connects anew. Handlers may call all four calls. After a restart
+ * `adopt` is called for every job the database says is running; it answers through the same events: `on_exit` with the exit record when it
+ * is there, or with EXEC_LOST when neither runner nor record exists. */
 #ifndef RUNNER_EXEC_H
 #define RUNNER_EXEC_H
 

@@ -1,0 +1,234 @@
+/* A stand-in for an engine, for what a real one cannot be made to do on demand: hang, flood, crash, write half a state, look around. It is
+ * compiled statically by the tests and put where the runner looks for `terraform`. The file "mode" in the project directory says what to do. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <dirent.h>
+
+extern char **environ;
+static char mode[64];
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+		fprintf(stderr, "cannot write %s: %s\n", path, strerror(errno));
+		exit(70);
+	}
+	(void)close(fd);
+}
+
+static void write_state(int serial)
+{
+	char text[256];
+	(void)snprintf(text, sizeof(text), "{\"version\":4,\"serial\":%d,\"lineage\":\"double\",\"outputs\":{}}", serial);
+	write_file("terraform.tfstate", text);
+}
+
+static void hang(void)
+{
+	for (;;)
+		(void)sleep(1000);
+}
+
+static void on_int(int s)
+{
+	static const char text[] = "\nError: execution halted\n\nInterrupted.\n";
+	(void)s;
+	(void)!write(2, text, sizeof(text) - 1);
+	_exit(1);
+}
+
+static void flood(size_t n)
+{
+	static char line[1024];
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	for (; n > 0; n -= sizeof(line))
+		(void)!write(1, line, sizeof(line));
+}
+
+static const char *yes(int ok)
+{
+	return ok ? "yes" : "no";
+}
+
+static int can_connect(const char *ip, int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	(void)inet_pton(AF_INET, ip, &a.sin_addr);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+static long file_bytes(const char *path)
+{
+	char b[4096];
+	int fd = open(path, O_RDONLY);
+	long n = fd < 0 ? -1 : read(fd, b, sizeof(b));
+	if (fd >= 0)
+		(void)close(fd);
+	return n;
+}
+
+static void list(const char *name, const char *path)
+{
+	DIR *d = opendir(path);
+	printf("%s:", name);
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+		if (strcmp(path, "/proc") != 0 || (e->d_name[0] >= '0' && e->d_name[0] <= '9'))
+			printf(" %s", e->d_name);
+	printf("\n");
+}
+
+/* Looks for everything that must not be there. */
+static void probe(int host_port)
+{
+	for (char **e = environ; *e != NULL; e++)
+		printf("env %s\n", *e);
+	printf("fds:");
+	for (int i = 0; i < 1024; i++)
+		if (fcntl(i, F_GETFD) >= 0)
+			printf(" %d", i);
+	printf("\nuid %u gid %u\n", getuid(), getgid());
+	printf("network %s\n", yes(can_connect("127.0.0.1", host_port) || can_connect("10.255.255.1", 53) || errno == ETIMEDOUT));
+	printf("environ of 1: %ld\n", file_bytes("/proc/1/environ"));
+	printf("memory of job-init: %s\n", yes(open("/proc/2/mem", O_RDONLY) >= 0));
+	printf("trace job-init: %s\n", yes(ptrace(PTRACE_ATTACH, getppid(), 0, 0) == 0));
+	printf("shadow %s\n", yes(file_bytes("/etc/shadow") >= 0 || file_bytes("evil") >= 0));
+	printf("escape %s\n", yes(file_bytes("out/etc/passwd") >= 0));
+	printf("shell %s\n", yes(file_bytes("/bin/sh") >= 0));
+	printf("change input %s\n", yes(open("mode", O_WRONLY) >= 0));
+	printf("remove input %s\n", yes(unlink("mode") == 0));
+	printf("change tree %s\n", yes(open("/work/other.txt", O_WRONLY | O_CREAT, 0600) >= 0));
+	printf("write beside %s\n", yes(open("beside", O_WRONLY | O_CREAT, 0600) >= 0));
+	printf("mount %s\n", yes(mount("none", "/tmp", "tmpfs", 0, "") == 0));
+	list("root", "/");
+	list("bin", "/bin");
+	list("work", "/work");
+	list("here", ".");
+	list("processes", "/proc");
+	printf("nested namespace %s\n", yes(unshare(CLONE_NEWUSER) == 0));
+	fflush(stdout);
+}
+
+static void orphan(void)
+{
+	if (fork() == 0) {
+		(void)setsid();
+		if (fork() == 0)
+			hang();
+		hang();
+	}
+	printf("left two behind\n");
+	fflush(stdout);
+}
+
+static int plan(void)
+{
+	if (strcmp(mode, "hang") == 0) {
+		(void)signal(SIGINT, on_int);
+		printf("hanging\n");
+		fflush(stdout);
+		hang();
+	}
+	if (strcmp(mode, "stubborn") == 0) {
+		(void)signal(SIGINT, SIG_IGN);
+		printf("hanging\n");
+		fflush(stdout);
+		hang();
+	}
+	if (strcmp(mode, "flood") == 0)
+		flood(10u << 20);
+	if (strncmp(mode, "probe ", 6) == 0)
+		probe(atoi(mode + 6));
+	if (strcmp(mode, "orphan") == 0)
+		orphan();
+	if (strcmp(mode, "silent") == 0)
+		return 9;
+	if (strcmp(mode, "crash") == 0)
+		abort();
+	if (strcmp(mode, "noplan") == 0)
+		return 0;
+	if (strcmp(mode, "fifo") == 0)
+		return mkfifo("/tmp/plan.bin", 0600);
+	if (strcmp(mode, "link") == 0)
+		return symlink("/etc/tfrc", "/tmp/plan.bin");
+	if (strcmp(mode, "init-needed") == 0 && access("/tmp/inited", F_OK) != 0) {
+		fprintf(stderr, "Error: Module not installed\n\nrun init\n");
+		return 1;
+	}
+	write_file("/tmp/plan.bin", "double plan");
+	return 0;
+}
+
+static int apply(void)
+{
+	if (strcmp(mode, "apply-hang") == 0) {
+		(void)signal(SIGINT, on_int);
+		write_state(1);
+		hang();
+	}
+	if (strcmp(mode, "apply-torn") == 0) {
+		write_state(1);
+		(void)usleep(1200000); /* long enough to be seen */
+		write_file("terraform.tfstate", "{\"version\":4,\"serial\":2,\"linea");
+		abort();
+	}
+	if (strcmp(mode, "apply-older") == 0) {
+		write_state(2);
+		return 0;
+	}
+	if (strcmp(mode, "apply-crash") == 0) {
+		write_state(7);
+		abort();
+	}
+	if (strcmp(mode, "apply-init") == 0 && access("/tmp/inited", F_OK) != 0) {
+		fprintf(stderr, "Error: Required plugins are not installed\n\nrun init\n");
+		return 1;
+	}
+	if (strcmp(mode, "apply-late-init") == 0) {
+		printf("x: Creating...\n");
+		fflush(stdout);
+		fprintf(stderr, "Error: Required plugins are not installed\n\nrun init\n");
+		return 1;
+	}
+	write_state(3);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+	if (strcmp(word, "version") == 0) {
+		printf("Terraform v9.8.7\non linux_amd64\n");
+		return 0;
+	}
+	FILE *f = fopen("mode", "r");
+	if (f == NULL || fgets(mode, sizeof(mode), f) == NULL)
+		return 71;
+	mode[strcspn(mode, "\n")] = '\0';
+	(void)fclose(f);
+	if (strcmp(word, "init") == 0) {
+		write_file("/tmp/inited", "");
+		return 0;
+	}
+	if (strcmp(word, "plan") == 0)
+		return plan();
+	if (strcmp(word, "apply") == 0)
+		return apply();
+	if (strcmp(mode, "show-large") == 0)
+		flood(3u << 20);
+	printf("{\"format_version\":\"1.2\",\"resource_changes\":[]}\n");
+	return 0;
+}
