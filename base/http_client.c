@@ -496,7 +496,5 @@ void http_client_close(struct http_client *c)
 	c->closed = true;
 	while (c->calls != NULL)
 		http_cancel(c->calls);
-	if (c->timer != NULL)
-		loop_timer_stop(c->timer);
 	loop_post(c->l, free_client, c);
 }

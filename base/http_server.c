@@ -8,29 +8,26 @@
 #include "base/http_server.h"
 
 #include "base/clock.h"
+#include "base/http_listen.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-#include <errno.h>
+#include <malloc.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-	POOL_BYTES = 32 * 1024,      /* per connection: headers, and the window a body is read through; above that mmap would be used */
+	POOL_BYTES = 32 * 1024,         /* per connection: headers, and the window a body is read through; above that mmap would be used */
 	DRAIN_BYTES = 32 * 1024 * 1024, /* of a refused body that are read and dropped, so that the client sees the answer and not a reset */
-	FIRST_BODY_BYTES = 64 * 1024, /* reserved on a client's word; more only for bytes that arrived */
-	IDLE_MS = 60000,             /* between requests */
-	ANSWER_MS = 120000,          /* for a client to take its answer */
+	FIRST_BODY_BYTES = 64 * 1024,   /* reserved on a client's word; more only for bytes that arrived */
+	IDLE_MS = 60000,                /* between requests */
+	ANSWER_MS = 120000,             /* for a client to take its answer */
 	SWEEP_MS = 500,
-	BACKLOG = 4096,
-	SPARE_FDS = 512,             /* descriptors for everything that is not a client */
+	BURST_CLIENTS = 128,            /* after so many at once their memory goes back to the kernel */
 };
 
 /* One client connection; lives between libmicrohttpd's two notifications. */
@@ -50,6 +47,7 @@ struct http_server {
 	struct client *clients;
 	int port;
 	bool accepting, run_posted, closing;
+	size_t clients_n, clients_peak; /* peak: since memory was last given back */
 	size_t waiting;        /* requests whose answer the handler owes */
 	size_t inflight_bytes; /* of all bodies in memory */
 };
@@ -165,8 +163,12 @@ static void on_sweep(void *arg)
 		c->deadline_ms = INT64_MAX; /* once */
 		(void)shutdown(c->fd, SHUT_RDWR); /* ENOTCONN: gone by itself */
 	}
-	if (s->clients == NULL)
-		loop_timer_stop(s->sweep);
+	if (s->clients != NULL)
+		return;
+	loop_timer_stop(s->sweep);
+	if (s->clients_peak >= BURST_CLIENTS)
+		(void)malloc_trim(0); /* tells whether anything was given back: either is fine */
+	s->clients_peak = 0;
 }
 
 /* ---- answers ---- */
@@ -385,11 +387,14 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 			c->next->prev = c;
 		s->clients = c;
 		*context = c;
+		if (++s->clients_n > s->clients_peak)
+			s->clients_peak = s->clients_n;
 		if (!loop_timer_active(s->sweep))
 			loop_timer_start(s->sweep, SWEEP_MS, SWEEP_MS);
 		return;
 	}
 	struct client *c = *context;
+	s->clients_n--;
 	if (c->prev != NULL)
 		c->prev->next = c->next;
 	else
@@ -400,46 +405,6 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 }
 
 /* ---- start and end ---- */
-
-static int open_listener(const struct http_server_options *o, int *ret_port, struct err *err)
-{
-	char port[8];
-	(void)snprintf(port, sizeof(port), "%d", o->port);
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *a = NULL;
-	int rc = getaddrinfo(o->host, port, &hints, &a);
-	if (rc != 0)
-		return err_set(err, ERR_USAGE, "listen on %s: %s; give an IP address and a port, as in 127.0.0.1:8080", o->host, gai_strerror(rc));
-	CLEANUP_FD int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int yes = 1;
-	struct sockaddr_storage bound;
-	socklen_t bound_len = sizeof(bound);
-	bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
-		  listen(fd, BACKLOG) == 0 && getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0;
-	freeaddrinfo(a);
-	if (!ok)
-		return err_sys(err, "listen on %s port %d", o->host, o->port);
-	/* the port has the same place in both families' addresses */
-	*ret_port = ntohs(((const struct sockaddr_in *)(const void *)&bound)->sin_port);
-	int out = fd;
-	fd = -1;
-	return out;
-}
-
-/* Room for the clients; where the hard limit is low there are fewer of them. */
-static unsigned connection_limit(void)
-{
-	struct rlimit r;
-	const rlim_t want = LIMIT_INTAKE_CONNECTIONS + SPARE_FDS;
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
-		return 256;
-	if (r.rlim_cur < want) {
-		r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
-		(void)setrlimit(RLIMIT_NOFILE, &r); /* raising to the hard limit is always allowed */
-	}
-	if (r.rlim_cur >= want)
-		return LIMIT_INTAKE_CONNECTIONS;
-	return r.rlim_cur > 2 * SPARE_FDS ? (unsigned)r.rlim_cur - SPARE_FDS : (unsigned)(r.rlim_cur / 2);
-}
 
 static PRINTF_LIKE(2, 0) void on_library_log(void *arg, const char *fmt, va_list ap)
 {
@@ -454,7 +419,7 @@ static int start_daemon(struct http_server *s, int fd, struct err *err)
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
 	/* The logger comes first: it is used for what is wrong with the options behind it. */
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-				     fd, MHD_OPTION_CONNECTION_LIMIT, connection_limit(), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
+				     fd, MHD_OPTION_CONNECTION_LIMIT, http_connection_limit(), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
 				     on_connection, s, MHD_OPTION_END);
 	if (s->daemon == NULL)
@@ -472,7 +437,7 @@ struct http_server *http_server_start(struct loop *l, const struct http_server_o
 	s->l = l;
 	s->o = *o;
 	s->o.host = NULL; /* not ours to keep */
-	int fd = open_listener(o, &s->port, err);
+	int fd = http_listen(o->host, o->port, &s->port, err);
 	if (fd < 0 || start_daemon(s, fd, err) != 0) {
 		if (fd >= 0)
 			(void)close(fd);
