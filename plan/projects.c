@@ -113,7 +113,7 @@ static void sort_dirs(struct finder *f)
 static void apply_glob(struct finder *f, const struct project_rule *rule)
 {
 	sort_dirs(f);
-	size_t plain = strcspn(rule->dir, "*?[\\"), lo = 0, hi = f->sorted_n, found = 0;
+	size_t plain = strcspn(rule->dir, "*?[\\"), lo = 0, hi = f->sorted_n;
 	if (plain > 0 && rule->dir[plain - 1] == '/')
 		plain--; /* a + slash + ** matches a itself */
 	while (lo < hi) {
@@ -125,15 +125,9 @@ static void apply_glob(struct finder *f, const struct project_rule *rule)
 	}
 	for (; lo < f->sorted_n && strncmp(f->sorted[lo]->dir, rule->dir, plain) == 0; lo++) {
 		const struct index_dir *d = f->sorted[lo];
-		if (!glob_match(rule->dir, d->dir, 0))
-			continue;
-		add(f, rule, d->dir, d, !d->live);
-		found += d->live;
+		if (glob_match(rule->dir, d->dir, 0))
+			add(f, rule, d->dir, d, !d->live);
 	}
-	if (found > 1 && rule->name != NULL)
-		config_errors_add(f->errors, f->file, rule->line, rule->column,
-				  "name: \"%s\" would be given to %zu directories that %s matches; leave name out, or write a dir without a glob",
-				  rule->name, found, rule->dir);
 }
 
 static void apply_exact(struct finder *f, const struct project_rule *rule)
@@ -169,8 +163,6 @@ static void check_names(struct finder *f)
 		const struct project *a = &s->v[i - 1], *b = &s->v[i];
 		if (strcmp(a->name, b->name) != 0)
 			continue;
-		if (a->rule == b->rule)
-			continue; /* told with the glob */
 		const struct project_rule *at = b->rule->line >= a->rule->line ? b->rule : a->rule;
 		config_errors_add(f->errors, f->file, at->line, at->column,
 				  "two projects are called \"%s\" (directories %s and %s); give one of them another name", a->name, a->dir, b->dir);
