@@ -221,6 +221,14 @@ void http_reply_text(struct http_exchange *x, int status, const char *text)
 	http_reply(x, status, "text/plain; charset=utf-8", line, strlen(line), NULL, 0);
 }
 
+/* The empty answer finds the socket shut, so that nothing of it goes out. */
+void http_drop(struct http_exchange *x)
+{
+	if (x->connection != NULL)
+		(void)shutdown(x->client->fd, SHUT_RDWR); /* ENOTCONN: gone by itself */
+	http_reply(x, 500, NULL, NULL, 0, NULL, 0);
+}
+
 /* An answer of the server's own. */
 static void set_refusal(struct http_exchange *x, int status)
 {

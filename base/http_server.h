@@ -36,5 +36,7 @@ void *http_exchange_get(const struct http_exchange *x);
 /* Body is copied. headers may be NULL. */
 void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body, size_t len, const char *const (*headers)[2], size_t headers_n);
 void http_reply_text(struct http_exchange *x, int status, const char *text);
+/* Ends the connection without an answer, in place of a reply: for servers that test how a client takes it. */
+void http_drop(struct http_exchange *x);
 
 #endif
