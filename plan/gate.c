@@ -9,7 +9,8 @@ struct row {
 	enum gate_mark (*judge)(const struct gate_facts *f, struct buf *brief, struct buf *sentence);
 };
 
-static enum gate_mark say(enum gate_mark mark, struct buf *brief, struct buf *sentence, const char *what, const char *fmt, ...) PRINTF_LIKE(5, 6);
+static enum gate_mark say(enum gate_mark mark, struct buf *brief, struct buf *sentence, const char *what, const char *fmt, ...)
+	PRINTF_LIKE(5, 6);
 static enum gate_mark say(enum gate_mark mark, struct buf *brief, struct buf *sentence, const char *what, const char *fmt, ...)
 {
 	va_list ap;
@@ -27,14 +28,21 @@ static enum gate_mark unread(const struct gate_facts *f, struct buf *brief, stru
 	buf_printf(sentence, "GitHub did not tell sluice %s", what);
 	if (f->failed_fact != NULL)
 		buf_printf(sentence, " (%s)", f->failed_fact);
-	buf_adds(sentence, ", and unknown is no. Comment `apply` again in a minute; when it stays so, the operator of this server checks the "
-			   "permissions of the GitHub App.");
+	buf_adds(sentence,
+		 ", and unknown is no. Comment `apply` again in a minute; when it stays so, the operator of this server checks the "
+		 "permissions of the GitHub App.");
 	return GATE_UNKNOWN;
 }
 
 static const char *base(const struct gate_facts *f)
 {
 	return f->base_ref != NULL ? f->base_ref : "the base branch";
+}
+
+/* What concerns merging is past once a person has merged. */
+static bool applies_to_merge(const struct gate_facts *f)
+{
+	return !f->after_merge;
 }
 
 static enum gate_mark judge_open(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -62,7 +70,8 @@ static enum gate_mark judge_head(const struct gate_facts *f, struct buf *brief, 
 {
 	if (f->head_is_planned == TRI_NO)
 		return say(GATE_NO, brief, sentence, "the plans are of an older commit",
-			   "The plans are of an older commit than the head of the pull request. Comment `plan`, read the new plans, then comment `apply`.");
+			   "The plans are of an older commit than the head of the pull request. Comment `plan`, read the new plans, then "
+			   "comment `apply`.");
 	return f->head_is_planned == TRI_YES ? GATE_YES : unread(f, brief, sentence, "which commit is the head");
 }
 
@@ -76,12 +85,15 @@ static enum gate_mark judge_planned(const struct gate_facts *f, struct buf *brie
 {
 	const char *names = f->unplanned != NULL && f->unplanned[0] != '\0' ? f->unplanned : "some projects";
 	if (f->projects <= 0)
-		return say(GATE_NO, brief, sentence, "nothing is planned", "There is no plan to apply: no project is planned. Comment `plan` first.");
+		return say(GATE_NO, brief, sentence, "nothing is planned",
+			   "There is no plan to apply: no project is planned. Comment `plan` first.");
 	if (f->failed > 0) {
 		buf_printf(brief, "%lld plan%s failed", (long long)f->failed, were(f->failed));
 		return say(GATE_NO, brief, sentence, "",
-			   "Not every project has a plan: %s. Push a commit that mends the error, or comment `plan` when the cause was outside; "
-			   "then comment `apply`.", names);
+			   "Not every project has a plan: %s. Push a commit that mends the error, or comment `plan` when the cause was "
+			   "outside; "
+			   "then comment `apply`.",
+			   names);
 	}
 	if (f->running > 0) {
 		buf_printf(brief, "%lld plan%s still running", (long long)f->running, f->running == 1 ? " is" : "s are");
@@ -91,6 +103,11 @@ static enum gate_mark judge_planned(const struct gate_facts *f, struct buf *brie
 		buf_printf(brief, "%lld of %lld projects planned", (long long)(f->planned < 0 ? 0 : f->planned), (long long)f->projects);
 		return say(GATE_NO, brief, sentence, "", "Not every project has a plan: %s. Comment `plan`, then `apply`.", names);
 	}
+	if (f->planned > f->projects) {
+		buf_printf(brief, "%lld plans for %lld projects", (long long)f->planned, (long long)f->projects);
+		return say(GATE_NO, brief, sentence, "",
+			   "There are more plans than projects, so some are of another run. Comment `plan`, then `apply`.");
+	}
 	return GATE_YES;
 }
 
@@ -99,8 +116,10 @@ static enum gate_mark judge_protected(const struct gate_facts *f, struct buf *br
 	if (f->base_protected == TRI_NO) {
 		buf_printf(brief, "`%s` is not protected", base(f));
 		return say(GATE_NO, brief, sentence, "",
-			   "`%s` is not a protected branch, and sluice applies only from one. An administrator of the repository protects it under "
-			   "Settings, Branches (or Rules), then comment `apply`.", base(f));
+			   "`%s` is not a protected branch, and sluice applies only from one. An administrator of the repository protects "
+			   "it under "
+			   "Settings, Branches (or Rules), then comment `apply`.",
+			   base(f));
 	}
 	return f->base_protected == TRI_YES ? GATE_YES : unread(f, brief, sentence, "whether the base branch is protected");
 }
@@ -115,7 +134,8 @@ static const struct merge_reason {
 	 "Branch protection wants the branch up to date. Its author presses \"Update branch\"; sluice then plans again."},
 	{"blocked", "branch protection blocks the merge",
 	 "Branch protection blocks the merge. The box at the end of this page lists what it still wants; then comment `apply`."},
-	{"draft", "the pull request is a draft", "The pull request is a draft. Its author presses \"Ready for review\", then comment `apply`."},
+	{"draft", "the pull request is a draft",
+	 "The pull request is a draft. Its author presses \"Ready for review\", then comment `apply`."},
 };
 
 static enum gate_mark judge_mergeable(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -125,13 +145,16 @@ static enum gate_mark judge_mergeable(const struct gate_facts *f, struct buf *br
 	if (f->mergeable == TRI_UNKNOWN)
 		return f->failed_fact != NULL ? unread(f, brief, sentence, "whether it can be merged")
 					      : say(GATE_UNKNOWN, brief, sentence, "GitHub is still computing whether it can be merged",
-						    "GitHub is still computing whether the pull request can be merged. Comment `apply` again in a minute.");
+						    "GitHub is still computing whether the pull request can be merged. Comment `apply` "
+						    "again in a minute.");
 	for (size_t i = 0; f->mergeable_state != NULL && i < sizeof(merge_reasons) / sizeof(merge_reasons[0]); i++)
 		if (strcmp(f->mergeable_state, merge_reasons[i].state) == 0)
 			return say(GATE_NO, brief, sentence, merge_reasons[i].brief, "%s", merge_reasons[i].sentence);
 	return say(GATE_NO, brief, sentence, "GitHub says that it cannot be merged",
-		   "GitHub says that the pull request cannot be merged (`%s`). Its author looks at the box at the end of this page and mends what it "
-		   "names; then comment `apply`.", f->mergeable_state != NULL ? f->mergeable_state : "no reason given");
+		   "GitHub says that the pull request cannot be merged (`%s`). Its author looks at the box at the end of this page and "
+		   "mends what it "
+		   "names; then comment `apply`.",
+		   f->mergeable_state != NULL ? f->mergeable_state : "no reason given");
 }
 
 static bool applies_role(const struct gate_facts *f)
@@ -147,8 +170,10 @@ static enum gate_mark judge_role(const struct gate_facts *f, struct buf *brief, 
 		return unread(f, brief, sentence, "the role of the person who asks");
 	buf_printf(brief, "`@%s` may not apply here", f->asker);
 	return say(GATE_NO, brief, sentence, "",
-		   "`@%s` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role under "
-		   "`roles:` in `sluice-server.yaml`.", f->asker);
+		   "`@%s` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the "
+		   "role under "
+		   "`roles:` in `sluice-server.yaml`.",
+		   f->asker);
 }
 
 static bool applies_approved(const struct gate_facts *f)
@@ -164,10 +189,11 @@ static enum gate_mark judge_approved(const struct gate_facts *f, struct buf *bri
 	if (missing <= 0)
 		return GATE_YES;
 	buf_printf(brief, "%d approval%s missing", missing, missing == 1 ? " is" : "s are");
-	return say(GATE_NO, brief, sentence, "", "%d of %d approvals.%s %s with write permission, not the author, approve%s the head commit; then comment `apply`.",
+	return say(GATE_NO, brief, sentence, "",
+		   "%d of %d approvals.%s %s with write permission, not the author, approve%s the head commit; then comment `apply`.",
 		   f->approvals > 0 ? f->approvals : 0, f->approvals_needed,
-		   f->stale_approvals ? " An approval of an older commit does not count." : "",
-		   missing == 1 ? "A person" : "People", missing == 1 ? "s" : "");
+		   f->stale_approvals ? " An approval of an older commit does not count." : "", missing == 1 ? "A person" : "People",
+		   missing == 1 ? "s" : "");
 }
 
 static enum gate_mark judge_changes(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -176,8 +202,10 @@ static enum gate_mark judge_changes(const struct gate_facts *f, struct buf *brie
 		bool one = f->changes_requested == 1;
 		buf_printf(brief, "%d review%s for changes", f->changes_requested, one ? " asks" : "s ask");
 		return say(GATE_NO, brief, sentence, "",
-			   "%d %s changes. The author answers with a push, and %s again or a maintainer dismisses the review%s; then comment `apply`.",
-			   f->changes_requested, one ? "person asks for" : "people ask for", one ? "that person reviews" : "those people review", were(f->changes_requested));
+			   "%d %s changes. The author answers with a push, and %s again or a maintainer dismisses the review%s; then "
+			   "comment `apply`.",
+			   f->changes_requested, one ? "person asks for" : "people ask for",
+			   one ? "that person reviews" : "those people review", were(f->changes_requested));
 	}
 	return f->reviews_read == TRI_YES ? GATE_YES : unread(f, brief, sentence, "whether somebody asks for changes");
 }
@@ -200,7 +228,7 @@ static enum gate_mark judge_checks(const struct gate_facts *f, struct buf *brief
 
 static bool applies_up_to_date(const struct gate_facts *f)
 {
-	return f->up_to_date_needed;
+	return !f->after_merge && f->up_to_date_needed;
 }
 
 static enum gate_mark judge_up_to_date(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -211,7 +239,8 @@ static enum gate_mark judge_up_to_date(const struct gate_facts *f, struct buf *b
 		return unread(f, brief, sentence, "whether the branch is up to date");
 	buf_printf(brief, "`%s` has moved on", base(f));
 	return say(GATE_NO, brief, sentence, "",
-		   "`%s` has commits that this branch lacks. Its author presses \"Update branch\" or rebases; sluice then plans again.", base(f));
+		   "`%s` has commits that this branch lacks. Its author presses \"Update branch\" or rebases; sluice then plans again.",
+		   base(f));
 }
 
 static enum gate_mark judge_lock(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -221,13 +250,15 @@ static enum gate_mark judge_lock(const struct gate_facts *f, struct buf *brief, 
 	const char *project = f->lock_project != NULL ? f->lock_project : "a project";
 	buf_printf(brief, "`%s` is locked by `%s`", project, f->lock_holder);
 	return say(GATE_NO, brief, sentence, "",
-		   "`%s` is being applied by pull request `%s`. Comment `apply` when it is done; if it was interrupted, a person checks the state and "
-		   "comments `unlock` there.", project, f->lock_holder);
+		   "`%s` is being applied by pull request `%s`. Comment `apply` when it is done; if it was interrupted, a person checks "
+		   "the state and "
+		   "comments `unlock` there.",
+		   project, f->lock_holder);
 }
 
 static const struct row rows[] = {
-	{"open", NULL, judge_open},
-	{"ready for review", NULL, judge_draft},
+	{"open", applies_to_merge, judge_open},
+	{"ready for review", applies_to_merge, judge_draft},
 	{"role", applies_role, judge_role},
 	{"head", NULL, judge_head},
 	{"planned", NULL, judge_planned},
@@ -236,7 +267,7 @@ static const struct row rows[] = {
 	{"approved", applies_approved, judge_approved},
 	{"checks", applies_checks, judge_checks},
 	{"up to date", applies_up_to_date, judge_up_to_date},
-	{"mergeable", NULL, judge_mergeable},
+	{"mergeable", applies_to_merge, judge_mergeable},
 	{"unlocked", NULL, judge_lock},
 };
 

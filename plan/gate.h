@@ -13,6 +13,7 @@ enum tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
 
 struct gate_facts {
 	enum tri open, draft, merged;       /* the pull request */
+	bool after_merge;                   /* a merged one whose plans may be applied: what concerns merging is past */
 	enum tri head_is_planned;           /* live head == head of the plans */
 	enum tri base_protected;            /* base_ref is a protected branch */
 	const char *base_ref;

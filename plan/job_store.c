@@ -21,7 +21,7 @@ static enum job_state state_of(const char *word)
 #define JOB_COLUMNS                                                                                                                        \
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
-	"started_ms, finished_ms, state_serial, log"
+	"started_ms, finished_ms, state_serial, log, attempts"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4 };
 
@@ -62,6 +62,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.finished_ms = db_int(s, 29),
 		.state_serial = db_int(s, 30),
 		.log = text_of(s, 31),
+		.attempts = db_int(s, 32),
 	};
 	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || engine_parse(db_text(s, 14), &j->engine, NULL) != 0)
 		ASSERT(!"a word in the database that this version does not know");
@@ -144,6 +145,16 @@ int job_list_of_run(struct db_conn *c, int64_t run_id, struct job_list *ret, str
 	return rc != 0 ? rc : read_all(s, ret, err);
 }
 
+int job_list_of_head(struct db_conn *c, int64_t repo_id, int64_t pull, const char *head_sha, struct job_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT " JOB_COLUMNS " FROM job WHERE id IN (SELECT max(j.id) FROM job AS j JOIN run AS r ON r.id=j.run_id"
+			  " WHERE r.repo_id=? AND r.pull=? AND r.kind='plan' AND r.head_sha=? GROUP BY j.project) ORDER BY project",
+			  "iis", repo_id, pull, head_sha);
+	return rc != 0 ? rc : read_all(s, ret, err);
+}
+
 int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err)
 {
 	struct db_stmt *s;
@@ -209,7 +220,7 @@ static int expect_one(struct db_conn *c, int rc, int64_t id, const char *what, s
 
 int job_start(struct db_conn *c, const struct job_row *j, struct err *err)
 {
-	int rc = db_run(c, err, "UPDATE job SET state='running', key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5 WHERE id=?1 AND state='ready'",
+	int rc = db_run(c, err, "UPDATE job SET state='running', attempts=attempts+1, key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5 WHERE id=?1 AND state='ready'",
 			"ibiss", j->id, j->key_wrapped, sizeof(j->key_wrapped), j->started_ms, j->engine_version, j->log);
 	return expect_one(c, rc, j->id, "ready", err);
 }

@@ -42,9 +42,9 @@ int lock_set_reason(struct db_conn *c, int64_t repo_id, const char *project, con
 	return db_run(c, err, "UPDATE lock SET reason=?3 WHERE repo_id=?1 AND project=?2", "iss", repo_id, project, reason);
 }
 
-int lock_release(struct db_conn *c, int64_t repo_id, const char *project, int64_t pull, struct err *err)
+int lock_release_job(struct db_conn *c, int64_t repo_id, const char *project, int64_t run_id, struct err *err)
 {
-	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND project=? AND pull=?", "isi", repo_id, project, pull);
+	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND project=? AND run_id=? AND reason='apply'", "isi", repo_id, project, run_id);
 }
 
 int lock_release_pull(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_n, struct err *err)

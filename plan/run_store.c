@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/limits.h"
 
 static const char *const state_names[RUN_STATES] = {
 	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
@@ -24,8 +25,8 @@ const char *run_state_name(enum run_state s) { return state_names[s]; }
 static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : "apply"; }
 
 #define RUN_COLUMNS                                                                                                                        \
-	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only_json, error, notes, "    \
-	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms"
+	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base"
 
 static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
 
@@ -58,13 +59,14 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.base_moved = db_int(s, 23) != 0,
 		.created_ms = db_int(s, 24),
 		.finished_ms = db_int(s, 25),
+		.merge_base = text_of(s, 26),
 	};
 }
 
 void run_row_free(struct run_row *r)
 {
 	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
-			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir};
+			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*r = (struct run_row){0};
@@ -120,7 +122,7 @@ int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, stru
 	char token[2 * 24 + 1];
 	crypto_random_hex(24, token);
 	int rc = db_run(c, err,
-			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only_json, after_merge, merge_sha, created_ms)"
+			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms)"
 			" VALUES(?,?,?,?,?,'queued',?,?,?,?,?)",
 			"sisisssisi", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
 			n->merge_sha, clock_wall_ms());
@@ -157,13 +159,18 @@ int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err)
 
 int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET base_sha=?2, tree_dir=?3, untouched=?4, config_errors=?5, base_moved=?6 WHERE id=?1", "issisi", r->id,
-		      r->base_sha, r->tree_dir, r->untouched, r->config_errors, (int64_t)r->base_moved);
+	return db_run(c, err, "UPDATE run SET base_sha=?2, tree_dir=?3, untouched=?4, config_errors=?5, base_moved=?6, merge_base=?7 WHERE id=?1",
+		      "issisis", r->id, r->base_sha, r->tree_dir, r->untouched, r->config_errors, (int64_t)r->base_moved, r->merge_base);
 }
 
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err)
 {
 	return db_run(c, err, "UPDATE run SET gate=?2 WHERE id=?1", "is", id, gate);
+}
+
+int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET only=?2 WHERE id=?1", "is", id, only);
 }
 
 int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err)
@@ -178,7 +185,22 @@ int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err)
 
 int run_count_edit(struct db_conn *c, int64_t id, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET edits=edits+1, dirty=0 WHERE id=?1", "i", id);
+	return db_run(c, err, "UPDATE run SET edits=edits+1, edited_ms=?2, dirty=0 WHERE id=?1", "ii", id, clock_wall_ms());
+}
+
+/* Edits come every 2 s at first and then less often, so that the longest run stays within its writes and a short one feels alive. */
+int run_list_to_edit(struct db_conn *c, struct id_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT id FROM run WHERE dirty=1 AND state IN('queued','reading','gating','merging','preparing','working') AND edits<?1"
+			  " AND edited_ms + CASE WHEN edits<10 THEN 2000 WHEN edits<20 THEN 10000 ELSE 60000 END <= ?2",
+			  "ii", (int64_t)LIMIT_RUN_EDITS, clock_wall_ms());
+	while (rc == 0 && (rc = db_step(s, err)) == 1) {
+		id_list_add(ret, db_int(s, 0));
+		rc = 0;
+	}
+	return rc;
 }
 
 void id_list_add(struct id_list *l, int64_t id)
@@ -207,9 +229,9 @@ int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err)
 int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err)
 {
 	struct db_stmt *s;
-	/* an older run at work, or a job of an older run that has not let go yet (a superseded plan on its way out) */
+	/* only an apply is waited for: an older plan is superseded, and an apply beside a running plan is refused by the gate */
 	int rc = db_query(c, &s, err,
-			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=?1 AND pull=?2 AND id<?3"
+			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=?1 AND pull=?2 AND id<?3 AND kind='apply'"
 			  " AND state IN('queued','reading','gating','merging','preparing','working'))",
 			  "iii", r->repo_id, r->pull, r->id);
 	if (rc == 0)

@@ -38,9 +38,10 @@ struct run_row {
 	int64_t pull;
 	enum run_kind kind;
 	enum run_state state;
-	char *head_sha, *base_ref, *base_sha, *merge_sha;
+	char *head_sha, *base_ref, *base_sha, *merge_base, *merge_sha;
 	char *asker;    /* login of the person who asked; NULL: a push or a merge */
-	char *only;     /* JSON {"projects":[],"dirs":[],"workspace":null} of the command's flags; NULL: none */
+	char *only;     /* JSON {"projects":[],"dirs":[],"workspace":null} of the command's flags; NULL: none. An apply whose gate was open:
+			   the names of the projects that it took, one a line */
 	char *error;
 	char *notes;    /* lines for the comment */
 	char *config_errors; /* lines "sluice.yaml:3:5: ..." */
@@ -84,7 +85,7 @@ struct job_row {
 	int64_t used_by;  /* plan: the apply job that used it; 0: none */
 	uint8_t key_wrapped[60];
 	bool has_key;
-	int64_t started_ms, finished_ms, state_serial;
+	int64_t started_ms, finished_ms, state_serial, attempts;
 	char *log;        /* path of the log */
 };
 
@@ -113,9 +114,10 @@ int run_add_note(struct db_conn *c, int64_t id, const char *note, struct err *er
 int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* head, base, clone url, repo */
 int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* base_sha, tree_dir, untouched, config_errors, base_moved */
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err) MUST_CHECK;
+int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *err) MUST_CHECK;
 int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err) MUST_CHECK;
 int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err) MUST_CHECK;
-int run_count_edit(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK;
+int run_count_edit(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK; /* also: not dirty, edited now */
 /* Ids of runs that are not over, oldest first. */
 struct id_list {
 	int64_t *v;
@@ -123,6 +125,7 @@ struct id_list {
 };
 void id_list_add(struct id_list *l, int64_t id);
 void id_list_free(struct id_list *l);
+int run_list_to_edit(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK; /* dirty, and their comment may be edited again */
 int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK;
 /* True while an older run of the same pull request is still at work (an apply, or a plan that is being cancelled). */
 int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err) MUST_CHECK;
@@ -136,6 +139,8 @@ struct job_list {
 void job_list_free(struct job_list *l);
 /* All jobs of a run in name order, without diffs. */
 int job_list_of_run(struct db_conn *c, int64_t run_id, struct job_list *ret, struct err *err) MUST_CHECK;
+/* The newest plan job of each project of a head commit, whichever run made it, in name order: `plan -p` adds to what stands. */
+int job_list_of_head(struct db_conn *c, int64_t repo_id, int64_t pull, const char *head_sha, struct job_list *ret, struct err *err) MUST_CHECK;
 int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct err *err) MUST_CHECK; /* NULL when none */
 int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err) MUST_CHECK;
 int job_count_open(struct db_conn *c, int64_t run_id, int64_t *ret, struct err *err) MUST_CHECK;

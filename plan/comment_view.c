@@ -1,0 +1,261 @@
+#include "plan/comment_view.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+/* Diffs that are loaded for one comment: more than fits is never read from the database. */
+enum { DIFFS_BYTES = 256 * 1024 };
+
+void comment_gate_write(const struct gate_verdict *v, struct buf *out)
+{
+	struct json_writer w = json_writer(out);
+	jw_open_arr(&w, NULL);
+	for (size_t i = 0; i < v->n; i++) {
+		jw_open(&w, NULL);
+		jw_int(&w, "mark", v->items[i].mark);
+		jw_str(&w, "name", v->items[i].name);
+		jw_str(&w, "brief", v->items[i].brief);
+		jw_str(&w, "sentence", v->items[i].sentence);
+		jw_close(&w);
+	}
+	jw_close_arr(&w);
+}
+
+void comment_gate_read(const char *json, struct gate_verdict *ret)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	*ret = (struct gate_verdict){.open = true};
+	if (json_parse(json, strlen(json), NULL, &doc, &root, NULL) != 0)
+		return; /* we wrote it; a damaged one shows no list */
+	ret->items = xcalloc(json_count(&root), sizeof(*ret->items));
+	for (struct json e = json_first(&root); json_ok(&e); e = json_next(&e)) {
+		int64_t mark;
+		const char *name, *brief, *sentence;
+		if (json_int(&e, "mark", GATE_YES, GATE_UNKNOWN, &mark, NULL) != 0 || json_str(&e, "name", 256, &name, NULL) != 0 ||
+		    json_str_opt(&e, "brief", 4096, NULL, &brief, NULL) != 0 || json_str_opt(&e, "sentence", 4096, NULL, &sentence, NULL) != 0)
+			continue;
+		ret->items[ret->n++] = (struct gate_item){(enum gate_mark)mark, xstrdup(name), xstrdup(brief), xstrdup(sentence)};
+		ret->open = ret->open && mark == GATE_YES;
+	}
+}
+
+static enum view_state view_state_of(const struct job_row *job)
+{
+	bool apply = job->phase == PHASE_APPLY;
+	switch (job->state) {
+	case JOBS_WAITING:
+	case JOBS_READY: return VIEW_QUEUED;
+	case JOBS_RUNNING: return apply ? VIEW_APPLYING : VIEW_RUNNING;
+	case JOBS_DONE: return apply ? VIEW_APPLIED : VIEW_PLANNED;
+	case JOBS_FAILED: return apply ? VIEW_APPLY_FAILED : VIEW_FAILED;
+	case JOBS_CANCELLED: return VIEW_CANCELLED;
+	case JOBS_REFUSED: return job->deleted ? VIEW_DELETED : VIEW_REFUSED;
+	case JOBS_UNKNOWN: return VIEW_UNKNOWN;
+	case JOBS_STATES: break;
+	}
+	return VIEW_FAILED;
+}
+
+struct view_project comment_view_project(const struct job_row *job)
+{
+	struct view_project p = {.name = job->project, .state = view_state_of(job), .error = job->error, .reason = job->reason};
+	if (job->finished_ms != 0 && job->started_ms != 0)
+		p.took_ms = job->finished_ms - job->started_ms;
+	else if (job->started_ms != 0)
+		p.running_ms = clock_wall_ms() - job->started_ms;
+	return p;
+}
+
+static const char *keep(struct comment_view *v, char *s)
+{
+	strlist_take(&v->owned, s);
+	return s;
+}
+
+/* The first project of the run that this one still waits for. */
+static const char *waits_for(const struct job_row *job, const struct job_list *all)
+{
+	for (size_t i = 0; job->state == JOBS_WAITING && job->depends_on != NULL && i < all->n; i++) {
+		const char *name = all->v[i].project;
+		size_t n = strlen(name);
+		for (const char *p = job->depends_on; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+			if (strcspn(p, "\n") == n && strncmp(p, name, n) == 0 && all->v[i].state <= JOBS_RUNNING)
+				return name;
+	}
+	return NULL;
+}
+
+static const char *state_note(struct comment_view *v, const struct job_row *job)
+{
+	if (job->phase != PHASE_APPLY || !job->managed_state || job->state <= JOBS_RUNNING)
+		return NULL;
+	if (job->state_serial > 0)
+		return keep(v, xasprintf("state: serial %lld is kept", (long long)job->state_serial));
+	return job->state == JOBS_FAILED ? "the engine wrote no new state" : NULL;
+}
+
+static int load_projects(struct db_conn *c, struct comment_view *v, bool with_diffs, struct err *err)
+{
+	size_t room = with_diffs ? DIFFS_BYTES : 0;
+	v->projects = xcalloc(v->jobs.n, sizeof(*v->projects));
+	v->summaries = xcalloc(v->jobs.n, sizeof(*v->summaries));
+	for (size_t i = 0; i < v->jobs.n; i++) {
+		struct job_row *job = &v->jobs.v[i];
+		struct view_project *p = &v->projects[i];
+		*p = comment_view_project(job);
+		p->waiting_for = waits_for(job, &v->jobs);
+		p->state_note = state_note(v, job);
+		p->log_url = job->log != NULL ? keep(v, xasprintf("%s#job-%lld", v->view.run_url, (long long)job->id)) : NULL;
+		if (job->summary == NULL || plan_summary_parse(job->summary, strlen(job->summary), &v->summaries[i], NULL) != 0)
+			continue; /* we wrote it; without it the project shows its state alone */
+		p->summary = &v->summaries[i];
+		if (room == 0 || job->state == JOBS_RUNNING)
+			continue;
+		int rc = job_diff(c, job->phase == PHASE_PLAN ? job->id : job->plan_job, room, &job->diff, err);
+		if (rc != 0)
+			return rc;
+		p->diff = job->phase == PHASE_PLAN ? job->diff : NULL;
+		room -= job->diff != NULL ? strlen(job->diff) : 0;
+	}
+	return 0;
+}
+
+/* "terraform 1.11.4, opentofu 1.12.6": each once. */
+static void name_engines(struct comment_view *v)
+{
+	struct strlist seen = {0};
+	CLEANUP_BUF struct buf b = {0};
+	for (size_t i = 0; i < v->jobs.n; i++) {
+		const struct job_row *job = &v->jobs.v[i];
+		if (job->engine_version == NULL || strlist_has(&seen, job->engine_version))
+			continue;
+		strlist_add(&seen, job->engine_version);
+		buf_printf(&b, "%s%s", b.len != 0 ? ", " : "", job->engine_version);
+	}
+	strlist_free(&seen);
+	v->view.engines = b.len != 0 ? keep(v, buf_take(&b)) : NULL;
+}
+
+static void split_notes(struct comment_view *v)
+{
+	for (const char *p = v->shown->notes; p != NULL && *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+		strlist_add_n(&v->notes, p, n);
+		p += n + (p[n] == '\n');
+	}
+	v->view.notes = (const char *const *)v->notes.v;
+	v->view.notes_n = v->notes.n;
+}
+
+static enum view_phase phase_of(const struct run_row *run)
+{
+	if (run->kind == RUN_PLAN)
+		return run_state_is_over(run->state) ? VIEW_PLAN_DONE : VIEW_PLANNING;
+	if (run->state == RUN_WORKING)
+		return VIEW_APPLYING_RUN;
+	return run_state_is_over(run->state) ? VIEW_APPLY_DONE : VIEW_APPLY_ASKED;
+}
+
+/* Fills the view for one run whose row is v->shown. */
+static int fill(struct db_conn *c, const struct comment_context *ctx, struct comment_view *v, bool with_diffs, struct err *err)
+{
+	const struct run_row *run = v->shown;
+	bool of_head = run->kind == RUN_PLAN && run->head_sha != NULL;
+	int rc = of_head ? job_list_of_head(c, run->repo_id, run->pull, run->head_sha, &v->jobs, err) : job_list_of_run(c, run->id, &v->jobs, err);
+	if (rc != 0)
+		return rc;
+	v->view = (struct view){
+		.phase = phase_of(run),
+		.head_sha = run->head_sha != NULL ? run->head_sha : "",
+		.base_ref = run->base_ref != NULL ? run->base_ref : "",
+		.merge_sha = run->merge_sha,
+		.untouched = (size_t)run->untouched,
+		.config_errors = run->config_errors,
+		.error = run->error,
+		.run_id = run->id,
+		.sandbox = ctx->sandbox,
+	};
+	v->view.run_url = keep(v, comment_run_url(ctx, run));
+	rc = load_projects(c, v, with_diffs, err);
+	if (rc != 0)
+		return rc;
+	v->view.projects = v->projects;
+	v->view.projects_n = v->jobs.n;
+	name_engines(v);
+	split_notes(v);
+	return 0;
+}
+
+static void show_refusal(struct comment_view *v)
+{
+	if (v->apply.id == 0 || v->shown == &v->apply)
+		return;
+	if (v->apply.gate != NULL) {
+		comment_gate_read(v->apply.gate, &v->gate);
+		v->view.gate = &v->gate;
+	}
+	if (v->apply.state == RUN_REFUSED || v->apply.state == RUN_FAILED)
+		v->view.refused = v->apply.error;
+	else if (!run_state_is_over(v->apply.state))
+		v->view.phase = VIEW_APPLY_ASKED;
+}
+
+int comment_view_load_run(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, struct comment_view *v, struct err *err)
+{
+	v->shown = run;
+	int rc = fill(c, ctx, v, false, err);
+	if (rc != 0)
+		comment_view_free(v);
+	return rc;
+}
+
+int comment_view_load(struct db_conn *c, const struct comment_context *ctx, int64_t repo_id, int64_t pull, struct comment_view *v, struct err *err)
+{
+	int rc = run_newest(c, repo_id, pull, RUN_PLAN, NULL, &v->plan, err);
+	if (rc != 0 && rc != ERR_NOT_FOUND)
+		return rc;
+	rc = run_newest(c, repo_id, pull, RUN_APPLY, NULL, &v->apply, err);
+	if (rc != 0 && rc != ERR_NOT_FOUND)
+		return rc;
+	if (v->apply.id != 0 && v->apply.id < v->plan.id)
+		run_row_free(&v->apply); /* a plan made after it says more */
+	if (v->plan.id == 0 && v->apply.id == 0)
+		return err_set(err, ERR_NOT_FOUND, "#%lld has no run", (long long)pull);
+	int64_t applying = 0;
+	v->shown = &v->plan;
+	if (v->apply.id != 0) {
+		struct job_list jobs = {0};
+		rc = job_list_of_run(c, v->apply.id, &jobs, err);
+		applying = (int64_t)jobs.n;
+		job_list_free(&jobs);
+		if (rc != 0)
+			return rc;
+	}
+	/* an apply is shown by its own jobs once it has some; before, and when it was refused, the plans are what people look at */
+	if (applying != 0 || v->plan.id == 0)
+		v->shown = &v->apply;
+	rc = fill(c, ctx, v, true, err);
+	if (rc != 0) {
+		comment_view_free(v);
+		return rc;
+	}
+	show_refusal(v);
+	return 0;
+}
+
+void comment_view_free(struct comment_view *v)
+{
+	for (size_t i = 0; v->summaries != NULL && i < v->jobs.n; i++)
+		plan_summary_free(&v->summaries[i]);
+	free(v->summaries);
+	free(v->projects);
+	job_list_free(&v->jobs);
+	gate_verdict_free(&v->gate);
+	strlist_free(&v->owned);
+	strlist_free(&v->notes);
+	run_row_free(&v->plan);
+	run_row_free(&v->apply);
+	*v = (struct comment_view){0};
+}

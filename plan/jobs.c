@@ -1,0 +1,408 @@
+#include "plan/jobs.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/crypto.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "github/outbox.h"
+#include "plan/jobs_priv.h"
+#include "plan/lock_store.h"
+#include "plan/state_store.h"
+
+#include <stdio.h>
+
+/* A job that was picked: everything its runner must be told. Keys are wiped when it is freed. */
+struct launch {
+	struct job_row job;
+	char *tree_dir;
+	uint8_t key[AGENT_KEY_SIZE], state_key[AGENT_KEY_SIZE], plan_key[AGENT_KEY_SIZE];
+	struct state_version state; /* id 0: none */
+	int64_t plan_job;           /* 0: none */
+	struct launch *next;
+};
+
+/* One round of picking: a transaction, then the starts. */
+struct pick {
+	struct jobs *jobs;
+	struct launch *first, **last;
+	bool more; /* a start failed inside; look again */
+};
+
+char *jobs_dir_of(const struct server_config *config, int64_t id) { return xasprintf("%s/jobs/%lld", config->data_dir, (long long)id); }
+
+char *jobs_plan_path(const struct server_config *config, int64_t id) { return xasprintf("%s/plans/%lld.enc", config->data_dir, (long long)id); }
+
+char *jobs_state_path(const struct server_config *config, int64_t id) { return xasprintf("%s/states/%lld.enc", config->data_dir, (long long)id); }
+
+char *jobs_log_path(const struct server_config *config, int64_t id) { return xasprintf("%s/logs/%lld.log", config->data_dir, (long long)id); }
+
+static void launch_free(struct launch *l)
+{
+	crypto_wipe(l->key, sizeof(l->key));
+	crypto_wipe(l->state_key, sizeof(l->state_key));
+	crypto_wipe(l->plan_key, sizeof(l->plan_key));
+	job_row_free(&l->job);
+	state_version_free(&l->state);
+	free(l->tree_dir);
+	free(l);
+}
+
+struct running *jobs_find_running(struct jobs *j, int64_t job_id)
+{
+	for (struct running *r = j->running; r != NULL; r = r->next)
+		if (r->job_id == job_id)
+			return r;
+	return NULL;
+}
+
+void jobs_forget_running(struct jobs *j, int64_t job_id)
+{
+	for (struct running **p = &j->running; *p != NULL; p = &(*p)->next)
+		if ((*p)->job_id == job_id) {
+			struct running *gone = *p;
+			*p = gone->next;
+			free(gone);
+			return;
+		}
+}
+
+static void remember_running(struct jobs *j, int64_t job_id, int64_t run_id)
+{
+	struct running *r = xcalloc(1, sizeof(*r));
+	*r = (struct running){.job_id = job_id, .run_id = run_id, .next = j->running};
+	j->running = r;
+}
+
+/* A project that names no engine gets the one this server has: terraform first, then OpenTofu. */
+static enum engine_kind engine_of(const struct jobs *j, const struct job_row *job)
+{
+	if (job->engine != ENGINE_NONE)
+		return job->engine;
+	return j->engines[ENGINE_TERRAFORM].path == NULL && j->engines[ENGINE_OPENTOFU].path != NULL ? ENGINE_OPENTOFU : ENGINE_TERRAFORM;
+}
+
+static int unwrap_key(struct jobs *j, const char *context, const uint8_t wrapped[60], uint8_t *ret, struct err *err)
+{
+	return agent_unwrap(j->o.agent, context, wrapped, ret, err);
+}
+
+/* What goes in: the state in force, and for an apply the plan that was reviewed. */
+static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err)
+{
+	struct job_row *job = &l->job;
+	int rc = 0;
+	if (job->managed_state)
+		rc = state_current(c, job->repo_id, job->project, job->workspace, &l->state, err);
+	if (rc == ERR_NOT_FOUND)
+		rc = 0;
+	if (rc == 0 && l->state.id != 0)
+		rc = unwrap_key(j, l->state.key_context, l->state.key_wrapped, l->state_key, err);
+	if (rc != 0 || job->phase != PHASE_APPLY)
+		return rc;
+	struct job_row plan;
+	rc = job_get(c, job->plan_job, &plan, err);
+	if (rc != 0)
+		return rc;
+	char context[40];
+	(void)snprintf(context, sizeof(context), "job %lld", (long long)plan.id); /* fits */
+	if (!plan.has_key)
+		rc = err_set(err, ERR_NOT_FOUND, "the plan of %s was not kept: plan again", plan.project);
+	else
+		rc = unwrap_key(j, context, plan.key_wrapped, l->plan_key, err);
+	if (rc == 0)
+		rc = job_use_plan(c, plan.id, job->id, err);
+	l->plan_job = plan.id;
+	job_row_free(&plan);
+	return rc;
+}
+
+static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err)
+{
+	struct job_row *job = &l->job;
+	enum engine_kind kind = engine_of(j, job);
+	const struct engine_binary *engine = &j->engines[kind];
+	if (engine->path == NULL)
+		return err_set(err, ERR_REFUSED, "%s", j->engine_missing[kind]);
+	free(job->engine_version);
+	job->engine_version = xasprintf("%s %s", engine_row(kind)->name, engine->version);
+	job->engine = kind;
+	struct run_row run;
+	int rc = run_get(c, job->run_id, &run, err);
+	if (rc != 0)
+		return rc;
+	l->tree_dir = xstrdup(run.tree_dir);
+	run_row_free(&run);
+	if (job->phase == PHASE_APPLY)
+		rc = lock_take(c, job->repo_id, job->project, job->pull, job->run_id, err);
+	if (rc == 0)
+		rc = gather_inputs(c, j, l, err);
+	char context[40];
+	(void)snprintf(context, sizeof(context), "job %lld", (long long)job->id); /* fits */
+	if (rc == 0)
+		rc = agent_new_key(j->o.agent, context, l->key, job->key_wrapped, err);
+	free(job->log);
+	job->log = jobs_log_path(j->o.config, job->id);
+	job->started_ms = clock_wall_ms();
+	return rc != 0 ? rc : job_start(c, job, err);
+}
+
+/* A job that may not start is over, with the reason; its run may be over with it. */
+static int refuse_job(struct db_conn *c, struct jobs *j, struct job_row *job, const struct err *why, struct err *err)
+{
+	job->state = JOBS_REFUSED;
+	free(job->error);
+	job->error = xstrdup(why->msg);
+	int64_t open = 0;
+	int rc = job_finish(c, job, JOBS_READY, err);
+	if (rc == 0 && job->phase == PHASE_APPLY)
+		rc = lock_release_job(c, job->repo_id, job->project, job->run_id, err);
+	if (rc == 0)
+		rc = job_release_waiting(c, job->run_id, err);
+	if (rc == 0)
+		rc = job_count_open(c, job->run_id, &open, err);
+	return rc == 0 && open == 0 ? jobs_finish_run(c, j->o.comment, job->run_id, err) : rc;
+}
+
+static int pick_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct pick *p = arg;
+	struct jobs *j = p->jobs;
+	int64_t running = 0;
+	int rc = job_count_in_state(c, 0, JOBS_RUNNING, &running, err);
+	while (rc == 0 && running < j->o.config->jobs) {
+		struct launch *l = xcalloc(1, sizeof(*l));
+		rc = job_next_ready(c, j->o.config->jobs_per_repository, &l->job, err);
+		if (rc != 0) {
+			launch_free(l);
+			return rc == ERR_NOT_FOUND ? 0 : rc;
+		}
+		struct err why = {0};
+		if (prepare_launch(c, j, l, &why) != 0) {
+			rc = refuse_job(c, j, &l->job, &why, err);
+			launch_free(l);
+			p->more = true;
+			continue;
+		}
+		*p->last = l;
+		p->last = &l->next;
+		running++;
+	}
+	return rc;
+}
+
+static char *job_text(const char *what, int64_t id) { return xasprintf("sluice job %lld %s", (long long)id, what); }
+
+static void fill_spec(const struct jobs *j, const struct launch *l, struct job_spec *s)
+{
+	const struct job_row *job = &l->job;
+	const struct server_config *config = j->o.config;
+	*s = (struct job_spec){
+		.job_id = job->id,
+		.run_id = job->run_id,
+		.phase = job->phase,
+		.project = xstrdup(job->project),
+		.dir = xstrdup(job->dir),
+		.workspace = xstrdup(job->workspace),
+		.engine = job->engine,
+		.engine_path = xstrdup(j->engines[job->engine].path),
+		.engine_version = xstrdup(j->engines[job->engine].version),
+		.tree_dir = xstrdup(l->tree_dir),
+		.job_dir = jobs_dir_of(config, job->id),
+		.mirror_dir = xstrdup(config->mirror_dir),
+		.socket_path = xasprintf("%s/jobs.sock", config->data_dir),
+		.needs_init = job->needs_init,
+		.managed_state = job->managed_state,
+		.timeout_ms = job->phase == PHASE_APPLY ? config->apply_timeout_ms : config->plan_timeout_ms,
+		.output_max = config->output_bytes,
+		.memory_max = config->memory_bytes,
+	};
+	if (l->state.id != 0) {
+		s->state_in = xstrdup(l->state.path);
+		s->state_in_aad = xstrdup(l->state.aad);
+	}
+	if (l->plan_job != 0) {
+		s->plan_in = jobs_plan_path(config, l->plan_job);
+		s->plan_in_aad = job_text("plan", l->plan_job);
+		s->plan_in_sha256 = xstrdup(job->plan_sha256);
+	}
+}
+
+static void start_one(struct jobs *j, struct launch *l)
+{
+	struct job_spec spec;
+	struct err err = {0};
+	fill_spec(j, l, &spec);
+	struct exec_keys keys = {.job = l->key, .state_in = l->state.id != 0 ? l->state_key : NULL, .plan_in = l->plan_job != 0 ? l->plan_key : NULL};
+	int rc = fs_remove_tree(spec.job_dir, &err); /* of an attempt that was lost */
+	CRASH_POINT("job.spec");
+	remember_running(j, l->job.id, l->job.run_id);
+	log_info("job.start", "job=%lld run=%lld project=%s phase=%s", (long long)l->job.id, (long long)l->job.run_id, log_value(l->job.project),
+		 job_phase_name(l->job.phase));
+	if (rc == 0)
+		j->executor.start(j->executor.self, &spec, &keys);
+	else
+		jobs_harvest(j, l->job.id, EXEC_NOT_STARTED, NULL, false, &err);
+	CRASH_POINT("job.started");
+	job_spec_free(&spec);
+}
+
+static void pick_done(int rc, const struct err *err, void *arg)
+{
+	struct pick *p = arg;
+	struct jobs *j = p->jobs;
+	j->picking = false;
+	if (rc != 0)
+		log_err("job.pick", "error=%s", log_value(err->msg));
+	CRASH_POINT("job.picked");
+	for (struct launch *l = p->first, *next; l != NULL; l = next) {
+		next = l->next;
+		if (rc == 0)
+			start_one(j, l);
+		launch_free(l);
+	}
+	bool again = j->pick_again || (p->more && rc == 0);
+	if (p->more)
+		outbox_wake(j->o.outbox);
+	j->pick_again = false;
+	free(p);
+	if (again)
+		jobs_kick(j);
+}
+
+void jobs_kick(struct jobs *j)
+{
+	if (j->picking) {
+		j->pick_again = true;
+		return;
+	}
+	j->picking = true;
+	struct pick *p = xcalloc(1, sizeof(*p));
+	p->jobs = j;
+	p->last = &p->first;
+	db_submit(j->o.db, pick_tx, pick_done, p);
+}
+
+void jobs_cancel_run(struct jobs *j, int64_t run_id)
+{
+	for (struct running *r = j->running; r != NULL; r = r->next)
+		if (r->run_id == run_id)
+			j->executor.cancel(j->executor.self, r->job_id);
+}
+
+size_t jobs_running(const struct jobs *j)
+{
+	size_t n = 0;
+	for (const struct running *r = j->running; r != NULL; r = r->next)
+		n++;
+	return n;
+}
+
+/* Recovery: what the database calls running is adopted. */
+struct adopt {
+	struct jobs *jobs;
+	struct job_list list;
+};
+
+static int adopt_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct adopt *a = arg;
+	return job_list_in_state(c, JOBS_RUNNING, &a->list, err);
+}
+
+static void adopt_done(int rc, const struct err *err, void *arg)
+{
+	struct adopt *a = arg;
+	struct jobs *j = a->jobs;
+	if (rc != 0)
+		log_err("job.adopt", "error=%s", log_value(err->msg));
+	for (size_t i = 0; i < a->list.n; i++) {
+		const struct job_row *job = &a->list.v[i];
+		CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, job->id);
+		remember_running(j, job->id, job->run_id);
+		log_info("job.adopt", "job=%lld run=%lld", (long long)job->id, (long long)job->run_id);
+		j->executor.adopt(j->executor.self, job->id, dir);
+	}
+	job_list_free(&a->list);
+	free(a);
+	jobs_kick(j);
+}
+
+void jobs_recover(struct jobs *j)
+{
+	struct adopt *a = xcalloc(1, sizeof(*a));
+	a->jobs = j;
+	db_submit(j->o.db, adopt_tx, adopt_done, a);
+}
+
+static void on_step(int64_t job_id, const char *step, void *arg)
+{
+	(void)arg;
+	log_debug("job.step", "job=%lld step=%s", (long long)job_id, step);
+}
+
+static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err, void *arg)
+{
+	jobs_harvest(arg, job_id, end, record, past_point, err);
+}
+
+static int find_engines(struct jobs *j, struct err *err)
+{
+	int found = 0;
+	for (int k = 0; k < ENGINE_KINDS; k++) {
+		struct err why = {0};
+		if (engine_find((enum engine_kind)k, j->o.config->engine_dir, j->o.config->data_dir, &j->engines[k], &why) == 0)
+			found++;
+		else
+			j->engine_missing[k] = xstrdup(why.msg);
+	}
+	if (found == 0)
+		return err_set(err, ERR_NOT_FOUND, "no engine: neither terraform nor tofu is on PATH or under engines.dir");
+	return 0;
+}
+
+static int make_dirs(const struct server_config *config, struct err *err)
+{
+	static const char *const names[] = {"jobs", "plans", "states", "logs", "mirrors", "trees"};
+	int rc = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names) && rc == 0; i++) {
+		CLEANUP_FREE char *dir = fs_join(config->data_dir, names[i]);
+		rc = fs_mkdir_p(dir, 0700, err);
+	}
+	return rc;
+}
+
+int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err)
+{
+	struct jobs *j = xcalloc(1, sizeof(*j));
+	j->o = *o;
+	CLEANUP_FREE char *socket_path = xasprintf("%s/jobs.sock", o->config->data_dir);
+	struct exec_events events = {.on_step = on_step, .on_exit = on_exit_event, .arg = j};
+	int rc = make_dirs(o->config, err);
+	if (rc == 0)
+		rc = find_engines(j, err);
+	if (rc == 0)
+		rc = exec_local_new(o->loop, o->program, socket_path, &events, &j->executor, err);
+	if (rc != 0) {
+		jobs_close(j);
+		return rc;
+	}
+	*ret = j;
+	return 0;
+}
+
+void jobs_close(struct jobs *j)
+{
+	if (j == NULL)
+		return;
+	if (j->executor.close != NULL)
+		j->executor.close(j->executor.self);
+	while (j->running != NULL)
+		jobs_forget_running(j, j->running->job_id);
+	for (int k = 0; k < ENGINE_KINDS; k++) {
+		engine_binary_free(&j->engines[k]);
+		free(j->engine_missing[k]);
+	}
+	free(j);
+}

@@ -1,0 +1,47 @@
+/* Jobs: one project of one run in one phase. Picks what may start (applies first, limits per server and per repository, dependencies),
+ * starts it through the executor, takes its result in. Steps 5, 6 and 8. In the daemon, on the loop.
+ *
+ *   waiting -> ready -> running -> done | failed | refused | cancelled | unknown
+ *   after a crash: waiting, ready: looked at again · running: its runner is adopted; lost before the point of no return: ready again;
+ *   an apply lost after it: unknown, and its project stays locked until a person says `unlock`. */
+#ifndef PLAN_JOBS_H
+#define PLAN_JOBS_H
+
+#include "plan/comment.h"
+#include "plan/run_store.h"
+#include "runner/exec.h"
+#include "secrets/agent.h"
+
+struct jobs;
+
+struct jobs_options {
+	struct loop *loop;
+	struct db *db;
+	struct outbox *outbox;
+	struct agent *agent;
+	const struct server_config *config;
+	const struct comment_context *comment;
+	const char *program;
+	/* The run's last job is over, and the run with it. */
+	void (*on_run_over)(int64_t run_id, void *arg);
+	void *arg;
+};
+
+int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err) MUST_CHECK;
+void jobs_recover(struct jobs *j);
+void jobs_kick(struct jobs *j);                        /* something may be ready */
+void jobs_cancel_run(struct jobs *j, int64_t run_id); /* asks the runners of a run to stop */
+size_t jobs_running(const struct jobs *j);
+void jobs_close(struct jobs *j);
+
+/* Inside the transaction that ended the run's last job (or found that there is none): the run is done, the comment and the roll-up
+ * status are owed. */
+int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err) MUST_CHECK;
+
+/* Where things lie below data_dir; the caller frees. */
+char *jobs_dir_of(const struct server_config *config, int64_t job_id);
+char *jobs_plan_path(const struct server_config *config, int64_t job_id);
+char *jobs_state_path(const struct server_config *config, int64_t job_id);
+char *jobs_log_path(const struct server_config *config, int64_t job_id);
+
+#endif

@@ -1,0 +1,271 @@
+/* What a job brings home: its files are moved to where they stay, then one transaction takes the result in, lets go of its lock, releases
+ * the jobs that waited for it, ends the run with its last job, and owes the comment and the statuses. Files first: after a crash between
+ * the two the job is adopted again and finds them moved. */
+#include "base/crash.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "github/outbox.h"
+#include "plan/jobs_priv.h"
+#include "plan/lock_store.h"
+#include "plan/state_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { ATTEMPTS_MAX = 3 };
+
+struct harvest {
+	struct jobs *jobs;
+	int64_t job_id, run_id;
+	enum exec_end end;
+	bool past_point;
+	struct job_exit record; /* EXEC_RECORD; of a lost apply: the state facts that were left */
+	struct err why;
+	bool run_over, again; /* results of the transaction */
+};
+
+int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err)
+{
+	struct run_row run;
+	int rc = run_get(c, run_id, &run, err);
+	if (rc != 0)
+		return rc;
+	if (!run_state_is_over(run.state)) {
+		rc = run_move(c, run_id, run.state, RUN_DONE, err);
+		run.state = RUN_DONE;
+		if (rc == 0)
+			rc = comment_refresh(c, ctx, run.repo_id, run.pull, 0, err);
+		if (rc == 0)
+			rc = comment_rollup(c, ctx, &run, err);
+	}
+	run_row_free(&run);
+	return rc;
+}
+
+static void move_file(const char *dir, const char *name, const char *to)
+{
+	CLEANUP_FREE char *from = fs_join(dir, name);
+	if (rename(from, to) != 0 && errno != ENOENT)
+		log_err("job.keep", "file=%s errno=%d", log_value(from), errno);
+}
+
+/* The log, the sealed plan and the sealed state leave the job's directory; what is not there was moved before or never was. */
+static void keep_files(const struct jobs *j, int64_t job_id)
+{
+	CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, job_id);
+	CLEANUP_FREE char *log = jobs_log_path(j->o.config, job_id);
+	CLEANUP_FREE char *plan = jobs_plan_path(j->o.config, job_id);
+	CLEANUP_FREE char *state = jobs_state_path(j->o.config, job_id);
+	move_file(dir, "log", log);
+	move_file(dir, "plan.enc", plan);
+	move_file(dir, "state.enc", state);
+}
+
+/* A runner that was killed during an apply leaves the newest state it saw, and its facts beside it. */
+static void read_left_state(const struct jobs *j, struct harvest *h)
+{
+	CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, h->job_id);
+	CLEANUP_FREE char *path = fs_join(dir, "state.json");
+	CLEANUP_BUF struct buf b = {0};
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	const char *lineage, *sha256;
+	if (fs_read(path, 65536, &b, NULL) != 0 || json_parse(buf_str(&b), b.len, NULL, &doc, &root, NULL) != 0)
+		return; /* none was written yet */
+	if (json_str(&root, "lineage", 256, &lineage, NULL) != 0 || json_str(&root, "sha256", 64, &sha256, NULL) != 0 ||
+	    json_int(&root, "serial", 0, INT64_MAX, &h->record.state_serial, NULL) != 0 ||
+	    json_int(&root, "bytes", 0, INT64_MAX, &h->record.state_bytes, NULL) != 0)
+		return;
+	h->record.state_lineage = xstrdup(lineage);
+	h->record.state_sha256 = xstrdup(sha256);
+	h->record.has_state = true;
+}
+
+static void set_text(char **slot, const char *text)
+{
+	free(*slot);
+	*slot = xstrdup(text);
+}
+
+/* The verdict of a job from how it ended. */
+static void judge(const struct harvest *h, struct job_row *job)
+{
+	const struct job_exit *r = &h->record;
+	if (h->end == EXEC_NOT_STARTED) {
+		job->state = JOBS_FAILED;
+		set_text(&job->error, h->why.msg);
+		return;
+	}
+	if (h->end == EXEC_LOST) {
+		job->state = h->past_point ? JOBS_UNKNOWN : JOBS_FAILED;
+		set_text(&job->error, h->past_point ? "The apply was interrupted and its outcome is unknown: its runner was killed. The project stays locked."
+							    " Look at what exists, then comment `unlock`, and `plan` to see what is left to do."
+						    : "The job's runner was killed three times before the engine could finish. The server's log says more.");
+		return;
+	}
+	static const enum job_state states[] = {
+		[JOB_OK] = JOBS_DONE, [JOB_FAILED] = JOBS_FAILED, [JOB_CANCELLED] = JOBS_CANCELLED, [JOB_TIMEOUT] = JOBS_FAILED, [JOB_BROKEN] = JOBS_FAILED,
+	};
+	job->state = states[r->outcome];
+	if (job->phase == PHASE_APPLY && h->past_point && (r->outcome == JOB_TIMEOUT || r->outcome == JOB_CANCELLED))
+		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
+	set_text(&job->error, r->error);
+	set_text(&job->step, r->step);
+	if (job->phase == PHASE_PLAN) {
+		set_text(&job->summary, r->summary);
+		set_text(&job->diff, r->diff);
+		set_text(&job->plan_sha256, r->plan_sha256);
+	}
+}
+
+/* Takes a new state version in. One that may not replace the one in force is kept on disk and told; it never fails the harvest. */
+static int put_state(struct db_conn *c, const struct harvest *h, struct job_row *job, struct err *err)
+{
+	const struct job_exit *r = &h->record;
+	if (!job->managed_state || !r->has_state || job->phase != PHASE_APPLY || r->state_lineage == NULL)
+		return 0;
+	struct state_version v = {
+		.repo_id = job->repo_id, .project = job->project, .workspace = job->workspace, .lineage = r->state_lineage, .serial = r->state_serial,
+		.sha256 = r->state_sha256, .bytes = r->state_bytes, .run_id = job->run_id, .job_id = job->id,
+		.path = jobs_state_path(h->jobs->o.config, job->id), .aad = xasprintf("sluice job %lld state", (long long)job->id),
+		.key_context = xasprintf("job %lld", (long long)job->id),
+	};
+	memcpy(v.key_wrapped, job->key_wrapped, sizeof(v.key_wrapped));
+	int rc = state_put(c, &v, err);
+	if (rc == ERR_REFUSED) {
+		log_err("state.refused", "job=%lld file=%s error=%s", (long long)job->id, log_value(v.path), log_value(err->msg));
+		job->state = JOBS_UNKNOWN;
+		set_text(&job->error, err->msg);
+		rc = 0;
+	} else if (rc == 0) {
+		job->state_serial = r->state_serial;
+	}
+	free(v.path);
+	free(v.aad);
+	free(v.key_context);
+	return rc;
+}
+
+static int settle_lock(struct db_conn *c, const struct job_row *job, struct err *err)
+{
+	if (job->phase != PHASE_APPLY)
+		return 0;
+	if (job->state == JOBS_UNKNOWN)
+		return lock_set_reason(c, job->repo_id, job->project, "outcome unknown", err);
+	return lock_release_job(c, job->repo_id, job->project, job->run_id, err);
+}
+
+/* After the job's row is final: what it means for its run. */
+static int settle_run(struct db_conn *c, struct harvest *h, const struct job_row *job, struct err *err)
+{
+	const struct comment_context *ctx = h->jobs->o.comment;
+	struct run_row run;
+	int64_t open = 0;
+	int rc = run_get(c, job->run_id, &run, err);
+	if (rc != 0)
+		return rc;
+	h->run_over = run_state_is_over(run.state); /* superseded or cancelled meanwhile */
+	if (!h->run_over) {
+		rc = job_release_waiting(c, job->run_id, err);
+		if (rc == 0)
+			rc = job_count_open(c, job->run_id, &open, err);
+		struct job_list all = {0};
+		if (rc == 0)
+			rc = job_list_of_run(c, job->run_id, &all, err);
+		if (rc == 0 && all.n <= LIMIT_RUN_STATUSES)
+			rc = comment_job_status(c, ctx, &run, job, err);
+		job_list_free(&all);
+		if (rc == 0 && open == 0) {
+			rc = jobs_finish_run(c, ctx, job->run_id, err);
+			h->run_over = true;
+		} else if (rc == 0) {
+			rc = run_set_dirty(c, job->run_id, true, err);
+		}
+	}
+	run_row_free(&run);
+	return rc;
+}
+
+static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct harvest *h = arg;
+	struct job_row job;
+	int rc = job_get(c, h->job_id, &job, err);
+	if (rc != 0)
+		return rc;
+	h->run_id = job.run_id;
+	if (job.state != JOBS_RUNNING) {
+		job_row_free(&job);
+		return 0; /* taken in before the crash that made us adopt it again */
+	}
+	if (h->end == EXEC_LOST && !h->past_point && job.attempts < ATTEMPTS_MAX) {
+		h->again = true;
+		rc = job_again(c, h->job_id, err);
+	} else {
+		judge(h, &job);
+		rc = put_state(c, h, &job, err);
+		if (rc == 0)
+			rc = job_finish(c, &job, JOBS_RUNNING, err);
+		if (rc == 0)
+			rc = settle_lock(c, &job, err);
+		if (rc == 0)
+			rc = settle_run(c, h, &job, err);
+	}
+	job_row_free(&job);
+	return rc;
+}
+
+static void harvest_done(int rc, const struct err *err, void *arg)
+{
+	struct harvest *h = arg;
+	struct jobs *j = h->jobs;
+	CRASH_POINT("job.harvested");
+	if (rc != 0) {
+		/* the exit record is still there: the next start takes it in */
+		log_err("job.harvest", "job=%lld error=%s", (long long)h->job_id, log_value(err->msg));
+	} else {
+		CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, h->job_id);
+		struct err why = {0};
+		if (!h->again && fs_remove_tree(dir, &why) != 0)
+			log_warn("job.clean", "job=%lld error=%s", (long long)h->job_id, log_value(why.msg));
+		log_info("job.end", "job=%lld run=%lld outcome=%s", (long long)h->job_id, (long long)h->run_id,
+			 h->end == EXEC_RECORD ? job_outcome_name(h->record.outcome) : h->again ? "again" : "lost");
+	}
+	int64_t run_id = h->run_id;
+	bool over = rc == 0 && h->run_over;
+	job_exit_free(&h->record);
+	free(h);
+	outbox_wake(j->o.outbox);
+	jobs_kick(j);
+	if (over)
+		j->o.on_run_over(run_id, j->o.arg);
+}
+
+/* The record belongs to the executor: what is needed of it is copied. */
+static void copy_record(struct job_exit *to, const struct job_exit *from)
+{
+	*to = *from;
+	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->state_lineage, &to->state_sha256};
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		*owned[i] = xstrdup(*owned[i]);
+}
+
+void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err)
+{
+	CRASH_POINT("job.exited");
+	struct harvest *h = xcalloc(1, sizeof(*h));
+	*h = (struct harvest){.jobs = j, .job_id = job_id, .end = end, .past_point = past_point};
+	if (err != NULL)
+		h->why = *err;
+	if (record != NULL)
+		copy_record(&h->record, record);
+	else if (end == EXEC_LOST && past_point)
+		read_left_state(j, h);
+	if (end != EXEC_LOST || past_point)
+		keep_files(j, job_id);
+	CRASH_POINT("job.kept");
+	jobs_forget_running(j, job_id);
+	db_submit(j->o.db, harvest_tx, harvest_done, h);
+}

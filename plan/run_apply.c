@@ -1,0 +1,326 @@
+/* The steps of an apply before it prepares: gating and merging; and its jobs. */
+#include "base/crash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "plan/comment_view.h"
+#include "plan/lock_store.h"
+#include "plan/runs_priv.h"
+
+#include <stdio.h>
+
+static bool flag_names(const struct run_row *row, const struct job_row *j)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	if (row->only == NULL || row->only[0] != '{' || json_parse(row->only, strlen(row->only), NULL, &doc, &root, NULL) != 0)
+		return true;
+	struct json projects = json_member(&root, "projects"), dirs = json_member(&root, "dirs"), ws = json_member(&root, "workspace");
+	if (json_text(&ws) != NULL && strcmp(json_text(&ws), j->workspace) != 0)
+		return false;
+	if (json_count(&projects) == 0 && json_count(&dirs) == 0)
+		return true;
+	for (struct json e = json_first(&projects); json_ok(&e); e = json_next(&e))
+		if (strcmp(json_text(&e), j->project) == 0)
+			return true;
+	for (struct json e = json_first(&dirs); json_ok(&e); e = json_next(&e))
+		if (strcmp(json_text(&e), j->dir) == 0)
+			return true;
+	return false;
+}
+
+/* Newest plans of this head that the command is about; after a merge by a person only those that apply on merge. */
+int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err)
+{
+	struct job_list all = {0};
+	int rc = job_list_of_head(c, row->repo_id, row->pull, row->head_sha, &all, err);
+	for (size_t i = 0; rc == 0 && i < all.n; i++) {
+		struct job_row *j = &all.v[i];
+		bool in = row->asker != NULL ? flag_names(row, j) : j->apply == APPLY_ON_MERGE;
+		if (!in)
+			continue;
+		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		ret->v[ret->n++] = *j;
+		*j = (struct job_row){0};
+	}
+	job_list_free(&all);
+	return rc;
+}
+
+/* A plan that has something to apply and was not applied. */
+static bool has_work(const struct job_row *j)
+{
+	struct plan_summary s;
+	if (j->state != JOBS_DONE || j->used_by != 0 || j->summary == NULL || plan_summary_parse(j->summary, strlen(j->summary), &s, NULL) != 0)
+		return false;
+	bool work = s.applyable;
+	plan_summary_free(&s);
+	return work;
+}
+
+/* gating */
+
+static void on_gate(struct gate_seen *seen, void *arg)
+{
+	struct run *r = arg;
+	r->gate = NULL;
+	gate_seen_free(&r->seen);
+	r->seen = *seen;
+	*seen = (struct gate_seen){0};
+	run_wake(r);
+}
+
+void run_gating_enter(struct run *r)
+{
+	struct gate_question q = {.gh = r->m->o.gh, .loop = r->m->o.loop, .config = r->m->o.config, .repo = r->row.repo, .pull = r->row.pull,
+				  .asker = r->row.asker};
+	r->gate = gate_read_start(&q, on_gate, r);
+}
+
+void run_gating_drop(struct run *r)
+{
+	gate_read_cancel(r->gate);
+	r->gate = NULL;
+}
+
+/* What our own database knows: the plans of this head, what they require, who holds a lock. */
+struct own_facts {
+	struct job_list jobs;
+	struct buf unplanned;
+	char holder[32];
+	char project[201];
+	int64_t work;
+};
+
+static int add_own_facts(struct db_conn *c, struct run *r, struct own_facts *own, struct err *err)
+{
+	struct gate_facts *f = &r->seen.facts;
+	struct run_row plan = {0};
+	int rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, r->row.head_sha, &plan, err);
+	if (rc != 0 && rc != ERR_NOT_FOUND)
+		return rc;
+	bool same = r->seen.head_sha != NULL && strcmp(r->seen.head_sha, r->row.head_sha) == 0;
+	f->head_is_planned = r->seen.head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
+	f->up_to_date = plan.id == 0 ? TRI_UNKNOWN : plan.base_moved ? TRI_NO : TRI_YES;
+	if (plan.id != 0 && !run_state_is_over(plan.state))
+		f->running++; /* it may find further projects yet */
+	run_row_free(&plan);
+	rc = run_apply_selection(c, &r->row, &own->jobs, err);
+	for (size_t i = 0; rc == 0 && i < own->jobs.n; i++) {
+		const struct job_row *j = &own->jobs.v[i];
+		f->projects++;
+		f->planned += j->state == JOBS_DONE;
+		f->running += j->state <= JOBS_RUNNING;
+		f->failed += j->state > JOBS_DONE;
+		if (j->state != JOBS_DONE)
+			buf_printf(&own->unplanned, "%s`%s`", own->unplanned.len != 0 ? ", " : "", j->project);
+		if (j->requires_approved && f->approvals_needed < (int)(j->approvals > 0 ? j->approvals : 1))
+			f->approvals_needed = (int)(j->approvals > 0 ? j->approvals : 1);
+		f->checks_needed = f->checks_needed || j->requires_checks;
+		f->up_to_date_needed = f->up_to_date_needed || j->requires_up_to_date;
+		own->work += has_work(j);
+		struct lock_row lock;
+		rc = lock_get(c, r->row.repo_id, j->project, &lock, err);
+		if (rc == 0 && (lock.pull != r->row.pull || strcmp(lock.reason, "apply") != 0) && own->holder[0] == '\0') {
+			(void)snprintf(own->holder, sizeof(own->holder), "#%lld", (long long)lock.pull);  /* fits */
+			(void)snprintf(own->project, sizeof(own->project), "%s", lock.project); /* fits */
+		}
+		rc = rc == ERR_NOT_FOUND ? 0 : rc;
+	}
+	f->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
+	f->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;
+	f->lock_project = own->project[0] != '\0' ? own->project : NULL;
+	return rc;
+}
+
+/* The gate is open: from here on the projects are ours. */
+static int take_locks(struct db_conn *c, const struct run *r, const struct own_facts *own, struct err *err)
+{
+	CLEANUP_BUF struct buf names = {0};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < own->jobs.n; i++) {
+		const struct job_row *j = &own->jobs.v[i];
+		if (!has_work(j))
+			continue;
+		rc = lock_take(c, r->row.repo_id, j->project, r->row.pull, r->row.id, err);
+		buf_printf(&names, "%s%s", names.len != 0 ? "\n" : "", j->project);
+	}
+	/* from here on `only` is the list of names, one a line */
+	return rc == 0 ? run_set_only(c, r->row.id, buf_str(&names), err) : rc;
+}
+
+static int refuse(struct db_conn *c, struct run *r, const char *why, enum run_state *ret_next, struct err *err)
+{
+	*ret_next = RUN_REFUSED;
+	return run_end_with(c, r, why, err);
+}
+
+static int decide(struct db_conn *c, struct run *r, struct own_facts *own, enum run_state *ret_next, struct err *err)
+{
+	struct gate_verdict verdict;
+	CLEANUP_BUF struct buf json = {0};
+	r->seen.facts.after_merge = r->seen.facts.merged == TRI_YES;
+	gate_evaluate(&r->seen.facts, &verdict);
+	comment_gate_write(&verdict, &json);
+	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
+	CLEANUP_FREE char *why = NULL;
+	if (!verdict.open)
+		why = xasprintf("apply%s%s: refused, %s", r->row.asker != NULL ? " asked by @" : "", r->row.asker != NULL ? r->row.asker : "",
+				gate_first_no(&verdict));
+	else if (own->work == 0)
+		why = xstrdup("apply: there is nothing to apply, no plan has changes that were not applied yet");
+	gate_verdict_free(&verdict);
+	if (rc != 0)
+		return rc;
+	if (why != NULL)
+		return refuse(c, r, why, ret_next, err);
+	rc = take_locks(c, r, own, err);
+	if (rc != 0)
+		return rc;
+	if (r->seen.facts.after_merge) {
+		*ret_next = RUN_PREPARING;
+		return run_set_merge(c, r->row.id, r->seen.merge_sha, err);
+	}
+	*ret_next = RUN_MERGING;
+	return 0;
+}
+
+int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	struct own_facts own = {0};
+	int rc = add_own_facts(c, r, &own, err);
+	/* a merge by a person of projects that do not apply on merge: nothing was asked */
+	if (rc == 0 && r->row.asker == NULL && own.jobs.n == 0)
+		*ret_next = RUN_DONE;
+	else if (rc == 0)
+		rc = decide(c, r, &own, ret_next, err);
+	job_list_free(&own.jobs);
+	buf_free(&own.unplanned);
+	if (rc == 0 && !run_state_is_over(*ret_next)) {
+		struct run_row fresh;
+		rc = run_get(c, r->row.id, &fresh, err);
+		if (rc == 0) {
+			run_row_free(&r->row);
+			r->row = fresh;
+		}
+	}
+	return rc;
+}
+
+/* merging: looked at first, since a crash or a lost answer may have left it done. */
+
+static void on_merged(const struct gh_answer *a, void *arg)
+{
+	struct run *r = arg;
+	CRASH_POINT("run.merged");
+	if (a->r.err.code == 0) {
+		seen_pull_free(&r->pull);
+		r->pull.merged = true;
+		r->pull.merge_sha = xstrdup(a->sha);
+		run_wake(r);
+		return;
+	}
+	if ((a->r.ambiguous || a->r.err.code == ERR_UNAVAILABLE) && run_try_again(r))
+		return;
+	r->failure = a->r.err;
+	run_wake(r);
+}
+
+static void on_look(const struct gh_answer *a, void *arg)
+{
+	struct run *r = arg;
+	if (a->r.err.code != 0) {
+		if (a->r.err.code == ERR_UNAVAILABLE && run_try_again(r))
+			return;
+		r->failure = a->r.err;
+		run_wake(r);
+		return;
+	}
+	seen_pull_take(&r->pull, a->pull);
+	if (r->pull.merged) {
+		run_wake(r);
+		return;
+	}
+	if (strcmp(r->pull.head_sha, r->row.head_sha) != 0) {
+		err_set(&r->failure, ERR_REFUSED, "a push came between the gate and the merge: the plans are of `%.7s`, the head is `%.7s`", r->row.head_sha,
+			r->pull.head_sha);
+		run_wake(r);
+		return;
+	}
+	gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, on_merged, r);
+}
+
+void run_merging_enter(struct run *r) { gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_look, r); }
+
+void run_merging_drop(struct run *r) { gh_cancel(r->m->o.gh, r); }
+
+int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	if (r->failure.code == 0 && r->pull.merge_sha == NULL)
+		err_set(&r->failure, ERR_UNAVAILABLE, "GitHub says merged and names no merge commit");
+	if (r->failure.code != 0) {
+		int64_t n;
+		CLEANUP_FREE char *why = xasprintf("apply: not merged, nothing was applied: %s", r->failure.msg);
+		int rc = lock_release_pull(c, r->row.repo_id, r->row.pull, &n, err);
+		return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
+	}
+	free(r->row.merge_sha);
+	r->row.merge_sha = xstrdup(r->pull.merge_sha);
+	*ret_next = RUN_PREPARING;
+	return run_set_merge(c, r->row.id, r->row.merge_sha, err);
+}
+
+/* The jobs, once the merge commit is prepared: a project whose inputs differ from what was planned is not applied. */
+
+static const struct prepared_project *find_prepared(const struct prepare_result *p, const char *name)
+{
+	for (size_t i = 0; i < p->projects_n; i++)
+		if (strcmp(p->projects[i].name, name) == 0)
+			return &p->projects[i];
+	return NULL;
+}
+
+static bool line_has(const char *lines, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *p = lines; p != NULL && *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strcspn(p, "\n") == n && strncmp(p, name, n) == 0)
+			return true;
+	return false;
+}
+
+static int create_apply_job(struct db_conn *c, const struct run *r, const struct job_row *plan, struct err *err)
+{
+	const struct prepared_project *p = find_prepared(&r->prepared, plan->project);
+	char changed[] = "the files of this project on the base branch are not the files that were planned: nothing was applied. Open a pull request that "
+			 "touches the project; its plan shows what is left to do.";
+	struct job_row j = {
+		.run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .phase = PHASE_APPLY, .project = plan->project, .dir = plan->dir,
+		.workspace = plan->workspace, .backend = plan->backend, .reason = plan->reason, .inputs = plan->inputs, .engine = plan->engine,
+		.apply = plan->apply, .needs_init = plan->needs_init, .managed_state = plan->managed_state, .depends_on = plan->depends_on,
+		.plan_job = plan->id, .plan_sha256 = plan->plan_sha256, .summary = plan->summary,
+		.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY,
+	};
+	if (p == NULL || p->inputs == NULL || strcmp(p->inputs, plan->inputs) != 0) {
+		j.state = JOBS_REFUSED;
+		j.error = changed;
+		int rc = lock_release_job(c, j.repo_id, j.project, j.run_id, err);
+		if (rc != 0)
+			return rc;
+	}
+	int64_t id;
+	return job_create(c, &j, &id, err);
+}
+
+int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err)
+{
+	struct job_list plans = {0};
+	CLEANUP_FREE char *names = xstrdup(r->row.only);
+	struct run_row whole = r->row;
+	whole.only = NULL;
+	int rc = run_apply_selection(c, &whole, &plans, err);
+	for (size_t i = 0; rc == 0 && i < plans.n; i++)
+		if (line_has(names, plans.v[i].project) && has_work(&plans.v[i]))
+			rc = create_apply_job(c, r, &plans.v[i], err);
+	job_list_free(&plans);
+	return rc;
+}

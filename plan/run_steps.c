@@ -1,0 +1,337 @@
+/* The steps that plans and applies share, in execution order: queued, reading, preparing. */
+#include "base/crash.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "plan/lock_store.h"
+#include "plan/runs_priv.h"
+
+#include <stdio.h>
+
+enum { SLOW_MS = 400, PREPARE_TIMEOUT_MS = 10 * 60 * 1000, PREPARE_OUTPUT_MAX = 32 * 1024 * 1024 };
+
+int run_end_with(struct db_conn *c, struct run *r, const char *error, struct err *err)
+{
+	log_info("run.no", "run=%lld reason=%s", (long long)r->row.id, log_value(error));
+	return run_set_error(c, r->row.id, error, err);
+}
+
+/* queued: does an apply of this pull request still run? */
+
+void run_queued_enter(struct run *r) { run_wake(r); }
+
+int run_queued_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	bool behind = false;
+	int rc = run_is_behind(c, &r->row, &behind, err);
+	if (rc == 0)
+		*ret_next = behind ? RUN_QUEUED : RUN_READING;
+	return rc;
+}
+
+/* reading: the payload was a hint; this is what GitHub says now. */
+
+static void on_role(enum role role, const char *failed, void *arg)
+{
+	struct run *r = arg;
+	r->role = NULL;
+	r->asker_role = role;
+	if (failed != NULL)
+		err_set(&r->failure, ERR_UNAVAILABLE, "%s", failed);
+	run_wake(r);
+}
+
+static void on_pull(const struct gh_answer *a, void *arg)
+{
+	struct run *r = arg;
+	if (a->r.err.code != 0) {
+		if (a->r.err.code == ERR_UNAVAILABLE && run_try_again(r))
+			return;
+		r->failure = a->r.err;
+		run_wake(r);
+		return;
+	}
+	seen_pull_take(&r->pull, a->pull);
+	if (a->pull->repo_id != r->row.repo_id)
+		err_set(&r->failure, ERR_REFUSED, "%s is another repository now than when the event was sent", r->row.repo);
+	if (r->failure.code == 0 && r->row.kind == RUN_PLAN && r->row.asker != NULL && r->pull.fork)
+		r->role = role_lookup_start(r->m->o.gh, r->m->o.config, r->row.repo, r->row.asker, on_role, r);
+	else
+		run_wake(r);
+}
+
+void run_reading_enter(struct run *r) { gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_pull, r); }
+
+void run_reading_drop(struct run *r)
+{
+	gh_cancel(r->m->o.gh, r);
+	role_lookup_cancel(r->role);
+	r->role = NULL;
+}
+
+static void set_text(char **slot, const char *text)
+{
+	free(*slot);
+	*slot = xstrdup(text);
+}
+
+/* Reasons not to plan, silent ones first (NULL error): nobody asked for those. */
+static bool may_not_plan(const struct run *r, const char **ret_error)
+{
+	const struct seen_pull *p = &r->pull;
+	*ret_error = NULL;
+	if (!p->open && !p->merged)
+		return true;
+	if (p->merged) {
+		*ret_error = r->row.asker != NULL ? "the pull request is merged: a further change needs a new pull request" : NULL;
+		return true;
+	}
+	if (p->draft && r->row.asker == NULL)
+		return true;
+	if (p->fork && (r->row.asker == NULL || r->asker_role < ROLE_APPLY)) {
+		*ret_error = "this pull request comes from a fork: it is planned when a person with write permission has read it and comments `plan`";
+		return true;
+	}
+	return false;
+}
+
+int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	if (r->failure.code != 0) {
+		*ret_next = RUN_FAILED;
+		return run_end_with(c, r, r->failure.msg, err);
+	}
+	set_text(&r->row.repo, r->pull.repo);
+	set_text(&r->row.clone_url, r->pull.clone_url);
+	set_text(&r->row.head_sha, r->pull.head_sha);
+	set_text(&r->row.base_ref, r->pull.base_ref);
+	int rc = run_set_pull(c, &r->row, err);
+	if (rc != 0)
+		return rc;
+	if (r->row.kind == RUN_APPLY) {
+		*ret_next = RUN_GATING;
+		return 0;
+	}
+	const char *error;
+	if (may_not_plan(r, &error)) {
+		*ret_next = RUN_REFUSED;
+		return error != NULL ? run_end_with(c, r, error, err) : 0;
+	}
+	*ret_next = RUN_PREPARING;
+	r->row.state = RUN_PREPARING; /* the status speaks of the state that follows */
+	rc = comment_rollup(c, &r->m->comment, &r->row, err);
+	r->row.state = RUN_READING;
+	return rc;
+}
+
+/* preparing: a child fetches, finds the projects and exports their files. */
+
+struct slow {
+	struct runs *m;
+	int64_t repo_id, pull;
+};
+
+static int slow_say_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct slow *s = arg;
+	return comment_refresh(c, &s->m->comment, s->repo_id, s->pull, 0, err);
+}
+
+static void slow_said(int rc, const struct err *err, void *arg)
+{
+	struct slow *s = arg;
+	if (rc != 0)
+		log_warn("run.slow", "error=%s", log_value(err->msg));
+	outbox_wake(s->m->o.outbox);
+	free(s);
+}
+
+/* The first version of the comment stands within half a second, whatever a fetch takes. */
+static void on_slow(void *arg)
+{
+	struct run *r = arg;
+	struct slow *s = xcalloc(1, sizeof(*s));
+	*s = (struct slow){.m = r->m, .repo_id = r->row.repo_id, .pull = r->row.pull};
+	db_submit(r->m->o.db, slow_say_tx, slow_said, s);
+}
+
+/* The flags of the command, into the request's lists. */
+static void read_only_flags(const char *only, struct prepare_request *q)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	if (only == NULL || json_parse(only, strlen(only), NULL, &doc, &root, NULL) != 0)
+		return; /* we wrote it */
+	struct json projects = json_member(&root, "projects"), dirs = json_member(&root, "dirs"), ws = json_member(&root, "workspace");
+	for (struct json e = json_first(&projects); json_ok(&e); e = json_next(&e))
+		strlist_add(&q->only_projects, json_text(&e));
+	for (struct json e = json_first(&dirs); json_ok(&e); e = json_next(&e))
+		strlist_add(&q->only_dirs, json_text(&e));
+	q->only_workspace = xstrdup(json_text(&ws));
+}
+
+static void fill_request(const struct run *r, struct prepare_request *q)
+{
+	const struct runs_options *o = &r->m->o;
+	*q = (struct prepare_request){
+		.server_file = xstrdup(o->server_file),
+		.mirror_dir = xasprintf("%s/mirrors/%lld.git", o->config->data_dir, (long long)r->row.repo_id),
+		.trees_dir = xasprintf("%s/trees/%lld", o->config->data_dir, (long long)r->row.repo_id),
+		.clone_url = xstrdup(r->row.clone_url),
+		.token = xstrdup(gh_git_token(o->gh)),
+		.pull_number = r->row.pull,
+		.base_ref = xstrdup(r->row.base_ref),
+		.head_sha = r->row.kind == RUN_PLAN ? xstrdup(r->row.head_sha) : NULL,
+		.merge_sha = r->row.kind == RUN_APPLY ? xstrdup(r->row.merge_sha) : NULL,
+	};
+	if (r->row.kind == RUN_PLAN)
+		read_only_flags(r->row.only, q);
+	else
+		for (const char *p = r->row.only; p != NULL && *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+			strlist_add_n(&q->only_projects, p, strcspn(p, "\n"));
+}
+
+static void on_prepared(const struct loop_exit *e, void *arg)
+{
+	struct run *r = arg;
+	r->child = NULL;
+	loop_timer_stop(r->slow);
+	CRASH_POINT("run.prepared");
+	if (e->err.code != 0)
+		r->failure = e->err;
+	else if (prepare_answer_read(e->out, e->out_len, &r->prepared, &r->failure) == 0)
+		r->has_prepared = true;
+	if (r->failure.code == ERR_UNAVAILABLE && run_try_again(r)) {
+		log_warn("run.prepare", "run=%lld error=%s again=yes", (long long)r->row.id, log_value(r->failure.msg));
+		return;
+	}
+	run_wake(r);
+}
+
+void run_preparing_enter(struct run *r)
+{
+	struct prepare_request q;
+	fill_request(r, &q);
+	CLEANUP_BUF struct buf input = {0};
+	if (prepare_request_write(&q, &input) != 0)
+		ASSERT(!"a request can be written");
+	prepare_request_free(&q);
+	char program[] = "sluice", word[] = "prepare";
+	char *argv[] = {program, word, NULL};
+	struct loop_spawn spawn = {.file = r->m->o.program, .argv = argv, .input = buf_str(&input), .input_len = input.len,
+				   .max_output = PREPARE_OUTPUT_MAX, .timeout_ms = PREPARE_TIMEOUT_MS};
+	r->child = loop_process_start(r->m->o.loop, &spawn, on_prepared, r);
+	explicit_bzero(input.data, input.len);
+	if (r->slow == NULL)
+		r->slow = loop_timer_new(r->m->o.loop, on_slow, r);
+	loop_timer_start(r->slow, SLOW_MS, 0);
+}
+
+void run_preparing_drop(struct run *r)
+{
+	if (r->child != NULL)
+		loop_process_close(r->child);
+	r->child = NULL;
+}
+
+static char *join_lines(const struct strlist *l)
+{
+	struct buf b = {0};
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(&b, "%s%s", i != 0 ? "\n" : "", l->v[i]);
+	return l->n != 0 ? buf_take(&b) : NULL;
+}
+
+static int create_plan_job(struct db_conn *c, const struct run *r, const struct prepared_project *p, struct err *err)
+{
+	CLEANUP_FREE char *depends = join_lines(&p->depends_on);
+	char gone[] = "its directory is gone in this change: its resources are not destroyed by a plan. Destroy them first, then remove the directory.";
+	struct job_row j = {
+		.run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .phase = PHASE_PLAN, .project = p->name, .dir = p->dir,
+		.workspace = p->workspace, .backend = p->backend, .reason = p->reason, .inputs = p->inputs, .engine = p->engine, .apply = p->apply,
+		.needs_init = p->needs_init, .managed_state = p->managed_state, .deleted = p->deleted, .requires_approved = p->requires_approved,
+		.requires_checks = p->requires_checks, .requires_up_to_date = p->requires_up_to_date, .approvals = p->approvals,
+		.depends_on = depends, .error = p->deleted ? gone : p->error,
+		.state = p->deleted || p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
+	};
+	int64_t id;
+	int rc = job_create(c, &j, &id, err);
+	if (rc != 0 || r->prepared.projects_n > LIMIT_RUN_STATUSES)
+		return rc;
+	j.id = id;
+	return comment_job_status(c, &r->m->comment, &r->row, &j, err);
+}
+
+static int note_config(struct db_conn *c, const struct run *r, struct err *err)
+{
+	const struct prepare_result *p = &r->prepared;
+	if (!p->config_changed)
+		return 0;
+	int rc = run_add_note(c, r->row.id, "This pull request changes `sluice.yaml`: that takes effect after the merge.", err);
+	if (rc != 0 || p->head_errors.n == 0)
+		return rc;
+	CLEANUP_FREE char *first = xasprintf("Its new version has %zu error%s, the first at %s:%d:%d: %s", p->head_errors.n, p->head_errors.n == 1 ? "" : "s",
+					     p->head_errors.v[0].file, p->head_errors.v[0].line, p->head_errors.v[0].column, p->head_errors.v[0].msg);
+	return run_add_note(c, r->row.id, first, err);
+}
+
+/* Things that stop a plan before it has a job. Returns the sentence or NULL. */
+static char *no_plan_reason(const struct prepare_result *p)
+{
+	if (p->unknown.n != 0) {
+		CLEANUP_FREE char *names = join_lines(&p->unknown);
+		return xasprintf("no project is called %s: see the names with `plan` alone, or in `sluice.yaml`", names);
+	}
+	if (p->projects_n > LIMIT_RUN_JOBS)
+		return xasprintf("this change touches %zu projects; a run holds at most %u: split the change, or name projects with `plan -p NAME`",
+				 p->projects_n, LIMIT_RUN_JOBS);
+	return NULL;
+}
+
+static int plan_prepared(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	const struct prepare_result *p = &r->prepared;
+	CLEANUP_FREE char *reason = no_plan_reason(p);
+	int rc = note_config(c, r, err);
+	if (rc == 0 && (reason != NULL || p->config_errors.n != 0)) {
+		*ret_next = RUN_FAILED;
+		r->row.state = RUN_FAILED; /* the status speaks of the state that follows */
+		if (reason != NULL)
+			rc = run_end_with(c, r, reason, err);
+		if (rc == 0)
+			rc = comment_rollup(c, &r->m->comment, &r->row, err);
+		r->row.state = RUN_PREPARING;
+		return rc;
+	}
+	for (size_t i = 0; rc == 0 && i < p->projects_n; i++)
+		rc = create_plan_job(c, r, &p->projects[i], err);
+	*ret_next = RUN_WORKING;
+	return rc;
+}
+
+int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	if (r->failure.code != 0) {
+		*ret_next = RUN_FAILED;
+		int64_t n;
+		int rc = r->row.kind == RUN_APPLY ? lock_release_pull(c, r->row.repo_id, r->row.pull, &n, err) : 0;
+		return rc == 0 ? run_end_with(c, r, r->failure.msg, err) : rc;
+	}
+	const struct prepare_result *p = &r->prepared;
+	CLEANUP_BUF struct buf errors = {0};
+	config_errors_print(&p->config_errors, &errors);
+	set_text(&r->row.base_sha, p->base_sha);
+	set_text(&r->row.merge_base, p->merge_base);
+	set_text(&r->row.tree_dir, p->tree_dir);
+	set_text(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
+	r->row.untouched = (int64_t)p->untouched;
+	r->row.base_moved = p->base_moved;
+	int rc = run_set_prepared(c, &r->row, err);
+	if (rc != 0)
+		return rc;
+	if (r->row.kind == RUN_PLAN)
+		return plan_prepared(c, r, ret_next, err);
+	*ret_next = RUN_WORKING;
+	return run_create_apply_jobs(c, r, err);
+}

@@ -1,0 +1,51 @@
+/* The run machine: everything done for one head commit of a pull request, or one merged commit, walks through states that are durable
+ * before they act. Steps 4 to 6. In the daemon, on the loop.
+ *
+ *   state      plan                                   apply                                        after a crash there
+ *   queued     waits while an apply of the pull       the same                                     looked at again
+ *              request runs
+ *   reading    GET the pull request, role of asker    the same                                     read again
+ *   gating                                            GET reviews, protection, checks; decide      read and decided again
+ *   merging                                           PUT merge with the expected head             looked at: merged already?
+ *   preparing  child: fetch, affected, export         child: fetch, export the merge commit        done again
+ *   working    jobs wait, run, finish (jobs.h)        the same                                     jobs are adopted or started
+ *   done failed refused superseded cancelled: over
+ *
+ * One struct per run, one wake-up owed at a time; per state an `enter` that starts exactly one operation and a `leave` that runs inside
+ * the transaction which moves the run on: what it decides, the comment it owes and the next state are on disk together. */
+#ifndef PLAN_RUNS_H
+#define PLAN_RUNS_H
+
+#include "base/db.h"
+#include "github/gh.h"
+#include "github/outbox.h"
+#include "plan/config.h"
+#include "plan/run_store.h"
+#include "secrets/agent.h"
+
+struct runs;
+
+struct runs_options {
+	struct loop *loop;
+	struct db *db;
+	struct gh *gh;
+	struct outbox *outbox;
+	struct agent *agent;                /* used on the writer thread only */
+	const struct server_config *config; /* outlives this */
+	const char *server_file;
+	const char *program;                /* the sluice binary, for children */
+};
+
+int runs_new(const struct runs_options *o, struct runs **ret, struct err *err) MUST_CHECK;
+/* At start: every run that is not over is entered again, every running job adopted. */
+void runs_recover(struct runs *r);
+/* After the commit that created a run (or ended others): enters new ones, lets go of those that ended. Cheap; call it freely. */
+void runs_look(struct runs *r);
+/* `cancel`: stops the plan runs of a pull request, and its running apply by one SIGINT. Ends in the database first. */
+void runs_cancel(struct runs *r, int64_t repo_id, int64_t pull);
+/* Runs and jobs under way, for a clean stop and /metrics. */
+size_t runs_active(const struct runs *r);
+/* Stops without touching runners. Before outbox_close, gh_close and db_close. */
+void runs_close(struct runs *r);
+
+#endif

@@ -1,0 +1,91 @@
+/* Between the machine (runs.c) and its steps (run_steps.c, run_apply.c). */
+#ifndef PLAN_RUNS_PRIV_H
+#define PLAN_RUNS_PRIV_H
+
+#include "plan/gate_read.h"
+#include "plan/jobs.h"
+#include "plan/prepare.h"
+#include "plan/runs.h"
+
+struct runs {
+	struct runs_options o;
+	struct comment_context comment;
+	struct jobs *jobs;
+	struct run *open;
+	struct loop_timer *progress; /* edits comments of runs at work */
+	bool looking, look_again, editing;
+};
+
+/* What READING and MERGING saw of the pull request. */
+struct seen_pull {
+	bool open, draft, merged, fork;
+	char *repo, *clone_url, *head_sha, *base_ref, *merge_sha;
+};
+
+/* A run that is not over. Owned by whoever holds its one wake-up: the operation that its state's enter started, or the transaction of its
+ * leave. */
+struct run {
+	struct runs *m;
+	struct run *next;
+	struct run_row row;
+	bool leaving; /* its transaction is under way on the writer thread */
+	bool ended;   /* the database says that it is over: let go at the next wake-up */
+	bool parked;  /* queued behind an apply */
+	int tries;    /* of the present state */
+	struct loop_timer *timer; /* the next try */
+	struct loop_timer *slow;  /* says "preparing" when preparing takes long */
+
+	/* the operation under way */
+	struct gate_reader *gate;
+	struct role_lookup *role;
+	struct loop_process *child;
+
+	/* what it brought, for leave */
+	struct err failure;       /* code 0: it worked */
+	struct seen_pull pull;
+	enum role asker_role;
+	struct gate_seen seen;
+	struct prepare_result prepared;
+	bool has_prepared;
+	enum run_state goes_to;
+};
+
+/* One row of the machine. */
+struct run_step {
+	void (*enter)(struct run *r); /* starts exactly one operation, which ends in run_wake() */
+	/* Inside the transaction: takes the result in, says where the run goes; its own state means "stay" (parked). */
+	int (*leave)(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+	void (*drop)(struct run *r);  /* ends the operation without a wake-up; NULL: nothing to end */
+};
+
+void run_wake(struct run *r);
+/* Enters the present state once more, later. False when that was tried often enough. */
+bool run_try_again(struct run *r);
+void seen_pull_take(struct seen_pull *s, const struct gh_pull *p);
+void seen_pull_free(struct seen_pull *s);
+
+/* run_steps.c */
+void run_queued_enter(struct run *r);
+int run_queued_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_reading_enter(struct run *r);
+int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_reading_drop(struct run *r);
+void run_preparing_enter(struct run *r);
+int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_preparing_drop(struct run *r);
+
+/* run_apply.c */
+void run_gating_enter(struct run *r);
+int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_gating_drop(struct run *r);
+void run_merging_enter(struct run *r);
+int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_merging_drop(struct run *r);
+int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUST_CHECK;
+/* The projects that this apply is about, from the plans of its head: names, each once. */
+int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
+
+/* The run could not do its work, or may not: error and comment are owed with the state it goes to. */
+int run_end_with(struct db_conn *c, struct run *r, const char *error, struct err *err) MUST_CHECK;
+
+#endif
