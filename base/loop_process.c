@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -238,6 +239,8 @@ static int spawn_child(struct loop_process *p, const struct loop_spawn *s, const
 		memcpy(&o.env, &s->envp, sizeof(o.env));
 	else
 		o.env = empty_environment;
+	/* Ours are all close-on-exec from birth; whoever started us may have left us others. Kernels before 5.11 do not know the flag. */
+	(void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	int rc = uv_spawn(&p->l->uv, &p->child, &o);
 	p->handles++; /* owed a uv_close even when it failed */
 	p->child.data = p;
