@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { HOME_BYTES = 16 * 1024 * 1024 }; /* empty, but some providers want to write there */
+
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 /* What the engine itself writes into a working directory. A commit that carries one of them would feed the engine its own memory: a module
@@ -213,7 +215,9 @@ static void add_host_files(struct strlist *args, const struct box_order *o)
 		add_fd(args, "--ro-bind-data", BOX_FD_PLAN, BOX_PLAN_IN);
 	if (!o->no_proc)
 		add(args, "--proc", "/proc", NULL);
-	add(args, "--dev", "/dev", "--dir", "/home", NULL);
+	add(args, "--dev", "/dev", NULL);
+	add_size(args, HOME_BYTES);
+	add(args, "--tmpfs", "/home", NULL);
 	add_size(args, spec->memory_max / 2);
 	add(args, "--tmpfs", "/tmp", NULL);
 }
@@ -239,7 +243,8 @@ int box_args(const struct box_order *o, struct strlist *args, struct err *err)
 	add_state(args, o);
 	add_environment(args, o->spec);
 	CLEANUP_FREE char *dir = inside(o->spec);
-	add(args, "--chdir", dir, NULL);
+	/* what was only needed to build the box has no size of its own: nobody writes there any more */
+	add(args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", dir, NULL);
 	return 0;
 }
 

@@ -95,7 +95,8 @@ static void box_shows_only_the_job(void **state)
 	CLEANUP_FREE char *log = scene_read(&s, "log");
 	static const char *const lines[] = {
 		"fds: 0 1 2", "uid 65534 gid 65534", "network no", "environ of 1: 0", "memory of job-init: no", "trace job-init: no", "shadow no",
-		"escape no", "shell no", "change input no", "remove input no", "write beside yes", "mount no", "nested namespace no",
+		"escape no", "shell no", "change input no", "remove input no", "write beside yes", "write outside no",
+		"write home yes", "mount no", "nested namespace no",
 		"env PATH=/bin", "env HOME=/home", "env TMPDIR=/tmp", "env LANG=C.UTF-8", "env TF_IN_AUTOMATION=1", "env TF_INPUT=0",
 		"env CHECKPOINT_DISABLE=1", "env TF_DATA_DIR=/tmp/tfdata", "env TF_CLI_CONFIG_FILE=/etc/tfrc",
 		"env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",

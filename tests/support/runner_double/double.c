@@ -112,6 +112,8 @@ static void probe(int host_port)
 	printf("remove input %s\n", yes(unlink("mode") == 0));
 	printf("change tree %s\n", yes(open("/work/other.txt", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("write beside %s\n", yes(open("beside", O_WRONLY | O_CREAT, 0600) >= 0));
+	printf("write outside %s\n", yes(open("/etc/x", O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/x", O_WRONLY | O_CREAT, 0600) >= 0 || mkdir("/x", 0700) == 0));
+	printf("write home %s\n", yes(open("/home/x", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("mount %s\n", yes(mount("none", "/tmp", "tmpfs", 0, "") == 0));
 	list("root", "/");
 	list("bin", "/bin");

@@ -1,0 +1,225 @@
+/* spec.json and exit.json: what is written comes back, what does not fit is refused by name. */
+#include "base/fs.h"
+#include "runner/spec.h"
+#include "runner/state_facts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/test-spec-XXXXXX";
+static char *path;
+
+static struct job_spec sample(void)
+{
+	return (struct job_spec){
+		.job_id = (int64_t)1 << 40, .run_id = 7, .phase = PHASE_APPLY, .project = xstrdup("net \"work\"\n"), .dir = xstrdup("live/ä"),
+		.workspace = xstrdup("prod"), .engine = ENGINE_OPENTOFU, .engine_path = xstrdup("/bin/tofu"), .engine_version = xstrdup("1.8.0"),
+		.tree_dir = xstrdup("/t"), .job_dir = xstrdup("/j"), .needs_init = true, .managed_state = true, .state_in = xstrdup("/s"),
+		.state_in_aad = xstrdup("sluice job 1 state"), .plan_in = xstrdup("/p"), .plan_in_aad = xstrdup("sluice job 1 plan"),
+		.plan_in_sha256 = xstrdup("ab"), .timeout_ms = 1, .output_max = 2, .memory_max = 3,
+	};
+}
+
+static void spec_comes_back(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct job_spec a = sample(), b = {0};
+	struct stat st;
+	assert_int_equal(job_spec_write(&a, path, &err), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	if (job_spec_read(path, &b, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_true(a.job_id == b.job_id && a.run_id == b.run_id && a.phase == b.phase && a.engine == b.engine);
+	assert_true(b.needs_init && b.managed_state && b.timeout_ms == 1 && b.output_max == 2 && b.memory_max == 3);
+	const char *const texts[][2] = {
+		{a.project, b.project},	  {a.dir, b.dir},	{a.workspace, b.workspace}, {a.engine_path, b.engine_path}, {a.engine_version, b.engine_version},
+		{a.tree_dir, b.tree_dir}, {a.job_dir, b.job_dir}, {a.state_in, b.state_in},   {a.state_in_aad, b.state_in_aad}, {a.plan_in, b.plan_in},
+		{a.plan_in_aad, b.plan_in_aad}, {a.plan_in_sha256, b.plan_in_sha256},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_string_equal(texts[i][0], texts[i][1]);
+	assert_null(b.mirror_dir);
+	assert_null(b.socket_path);
+	assert_null(b.changes_sha256);
+	job_spec_free(&a);
+	job_spec_free(&b);
+	assert_null(b.project);
+}
+
+/* Reads the sample with one member changed by fn; the sentence must hold want. */
+static void refuses(void (*change)(struct job_spec *s), int code, const char *want)
+{
+	struct err err = {0};
+	struct job_spec a = sample(), b = {0};
+	change(&a);
+	assert_int_equal(job_spec_write(&a, path, &err), 0);
+	assert_int_equal(job_spec_read(path, &b, &err), code);
+	if (strstr(err.msg, want) == NULL || strstr(err.msg, path) == NULL)
+		fail_msg("%s", err.msg);
+	assert_null(b.project);
+	job_spec_free(&a);
+}
+
+static void no_id(struct job_spec *s) { s->job_id = 0; }
+static void no_time(struct job_spec *s) { s->timeout_ms = 0; }
+static void negative_output(struct job_spec *s) { s->output_max = -1; }
+static void no_memory(struct job_spec *s) { s->memory_max = 0; }
+
+static void no_plan(struct job_spec *s)
+{
+	free(s->plan_in);
+	s->plan_in = NULL;
+}
+
+static void no_sha(struct job_spec *s)
+{
+	free(s->plan_in_sha256);
+	s->plan_in_sha256 = NULL;
+}
+
+static void no_aad(struct job_spec *s)
+{
+	free(s->state_in_aad);
+	s->state_in_aad = NULL;
+}
+
+static void no_project(struct job_spec *s)
+{
+	free(s->project);
+	s->project = NULL;
+}
+
+static void long_dir(struct job_spec *s)
+{
+	free(s->dir);
+	s->dir = xmalloc(2000);
+	memset(s->dir, 'a', 1999);
+	s->dir[1999] = '\0';
+}
+
+static void specs_that_are_refused(void **state)
+{
+	(void)state;
+	refuses(no_id, ERR_PARSE, "job_id must be positive");
+	refuses(no_time, ERR_PARSE, "timeout_ms, output_max and memory_max must be positive");
+	refuses(negative_output, ERR_PARSE, "must be positive");
+	refuses(no_memory, ERR_PARSE, "must be positive");
+	refuses(no_plan, ERR_PARSE, "an apply needs plan_in");
+	refuses(no_sha, ERR_PARSE, "plan_in_sha256");
+	refuses(no_aad, ERR_PARSE, "state_in needs state_in_aad");
+	refuses(no_project, ERR_PARSE, "project");
+	refuses(long_dir, ERR_PARSE, "dir");
+}
+
+static void texts_that_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int code;
+	} cases[] = {{"", ERR_PARSE}, {"{", ERR_PARSE}, {"[]", ERR_PARSE}, {"{\"job_id\":\"1\"}", ERR_PARSE}, {"{\"job_id\":1.5}", ERR_PARSE}};
+	struct err err = {0};
+	struct job_spec b = {0};
+	struct job_exit e = {0};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(fs_write_fast(path, cases[i].text, strlen(cases[i].text), 0600, &err), 0);
+		assert_int_equal(job_spec_read(path, &b, &err), cases[i].code);
+		assert_int_equal(job_exit_read(path, &e, &err), cases[i].code);
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(job_spec_read(path, &b, &err), ERR_NOT_FOUND);
+	assert_int_equal(job_exit_read(path, &e, &err), ERR_NOT_FOUND);
+}
+
+static void record_comes_back(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct job_exit b = {0};
+	struct job_exit a = {
+		.job_id = 9, .outcome = JOB_TIMEOUT, .exit_code = -1, .step = xstrdup("apply"), .error = xstrdup("a: \"b\"\n<c>"), .plan_sha256 = xstrdup("ff"),
+		.plan_bytes = 12, .summary = xstrdup("{\"create\":1}"), .diff = xstrdup("+ x\n\\"), .has_state = true, .state_serial = 4,
+		.state_lineage = xstrdup("l"), .state_sha256 = xstrdup("00"), .state_bytes = 5, .started_ms = 1795574881724, .finished_ms = 1795574881797,
+		.engine_starts = 3,
+	};
+	assert_int_equal(job_exit_write(&a, path, &err), 0);
+	assert_int_equal(job_exit_read(path, &b, &err), 0);
+	assert_true(a.job_id == b.job_id && a.outcome == b.outcome && b.exit_code == -1 && a.plan_bytes == b.plan_bytes && b.has_state);
+	assert_true(b.state_serial == 4 && b.state_bytes == 5 && a.started_ms == b.started_ms && a.finished_ms == b.finished_ms && b.engine_starts == 3);
+	const char *const texts[][2] = {{a.step, b.step},	{a.error, b.error}, {a.plan_sha256, b.plan_sha256},	{a.summary, b.summary},
+					{a.diff, b.diff},	{a.state_lineage, b.state_lineage}, {a.state_sha256, b.state_sha256}};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_string_equal(texts[i][0], texts[i][1]);
+	job_exit_free(&a);
+	job_exit_free(&b);
+}
+
+static void words_both_ways(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	for (int i = PHASE_PLAN; i <= PHASE_DRIFT; i++) {
+		enum job_phase p;
+		assert_int_equal(job_phase_parse(job_phase_name((enum job_phase)i), &p, &err), 0);
+		assert_int_equal(p, i);
+	}
+	for (int i = JOB_OK; i <= JOB_BROKEN; i++) {
+		enum job_outcome o;
+		assert_int_equal(job_outcome_parse(job_outcome_name((enum job_outcome)i), &o, &err), 0);
+		assert_int_equal(o, i);
+	}
+	enum job_phase p;
+	enum job_outcome o;
+	assert_int_equal(job_phase_parse("Plan", &p, &err), ERR_PARSE);
+	assert_string_equal(err.msg, "phase \"Plan\" is not one of plan, apply, drift");
+	assert_int_equal(job_outcome_parse("", &o, &err), ERR_PARSE);
+	assert_string_equal(err.msg, "outcome \"\" is not one of ok, failed, cancelled, timeout, broken");
+}
+
+static void state_facts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *error; /* NULL: read */
+	} cases[] = {
+		{"{\"version\":4,\"serial\":12,\"lineage\":\"abc\",\"resources\":[]}", NULL},
+		{"{\"version\":3,\"serial\":12,\"lineage\":\"abc\"}", "state: format version 3, 4 is understood"},
+		{"{\"version\":4,\"serial\":-1,\"lineage\":\"abc\"}", "serial"},
+		{"{\"version\":4,\"serial\":\"1\",\"lineage\":\"abc\"}", "serial"},
+		{"{\"version\":4,\"serial\":1}", "lineage"},
+		{"{\"version\":4,\"serial\":12,\"line", "state: "},
+		{"", "state: "},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = {0};
+		struct state_facts f = {0};
+		int rc = state_facts_read(cases[i].text, strlen(cases[i].text), &f, &err);
+		assert_int_equal(rc, cases[i].error == NULL ? 0 : ERR_PARSE);
+		if (cases[i].error != NULL && strstr(err.msg, cases[i].error) == NULL)
+			fail_msg("%s", err.msg);
+		assert_int_equal(f.serial, cases[i].error == NULL ? 12 : 0);
+		assert_string_equal(f.lineage, cases[i].error == NULL ? "abc" : "");
+	}
+}
+
+int main(void)
+{
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	path = fs_join(dir, "f.json");
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spec_comes_back),   cmocka_unit_test(specs_that_are_refused), cmocka_unit_test(texts_that_are_refused),
+		cmocka_unit_test(record_comes_back), cmocka_unit_test(words_both_ways),	       cmocka_unit_test(state_facts),
+	};
+	int rc = cmocka_run_group_tests_name("spec", tests, NULL, NULL);
+	struct err err;
+	free(path);
+	return fs_remove_tree(dir, &err) != 0 ? 1 : rc;
+}
