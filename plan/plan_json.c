@@ -8,6 +8,14 @@
 /* Modules in modules nest three levels each in `configuration`. */
 enum { PLAN_JSON_DEPTH = 256 };
 
+/* The code survives where the caller wants no sentence. */
+static int wrapped(int rc, struct err *err, const char *what)
+{
+	if (err != NULL)
+		(void)err_wrap(err, "%.200s", what); /* returns rc again */
+	return rc;
+}
+
 int plan_json_open(const char *bytes, size_t len, struct json_doc **ret_doc, struct json *ret_root, struct err *err)
 {
 	static const struct json_limits limits = {.depth = PLAN_JSON_DEPTH};
@@ -18,7 +26,7 @@ int plan_json_open(const char *bytes, size_t len, struct json_doc **ret_doc, str
 	struct json root;
 	int rc = json_parse(bytes, len, &limits, &doc, &root, err);
 	if (rc != 0)
-		return err_wrap(err, "plan JSON");
+		return wrapped(rc, err, "plan JSON");
 	struct json version = json_member(&root, "format_version"), errored = json_member(&root, "errored");
 	const char *text = json_text(&version);
 	if (text == NULL) {
@@ -174,7 +182,7 @@ static int entry_read(const struct json *element, struct plan_entry *ret, struct
 	ret->change = json_member(element, "change");
 	int rc = plan_json_action(&ret->change, &action, err);
 	if (rc != 0)
-		return err_wrap(err, "plan JSON: %.200s", c->address);
+		return wrapped(rc, err, c->address);
 	struct json importing = json_member(&ret->change, "importing"), mode = json_member(element, "mode");
 	ret->managed = json_text(&mode) == NULL || strcmp(json_text(&mode), "data") != 0;
 	ret->forgets_old = action->forgets_old;

@@ -165,7 +165,8 @@ int plan_summary_parse(const char *json, size_t len, struct plan_summary *ret, s
 		rc = read_summary(&root, &s, err);
 	if (rc != 0) {
 		plan_summary_free(&s);
-		return err_wrap(err, "plan summary");
+		(void)err_wrap(err, "plan summary"); /* returns rc, but not without err */
+		return rc;
 	}
 	*ret = s;
 	return 0;
