@@ -3,8 +3,8 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "tests/support/fds.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -30,23 +30,12 @@ struct fixture {
 	int fds_before;
 };
 
-static int open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	assert_non_null(d);
-	int n = 0;
-	while (readdir(d) != NULL)
-		n++;
-	(void)closedir(d);
-	return n;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/sluice-process-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	f->fds_before = open_fds();
+	f->fds_before = support_open_fds();
 	f->l = loop_new();
 	*state = f;
 	return 0;
@@ -57,7 +46,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	loop_close(f->l);
-	assert_int_equal(open_fds(), f->fds_before);
+	assert_int_equal(support_open_fds(), f->fds_before);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 	int rc = fs_remove_tree(f->dir, NULL);

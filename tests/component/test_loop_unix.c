@@ -4,8 +4,8 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tests/support/fds.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,17 +27,6 @@ struct fixture {
 	int fds_before, fd;
 	bool got, closed, stop_at_frame, keep_at_close;
 };
-
-static int open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	assert_non_null(d);
-	int n = 0;
-	while (readdir(d) != NULL)
-		n++;
-	(void)closedir(d);
-	return n;
-}
 
 static void on_frame(struct loop_conn *c, const char *bytes, size_t len, void *arg)
 {
@@ -84,7 +73,7 @@ static int setup(void **state)
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/sluice-unix-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	(void)snprintf(f->path, sizeof(f->path), "%s/socket", f->dir);
-	f->fds_before = open_fds();
+	f->fds_before = support_open_fds();
 	f->l = loop_new();
 	struct err err = {0};
 	f->s = loop_listen_unix(f->l, f->path, 0600, on_conn, f, &err);
@@ -102,7 +91,7 @@ static int teardown(void **state)
 	loop_conn_close(f->c);
 	mem_close_fd(&f->fd);
 	loop_close(f->l);
-	assert_int_equal(open_fds(), f->fds_before);
+	assert_int_equal(support_open_fds(), f->fds_before);
 	assert_false(fs_exists(f->path));
 	buf_free(&f->log);
 	int rc = fs_remove_tree(f->dir, NULL);
