@@ -76,14 +76,24 @@ check "a long dispatch table" scripts/check-structure .
 fresh
 
 rm tests/unit/base/test_a.c
-breaks "a file without a test" "base/a.c:1: no unit test tests/unit/base/test_a.c"
+breaks "a file without a test" "base/a.c:1: no test tests/unit/base/test_a.c"
 rm tests/unit/base/test_a.c
 echo 'base/a.c' >scripts/untested.txt
 breaks "an exception without a reason" "base/a.c is listed without a reason"
 echo 'base/gone.c covered elsewhere' >scripts/untested.txt
-breaks "an exception for a file that is gone" "scripts/untested.txt:1: base/gone.c does not exist"
+breaks "an exception for a file that is gone" "scripts/untested.txt:1: base/gone.c fits no file"
 echo 'base/a.c covered elsewhere' >scripts/untested.txt
 breaks "an exception that is not needed" "base/a.c has a test now"
+
+rm tests/unit/base/test_a.c
+echo 'base/*.c covered by tests/unit/plan/test_p.c' >scripts/untested.txt
+check "an exception by a pattern" scripts/check-structure .
+echo 'base/*.c covered by tests/unit/plan/test_gone.c' >scripts/untested.txt
+breaks "an exception that names a test which is gone" "scripts/untested.txt:1: tests/unit/plan/test_gone.c does not exist"
+mkdir tests/component
+mv tests/unit/plan/test_p.c tests/component/test_p.c
+check "a component test of the same name" scripts/check-structure .
+fresh
 
 for word in TOD=O FIX=ME X=XX HA=CK st=ub place=holder; do
 	echo "/* $(echo $word | tr -d =) */" >>base/a.c
