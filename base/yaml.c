@@ -155,7 +155,8 @@ static char *token_text(struct fy_token *t)
 
 static void anchor_add(struct builder *b, char *name, const struct yaml_node *node)
 {
-	b->anchor = xreallocarray(b->anchor, b->anchors + 1, sizeof(*b->anchor));
+	if (b->anchors == 0 || (b->anchors & (b->anchors - 1)) == 0)
+		b->anchor = xreallocarray(b->anchor, b->anchors == 0 ? 1 : b->anchors * 2, sizeof(*b->anchor));
 	b->anchor[b->anchors++] = (struct anchor){.name = name, .node = node};
 }
 

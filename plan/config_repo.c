@@ -144,7 +144,8 @@ static void read_project(struct config_reader *r, const struct yaml_node *n, str
 		return;
 	}
 	apply_layer(p->sections->overrides, &rule);
-	p->rules = xreallocarray(p->rules, p->n + 1, sizeof(*p->rules));
+	if (p->n == 0 || (p->n & (p->n - 1)) == 0) /* grows at powers of two */
+		p->rules = xreallocarray(p->rules, p->n == 0 ? 1 : p->n * 2, sizeof(*p->rules));
 	p->rules[p->n++] = rule;
 	strlist_take(&p->names, name_of(&rule));
 }
@@ -252,12 +253,12 @@ struct visit {
 
 static void fail_circle(struct config_reader *r, const struct repo_parse *p, const struct visit *path, size_t from, size_t depth)
 {
+	const struct project_rule *rule = &p->rules[path[from].rule];
+	const struct yaml_node at = {.line = rule->line, .column = rule->column};
 	CLEANUP_BUF struct buf text = {.max = 600};
 	for (size_t i = from; i < depth; i++)
-		buf_printf(&text, "%s%s", i == from ? "" : " -> ", p->names.v[path[i].rule]);
-	const char *first = p->names.v[path[from].rule];
-	CLEANUP_FREE char *more = xasprintf(" -> %s", buf_failed(&text) ? "..." : first);
-	fail_entry(r, &p->rules[path[from].rule], "depends_on goes in a circle:", buf_str(&text), more);
+		buf_printf(&text, "%s -> ", p->names.v[path[i].rule]);
+	config_fail(r, &at, "depends_on goes in a circle: %s%s%s", buf_str(&text), buf_failed(&text) ? "... " : "", p->names.v[path[from].rule]);
 }
 
 /* Depth-first with its own stack. state: 0 not seen, 1 on the path, 2 done. */

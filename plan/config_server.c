@@ -207,7 +207,8 @@ static void add_role(struct config_reader *r, const char *repository, const stru
 	for (int i = 0; role_words[i] != NULL; i++) {
 		if (strcmp(text, role_words[i]) != 0)
 			continue;
-		c->roles = xreallocarray(c->roles, c->roles_n + 1, sizeof(*c->roles));
+		if (c->roles_n == 0 || (c->roles_n & (c->roles_n - 1)) == 0) /* grows at powers of two */
+			c->roles = xreallocarray(c->roles, c->roles_n == 0 ? 1 : c->roles_n * 2, sizeof(*c->roles));
 		c->roles[c->roles_n++] = (struct role_rule){xstrdup(repository), xstrdup(who->text), (enum role)i};
 		return;
 	}
