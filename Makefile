@@ -111,7 +111,7 @@ demo: all build/.deps-demo ## one pull request from push to apply on this machin
 	@PATH="$(ENGINE_PATH)" CHECKPOINT_DISABLE=1 $(B)/sluice demo $(DEMO_ARGS)
 
 .PHONY: test-programs test
-test-programs: $(TESTS) $(FUZZERS)
+test-programs: $(TESTS) $(FUZZERS) $(B)/sluice-job-init
 test: all test-programs build/.deps-test ## every test this machine can run; says what is skipped and why (ONLY=pattern runs some)
 	@$(MAKE) --no-print-directory -s VARIANT=debug all
 	@PATH="$(ENGINE_PATH)" scripts/fetch-engine build/engine || echo 'engine: going on without one, the tests that need it are skipped'

@@ -82,6 +82,7 @@ static void box_shows_only_the_job(void **state)
 	struct scene s;
 	int port = 0;
 	CLEANUP_FD int server = listen_on_loopback(&port);
+	assert_true(server >= 0);
 	CLEANUP_FREE char *mode = xasprintf("probe %d", port);
 	open_double(&s, mode);
 	scene_file(&s, "other/secret.txt", "x");
@@ -466,7 +467,7 @@ static void twenty_jobs_leave_no_process(void **state)
 int main(int argc, char **argv)
 {
 	runner_support_role(argc, argv);
-	if (access("/usr/bin/bwrap", X_OK) != 0) {
+	if (!fs_exists("/usr/bin/bwrap")) {
 		print_message("skipped: bubblewrap is not installed\n");
 		return 0;
 	}
