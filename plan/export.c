@@ -23,7 +23,6 @@ struct exporter {
 	struct strlist links;    /* targets of symbolic links, to be exported too */
 	size_t entries;
 	uint64_t bytes;
-	unsigned beside;         /* number of the next temporary name */
 	struct buf blob;
 };
 
@@ -66,27 +65,35 @@ static int count_entry(struct exporter *e, const char *path, struct err *err)
 	return 0;
 }
 
-/* Whole or not there: a job may be reading this tree, and a crash may come at any time. */
-static int write_file(struct exporter *e, int dir, const char *name, const void *bytes, size_t len, bool executable, struct err *err)
+static int write_new(int dir, const char *name, const struct buf *bytes, bool executable, const char *path, struct err *err)
 {
-	char beside[32];
-	(void)snprintf(beside, sizeof(beside), "new.%d.%u", (int)getpid(), e->beside++);
-	CLEANUP_FD int fd = openat(e->done, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, executable ? 0555 : 0444);
+	CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, executable ? 0555 : 0444);
 	if (fd < 0)
-		return err_sys(err, "create %s/%s", e->done_dir, beside);
-	int rc = fs_write_all(fd, bytes, len, err);
-	if (rc == 0 && renameat(e->done, beside, dir, name) != 0)
-		rc = err_sys(err, "put %s in place", name);
-	if (rc != 0)
-		(void)unlinkat(e->done, beside, 0); /* the error is on its way */
-	return rc;
+		return errno == EEXIST ? ERR_CONFLICT : err_sys(err, "create %s", path);
+	int rc = fs_write_all(fd, buf_str(bytes), bytes->len, err);
+	return rc == 0 ? 0 : err_wrap(err, "%s", path);
+}
+
+/* A file that is there was written for this commit, by us or by a process that was killed meanwhile: then it is shorter, and nobody reads it,
+ * for no marker says that a project is complete. A shorter one is replaced. */
+static int write_file(struct exporter *e, int dir, const char *name, const char *path, bool executable, struct err *err)
+{
+	struct stat st;
+	int rc = write_new(dir, name, &e->blob, executable, path, err);
+	if (rc != ERR_CONFLICT)
+		return rc;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return err_sys(err, "stat %s", path);
+	if (S_ISREG(st.st_mode) && st.st_size == (off_t)e->blob.len)
+		return 0;
+	if (unlinkat(dir, name, 0) != 0)
+		return err_sys(err, "remove %s", path);
+	rc = write_new(dir, name, &e->blob, executable, path, err);
+	return rc == ERR_CONFLICT ? err_set(err, rc, "%s: somebody else writes in the exported tree", path) : rc;
 }
 
 static int export_file(struct exporter *e, int dir, const char *name, const char *path, bool executable, const char *oid, struct err *err)
 {
-	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0; /* exported before: this commit, so these bytes */
 	int rc = git_blob_read(e->repo, oid, LIMIT_BLOB_BYTES, &e->blob, err);
 	if (rc == ERR_LIMIT)
 		return err_set(err, ERR_LIMIT, "%s: larger than %u MiB, the limit for one file", path, LIMIT_BLOB_BYTES >> 20);
@@ -95,7 +102,7 @@ static int export_file(struct exporter *e, int dir, const char *name, const char
 	e->bytes += e->blob.len;
 	if (e->bytes > LIMIT_TREE_BYTES)
 		return err_set(err, ERR_LIMIT, "%s: more than %u MiB to export; name smaller directories", path, LIMIT_TREE_BYTES >> 20);
-	return write_file(e, dir, name, buf_str(&e->blob), e->blob.len, executable, err);
+	return write_file(e, dir, name, path, executable, err);
 }
 
 /* "../" only in front: a later one could climb out through another link. */
@@ -257,9 +264,8 @@ int exporter_project(struct exporter *e, const char *dir, const struct inputs *i
 	if (rc == 0)
 		rc = export_links(e, err);
 	strlist_free(&e->links);
-	if (rc == 0)
-		rc = write_file(e, e->done, in->digest, "", 0, false, err);
-	return rc;
+	buf_reset(&e->blob);
+	return rc == 0 ? write_file(e, e->done, in->digest, in->digest, false, err) : rc;
 }
 
 /* --- the tree's directories --- */

@@ -1,7 +1,7 @@
 /* Exporting: the inputs of projects as files, one read-only tree per commit that all its jobs share. Step 4, in the child process.
  *
  * trees_dir/COMMIT/ holds what the exported projects need and nothing else; trees_dir/COMMIT.done/INPUTS says that a project's inputs are
- * complete there. Files are 0444 or 0555 and appear whole (written beside, renamed); one process at a time exports for a repository
+ * complete there; only then it is read. Files are 0444 or 0555, directories 0755; one process at a time exports for a repository
  * (trees_dir/lock). Trees of an earlier boot are made again: nothing here is fsynced.
  *
  * Left out: submodules. Refused, as the project's error: links that point out of the repository, and names that would change what the engine
