@@ -320,7 +320,7 @@ static void overhead_is_told(void **state)
 int main(int argc, char **argv)
 {
 	runner_support_role(argc, argv);
-	if (access("/usr/bin/bwrap", X_OK) != 0) {
+	if (!fs_exists("/usr/bin/bwrap")) {
 		print_message("skipped: bubblewrap is not installed\n");
 		return 0;
 	}

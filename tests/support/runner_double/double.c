@@ -58,6 +58,12 @@ static void flood(size_t n)
 		(void)!write(1, line, sizeof(line));
 }
 
+static int exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
 static const char *yes(int ok)
 {
 	return ok ? "yes" : "no";
@@ -152,8 +158,9 @@ static int plan(void)
 	}
 	if (strcmp(mode, "flood") == 0)
 		flood(10u << 20);
-	if (strncmp(mode, "probe ", 6) == 0)
-		probe(atoi(mode + 6));
+	int port = 0;
+	if (sscanf(mode, "probe %d", &port) == 1)
+		probe(port);
 	if (strcmp(mode, "orphan") == 0)
 		orphan();
 	if (strcmp(mode, "silent") == 0)
@@ -166,7 +173,7 @@ static int plan(void)
 		return mkfifo("/tmp/plan.bin", 0600);
 	if (strcmp(mode, "link") == 0)
 		return symlink("/etc/tfrc", "/tmp/plan.bin");
-	if (strcmp(mode, "init-needed") == 0 && access("/tmp/inited", F_OK) != 0) {
+	if (strcmp(mode, "init-needed") == 0 && !exists("/tmp/inited")) {
 		fprintf(stderr, "Error: Module not installed\n\nrun init\n");
 		return 1;
 	}
@@ -195,7 +202,7 @@ static int apply(void)
 		write_state(7);
 		abort();
 	}
-	if (strcmp(mode, "apply-init") == 0 && access("/tmp/inited", F_OK) != 0) {
+	if (strcmp(mode, "apply-init") == 0 && !exists("/tmp/inited")) {
 		fprintf(stderr, "Error: Required plugins are not installed\n\nrun init\n");
 		return 1;
 	}

@@ -1,0 +1,228 @@
+/* The arguments of bubblewrap: what must always be there, what must never be, in which order. */
+#include "base/fs.h"
+#include "base/limits.h"
+#include "runner/box_args.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[] = "/tmp/test-box-XXXXXX";
+static struct job_spec spec;
+static char dot[] = ".", deep[] = "live/app", dflt[] = "default", prod[] = "prod", engine[] = "/opt/terraform", mirror[] = "/opt/mirror";
+
+static void put(const char *name)
+{
+	struct err err = {0};
+	CLEANUP_FREE char *path = fs_join(root, name);
+	CLEANUP_FREE char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
+	assert_int_equal(fs_write_fast(path, "", 0, 0600, &err), 0);
+}
+
+/* All arguments of an order, each between spaces. */
+static char *joined(const struct box_order *o)
+{
+	struct err err = {0};
+	struct strlist args = {0};
+	struct buf out = {0};
+	if (box_args(o, &args, &err) != 0)
+		fail_msg("%s", err.msg);
+	buf_addc(&out, ' ');
+	for (size_t i = 0; i < args.n; i++)
+		buf_printf(&out, "%s ", args.v[i]);
+	strlist_free(&args);
+	return buf_take(&out);
+}
+
+static size_t holds(const char *all, const char *part)
+{
+	CLEANUP_FREE char *spaced = xasprintf(" %s ", part);
+	const char *p = strstr(all, spaced);
+	if (p == NULL)
+		fail_msg("no \"%s\" in%s", part, all);
+	return p == NULL ? 0 : (size_t)(p - all);
+}
+
+static void lacks(const char *all, const char *part)
+{
+	if (strstr(all, part) != NULL)
+		fail_msg("\"%s\" in%s", part, all);
+}
+
+static struct box_order order(char *dir, char *workspace)
+{
+	spec = (struct job_spec){.dir = dir, .workspace = workspace, .engine = ENGINE_TERRAFORM, .engine_path = engine, .tree_dir = root,
+				 .managed_state = true, .memory_max = 1 << 20};
+	return (struct box_order){.spec = &spec, .job_init = "/opt/job-init"};
+}
+
+static void closed_on_every_side(void **state)
+{
+	(void)state;
+	struct box_order o = order(dot, dflt);
+	CLEANUP_FREE char *all = joined(&o);
+	static const char *const always[] = {
+		"--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop ALL",
+		"--uid 65534 --gid 65534", "--remount-ro /", "--remount-ro /dev", "--ro-bind /opt/terraform /bin/terraform",
+		"--ro-bind /opt/job-init /bin/job-init", "--ro-bind-data 6 /etc/tfrc", "--proc /proc", "--dev /dev", "--size 524288 --tmpfs /tmp",
+		"--size 262144 --tmpfs /work", "--setenv TF_DATA_DIR /tmp/tfdata", "--setenv HOME /home", "--chdir /work",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(always); i++)
+		holds(all, always[i]);
+	static const char *const never[] = {"--share-net", " --bind ", "--dev-bind", "TF_WORKSPACE", "/plugins", BOX_PLAN_IN, "--file", "terraform.tfstate"};
+	for (size_t i = 0; i < ARRAY_LEN(never); i++)
+		lacks(all, never[i]);
+}
+
+static void weaker_only_when_told(void **state)
+{
+	(void)state;
+	struct box_order o = order(dot, dflt);
+	o.no_proc = o.no_disable_userns = true;
+	CLEANUP_FREE char *all = joined(&o);
+	lacks(all, "--proc");
+	lacks(all, "--disable-userns");
+	holds(all, "--unshare-user");
+}
+
+static void project_layer_comes_after_the_tree(void **state)
+{
+	(void)state;
+	struct box_order o = order(deep, prod);
+	spec.mirror_dir = mirror;
+	o.state = "s";
+	o.state_len = 1;
+	o.plan = "p";
+	o.plan_len = 1;
+	CLEANUP_FREE char *all = joined(&o);
+	CLEANUP_FREE char *tree = xasprintf("--ro-bind %s /work", root);
+	CLEANUP_FREE char *file = xasprintf("--ro-bind %s/live/app/main.tf /work/live/app/main.tf", root);
+	CLEANUP_FREE char *sub = xasprintf("--ro-bind %s/live/app/sub /work/live/app/sub", root);
+	size_t at_tree = holds(all, tree), at_layer = holds(all, "--tmpfs /work/live/app"), at_file = holds(all, file);
+	size_t at_state = holds(all, "--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 /work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
+	assert_true(at_tree < at_layer && at_layer < at_file && at_layer < at_state && at_state < holds(all, "--remount-ro /"));
+	holds(all, sub);
+	holds(all, "--ro-bind /opt/mirror /plugins");
+	holds(all, "--ro-bind-data 8 " BOX_PLAN_IN);
+	holds(all, "--setenv TF_WORKSPACE prod");
+	holds(all, "--chdir /work/live/app");
+}
+
+static void links_stay_links_and_tool_state_stays_out(void **state)
+{
+	(void)state;
+	struct box_order o = order(deep, dflt);
+	CLEANUP_FREE char *all = joined(&o);
+	holds(all, "--symlink /etc/shadow /work/live/app/evil");
+	lacks(all, "live/app/evil /work");
+	static const char *const hidden[] = {"/.terraform ", "/terraform.tfstate ", "/terraform.tfstate.d ", "/errored.tfstate ", "/fifo "};
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		lacks(all, hidden[i]);
+	CLEANUP_FREE char *lock = xasprintf("--ro-bind %s/live/app/.terraform.lock.hcl /work/live/app/.terraform.lock.hcl", root);
+	holds(all, lock);
+	assert_true(box_tree_has_lock_file(&spec));
+	o = order(dot, dflt);
+	assert_false(box_tree_has_lock_file(&spec));
+}
+
+static void state_without_management_never_enters(void **state)
+{
+	(void)state;
+	struct box_order o = order(deep, prod);
+	spec.managed_state = false;
+	o.state = "s";
+	o.state_len = 1;
+	CLEANUP_FREE char *all = joined(&o);
+	lacks(all, "--file");
+	lacks(all, "terraform.tfstate");
+	holds(all, "--setenv TF_WORKSPACE prod");
+}
+
+static void state_paths(void **state)
+{
+	(void)state;
+	static const struct {
+		char *dir, *workspace;
+		const char *want;
+	} cases[] = {
+		{dot, dflt, "/work/terraform.tfstate"},
+		{deep, dflt, "/work/live/app/terraform.tfstate"},
+		{dot, prod, "/work/terraform.tfstate.d/prod/terraform.tfstate"},
+		{deep, prod, "/work/live/app/terraform.tfstate.d/prod/terraform.tfstate"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		(void)order(cases[i].dir, cases[i].workspace);
+		CLEANUP_FREE char *path = box_state_path(&spec);
+		assert_string_equal(path, cases[i].want);
+	}
+}
+
+static void refused(char *dir, char *workspace, int code, const char *want)
+{
+	struct err err = {0};
+	struct strlist args = {0};
+	struct box_order o = order(dir, workspace);
+	int rc = box_args(&o, &args, &err);
+	strlist_free(&args);
+	if (rc != code || strstr(err.msg, want) == NULL)
+		fail_msg("%s: %d, %s", dir, rc, err.msg);
+}
+
+static void names_that_are_refused(void **state)
+{
+	(void)state;
+	static char nowhere[] = "nowhere", out[] = "..", absolute[] = "/etc", link[] = "link", many[] = "many", slash[] = "a/b", empty[] = "", dots[] = "..";
+	refused(nowhere, dflt, ERR_NOT_FOUND, "does not exist in this commit");
+	refused(out, dflt, ERR_REFUSED, "out of the repository");
+	refused(absolute, dflt, ERR_REFUSED, "out of the repository");
+	refused(link, dflt, ERR_REFUSED, "symbolic link");
+	refused(dot, slash, ERR_REFUSED, "workspace");
+	refused(dot, empty, ERR_REFUSED, "workspace");
+	refused(dot, dots, ERR_REFUSED, "workspace");
+	for (unsigned i = 0; i <= LIMIT_PROJECT_ENTRIES; i++) {
+		CLEANUP_FREE char *name = xasprintf("many/%u", i);
+		put(name);
+	}
+	refused(many, dflt, ERR_LIMIT, "more than 2000 entries");
+}
+
+static void providers_from_one_place(void **state)
+{
+	(void)state;
+	(void)order(dot, dflt);
+	assert_non_null(strstr(box_engine_rc(&spec), "path = \"/nonexistent\""));
+	spec.mirror_dir = mirror;
+	assert_non_null(strstr(box_engine_rc(&spec), "path = \"/plugins\""));
+	assert_null(strstr(box_engine_rc(&spec), "direct"));
+}
+
+int main(void)
+{
+	struct err err;
+	if (mkdtemp(root) == NULL)
+		return 1;
+	static const char *const files[] = {"live/app/main.tf", "live/app/sub/x.tf", "live/app/.terraform.lock.hcl", "live/app/.terraform/modules/modules.json",
+					    "live/app/terraform.tfstate", "live/app/terraform.tfstate.d/x", "live/app/errored.tfstate"};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		put(files[i]);
+	CLEANUP_FREE char *evil = fs_join(root, "live/app/evil"), *fifo = fs_join(root, "live/app/fifo"), *link = fs_join(root, "link");
+	if (symlink("/etc/shadow", evil) != 0 || mkfifo(fifo, 0600) != 0 || symlink("live", link) != 0)
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(closed_on_every_side),
+		cmocka_unit_test(weaker_only_when_told),
+		cmocka_unit_test(project_layer_comes_after_the_tree),
+		cmocka_unit_test(links_stay_links_and_tool_state_stays_out),
+		cmocka_unit_test(state_without_management_never_enters),
+		cmocka_unit_test(state_paths),
+		cmocka_unit_test(names_that_are_refused),
+		cmocka_unit_test(providers_from_one_place),
+	};
+	int rc = cmocka_run_group_tests_name("box_args", tests, NULL, NULL);
+	return fs_remove_tree(root, &err) != 0 ? 1 : rc;
+}
