@@ -22,7 +22,7 @@ struct loop_conn;
 struct loop *loop_new(void);
 void loop_run(struct loop *l);  /* until loop_stop or nothing is left */
 void loop_stop(struct loop *l); /* from a callback */
-/* Runs the loop until *flag is true or timeout_ms passed; for tests. Returns *flag. */
+/* Runs the loop until *flag is true or timeout_ms passed on the real clock; for tests. Returns *flag. */
 bool loop_run_until(struct loop *l, const bool *flag, int64_t timeout_ms);
 void loop_close(struct loop *l); /* runs out closing handles, asserts none is left, frees */
 

@@ -3,7 +3,6 @@
  *   start -> running -> (exit, EOF) -> callback -> handles closing -> freed in the last close callback
  *
  * Every child leads its own session, so that kill(-pid) reaches all that it started and nothing of ours. */
-#include "base/clock.h"
 #include "base/loop_priv.h"
 #include "base/mem.h"
 
@@ -368,9 +367,9 @@ static bool any_dying(const struct loop *l)
 
 void loop_processes_end(struct loop *l)
 {
-	int64_t deadline = clock_mono_ms() + REAP_WAIT_MS;
-	while (any_dying(l) && clock_mono_ms() < deadline)
-		(void)uv_run(&l->uv, UV_RUN_ONCE);
+	bool never = false;
+	for (int waited_ms = 0; any_dying(l) && waited_ms < REAP_WAIT_MS; waited_ms += 10)
+		(void)loop_run_until(l, &never, 10);
 	for (struct loop_process *p = l->processes, *next; p != NULL; p = next) {
 		next = p->next;
 		if (p->cb != NULL)

@@ -1,6 +1,8 @@
 /* The HTTP client against a raw socket that misbehaves. */
 #include "base/http_client.h"
 
+#include "base/fs.h"
+#include "base/http_listen.h"
 #include "base/mem.h"
 #include "tests/support/calls_fixture.h"
 
@@ -163,12 +165,75 @@ static void test_endless_headers(void **state)
 	calls_stop(&f);
 }
 
+static void ignore_exit(const struct loop_exit *e, void *arg)
+{
+	bool *done = arg;
+	(void)e;
+	*done = true;
+}
+
+static char *make_certificate(struct calls_fixture *f, const char *openssl, const char *dir)
+{
+	char *script = xasprintf("cd %s && %s req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 1 -subj /CN=localhost 2>/dev/null", dir, openssl);
+	char *argv[] = {xstrdup("sh"), xstrdup("-c"), script, NULL};
+	struct loop_spawn s = {.file = "/bin/sh", .argv = argv, .max_output = 1000, .timeout_ms = 10000};
+	bool done = false;
+	(void)loop_process_start(f->l, &s, ignore_exit, &done);
+	assert_true(loop_run_until(f->l, &done, 12000));
+	for (int i = 0; i < 3; i++)
+		free(argv[i]);
+	return fs_join(dir, "cert");
+}
+
+/* A certificate that nobody vouches for ends the call before the request is sent. */
+static void test_unknown_certificate(void **state)
+{
+	(void)state;
+	CLEANUP_FREE char *openssl = fs_which("openssl");
+	if (openssl == NULL)
+		skip();
+	struct calls_fixture f;
+	struct calls_result r = {0};
+	calls_start(&f);
+	char dir[] = "/tmp/sluice-tls-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	CLEANUP_FREE char *cert = make_certificate(&f, openssl, dir);
+	assert_true(fs_exists(cert));
+	int port = 0;
+	int fd = http_listen("127.0.0.1", 0, &port, NULL);
+	mem_close_fd(&fd); /* free again for s_server, unless somebody is very fast */
+	CLEANUP_FREE char *script = xasprintf("cd %s && exec %s s_server -quiet -www -accept 127.0.0.1:%d -cert cert -key key 2>/dev/null", dir, openssl, port);
+	char *argv[] = {xstrdup("sh"), xstrdup("-c"), script, NULL};
+	struct loop_spawn s = {.file = "/bin/sh", .argv = argv, .max_output = 10000};
+	bool done = false;
+	struct loop_process *p = loop_process_start(f.l, &s, ignore_exit, &done);
+	(void)snprintf(f.url, sizeof(f.url), "https://localhost:%d/", port);
+	struct http_request req = {.method = "GET", .url = f.url, .max_body = 10000, .timeout_ms = 3000};
+	r.code = ERR_UNAVAILABLE;
+	for (int i = 0; i < 100 && r.code == ERR_UNAVAILABLE && !done; i++) {
+		bool never = false;
+		(void)loop_run_until(f.l, &never, 30); /* until it listens */
+		calls_run(&f, &req, &r);
+	}
+	assert_int_equal(r.code, ERR_REFUSED);
+	assert_int_equal(r.status, 0);
+	assert_false(r.sent);
+	assert_non_null(strstr(r.msg, "certificate"));
+	loop_process_close(p);
+	for (int i = 0; i < 2; i++)
+		free(argv[i]);
+	buf_free(&r.body);
+	calls_stop(&f);
+	assert_int_equal(fs_remove_tree(dir, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_broken_answers),
 		cmocka_unit_test(test_lost_answer_on_a_reused_connection),
 		cmocka_unit_test(test_endless_headers),
+		cmocka_unit_test(test_unknown_certificate),
 	};
 	return cmocka_run_group_tests_name("http_client_broken", tests, calls_warm_up, NULL);
 }

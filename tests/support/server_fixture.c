@@ -23,7 +23,7 @@ static int on_head(const struct http_exchange *x, size_t *ret_max_body, void *ar
 	struct server_fixture *f = arg;
 	f->heads++;
 	const char *path = http_path(x);
-	*ret_max_body = strcmp(path, "/big") == 0 ? LIMIT_WEBHOOK_BYTES : 1000;
+	*ret_max_body = strncmp(path, "/big", 4) == 0 ? LIMIT_WEBHOOK_BYTES : 1000;
 	if (strcmp(path, "/secret") == 0)
 		return 401;
 	return strcmp(path, "/nothing") == 0 ? 404 : 0;
@@ -46,11 +46,17 @@ static void on_request(struct http_exchange *x, void *arg)
 	size_t len;
 	const char *body = http_body(x, &len);
 	f->requests++;
-	buf_reset(&f->last_body);
-	buf_add(&f->last_body, body, len);
-	if (strcmp(http_path(x), "/later") == 0) {
+	if (strcmp(http_path(x), "/later") == 0 || strcmp(http_path(x), "/big/later") == 0) {
 		http_exchange_set(x, f);
 		f->held[f->held_n++] = x;
+		return;
+	}
+	buf_reset(&f->last_body);
+	buf_add(&f->last_body, body, len);
+	if (strcmp(http_path(x), "/much") == 0) {
+		char *much = xcalloc(1, MUCH_BYTES);
+		http_reply(x, 200, "text/plain", much, MUCH_BYTES, NULL, 0);
+		free(much);
 	} else {
 		server_reply_about(x);
 	}

@@ -4,7 +4,7 @@
 
 #include "base/http_server.h"
 
-enum { PEERS = 64 };
+enum { PEERS = 64, MUCH_BYTES = 16 << 20 };
 
 struct server_fixture {
 	struct loop *l;
@@ -24,7 +24,8 @@ struct peer {
 	bool closed, got;
 };
 
-/* /nothing is 404 and /secret 401 before the body; /big takes LIMIT_WEBHOOK_BYTES, all others 1000; /later is held for the test. */
+/* /nothing is 404 and /secret 401 before the body; /big and /big/later take LIMIT_WEBHOOK_BYTES, all others 1000;
+ * /later and /big/later are held for the test; /much answers MUCH_BYTES. */
 void server_start(struct server_fixture *f);
 void server_stop(struct server_fixture *f); /* asserts that no descriptor is left */
 void server_reply_about(struct http_exchange *x);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -314,6 +315,26 @@ static void test_native(void **state)
 	loop_close(l);
 }
 
+/* loop_close with a handle left is a fault of ours, and says so by aborting. */
+static void test_a_forgotten_handle_is_noticed(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct note n = {.l = loop_new()};
+		(void)signal(SIGABRT, SIG_DFL); /* the framework catches it */
+		(void)close(STDERR_FILENO);     /* the message is expected */
+		(void)loop_timer_new(n.l, count_up, &n);
+		loop_close(n.l);
+		_exit(0);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_signal_stops),
 		cmocka_unit_test(test_signals_alone_do_not_keep_it),
 		cmocka_unit_test(test_native),
+		cmocka_unit_test(test_a_forgotten_handle_is_noticed),
 	};
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
