@@ -1,0 +1,4 @@
+terraform {
+  backend "s3" {}
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
