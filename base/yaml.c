@@ -1,5 +1,8 @@
 /* The door to libfyaml. Only its event parser is used: the library sees checked bytes and reads no file; nesting, aliases, anchors,
- * duplicate keys and ceilings are ours, and so are the sentences. */
+ * duplicate keys and ceilings are ours, and so are the sentences.
+ *
+ * The library (0.7.12) leaks a few bytes for each text in quotes with more than about ten escapes, less than the file is large in all.
+ * Files of repositories are parsed in short-lived children, so nothing adds up in the daemon. */
 #include "base/yaml.h"
 
 #include "base/limits.h"

@@ -1,0 +1,181 @@
+/* What comes from the table: the sample file, the effective values, the reference in docs/configuration.md. */
+#include "base/fs.h"
+#include "plan/config_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void parse(const char *text, struct server_config *ret)
+{
+	struct config_errors errors = {0};
+	if (server_config_parse("/etc/s.yaml", text, strlen(text), ret, &errors) != 0) {
+		CLEANUP_BUF struct buf out = {0};
+		config_errors_print(&errors, &out);
+		fail_msg("%s\n%s", text, buf_str(&out));
+	}
+}
+
+static void sample_is_fine(void **state)
+{
+	CLEANUP_BUF struct buf sample = {0};
+	struct server_config c;
+	(void)state;
+	server_config_print_sample(&sample);
+	parse(buf_str(&sample), &c);
+	assert_int_equal(c.app_id, 12345);
+	assert_string_equal(c.public_url, "https://sluice.example.com");
+	assert_int_equal(c.roles_n, 0);
+	server_config_free(&c);
+}
+
+/* Every line that is commented out is a key with a value that is allowed. */
+static void sample_is_fine_when_uncommented(void **state)
+{
+	CLEANUP_BUF struct buf sample = {0};
+	CLEANUP_BUF struct buf active = {0};
+	struct server_config c;
+	(void)state;
+	server_config_print_sample(&sample);
+	for (const char *s = buf_str(&sample); *s != '\0';) {
+		size_t len = strcspn(s, "\n");
+		bool key = s[0] == '#' && s[1] != ' ' ? true : s[0] == '#' && strncmp(s, "#  ", 3) == 0;
+		if (len > 0 && strstr(s, "token_file: github.token") != s + 3)
+			buf_printf(&active, "%.*s\n", (int)(len - key), s + key);
+		s += len + (s[len] == '\n');
+	}
+	parse(buf_str(&active), &c);
+	assert_int_equal(c.jobs, 4);
+	assert_string_equal(c.mirror_dir, "/etc/providers");
+	assert_string_equal(c.egress_plan.v[0], "sts.*.amazonaws.com:443");
+	assert_string_equal(c.engine_dir, "/opt/engines");
+	assert_int_equal(c.roles_n, 3);
+	server_config_free(&c);
+}
+
+static const char all[] = "listen: \"[::1]:9090\"\n"
+			  "data_dir: with space\n"
+			  "github:\n"
+			  "  api_url: http://localhost:8081\n"
+			  "  token_file: \"true\"\n"
+			  "  webhook_secret_file: [a, 'b: c']\n"
+			  "repositories: [\"acme/*\", \"!acme/old\"]\n"
+			  "defaults: { engine: opentofu, when_modified: [\"**/*.tf\"], approvals: { count: 2 } }\n"
+			  "limits: { jobs: 9, plan_timeout: 90s, apply_timeout: 90m, memory: 1536MiB, output: 5000 }\n"
+			  "egress: { plan: [\"*:443\"] }\n"
+			  "roles: { \"acme/*\": { \"*\": plan } }\n";
+
+static const char all_printed[] = "listen: \"[::1]:9090\"                                     # /etc/s.yaml:1\n"
+				  "public_url: \"http://[::1]:9090\"                          # built in\n"
+				  "data_dir: \"/etc/with space\"                              # /etc/s.yaml:2\n"
+				  "database: sqlite                                         # built in\n"
+				  "github:\n"
+				  "  api_url: http://localhost:8081                         # /etc/s.yaml:4\n"
+				  "  # app: not set\n"
+				  "  token_file: /etc/true                                  # /etc/s.yaml:5\n"
+				  "  webhook_secret_file: [/etc/a, \"/etc/b: c\"]             # /etc/s.yaml:6\n"
+				  "repositories: [\"acme/*\", \"!acme/old\"]                    # /etc/s.yaml:7\n"
+				  "defaults: { engine: opentofu, when_modified: [\"**/*.tf\"], approvals: { count: 2 } } # /etc/s.yaml:8\n"
+				  "overrides: {}                                            # built in\n"
+				  "limits:\n"
+				  "  jobs: 9                                                # /etc/s.yaml:9\n"
+				  "  jobs_per_repository: 2                                 # built in\n"
+				  "  plan_timeout: 90s                                      # /etc/s.yaml:9\n"
+				  "  apply_timeout: 90m                                     # /etc/s.yaml:9\n"
+				  "  memory: 1536MiB                                        # /etc/s.yaml:9\n"
+				  "  output: 5000                                           # /etc/s.yaml:9\n"
+				  "# providers: not set\n"
+				  "egress:\n"
+				  "  plan: [\"*:443\"]                                        # /etc/s.yaml:10\n"
+				  "  apply: []                                              # built in\n"
+				  "# engines: not set\n"
+				  "roles: { \"acme/*\": { \"*\": plan } }                       # /etc/s.yaml:11\n";
+
+static void effective_values(void **state)
+{
+	CLEANUP_BUF struct buf once = {0};
+	CLEANUP_BUF struct buf twice = {0};
+	struct server_config c, again;
+	(void)state;
+	parse(all, &c);
+	server_config_print(&c, &once);
+	assert_string_equal(buf_str(&once), all_printed);
+	parse(buf_str(&once), &again); /* it is a file with the same meaning */
+	assert_string_equal(again.data_dir, c.data_dir);
+	assert_int_equal(again.apply_timeout_ms, c.apply_timeout_ms);
+	assert_int_equal(again.output_bytes, 5000);
+	assert_int_equal(again.webhook_secret_files.n, 2);
+	assert_string_equal(again.webhook_secret_files.v[1], "/etc/b: c");
+	assert_int_equal(again.roles_n, 1);
+	server_config_free(&again);
+	server_config_free(&c);
+}
+
+/* The built-in values of a project stand in code and in the rows. */
+static void rows_tell_the_truth(void **state)
+{
+	struct project_rule built_in, said;
+	(void)state;
+	config_rule_builtin(&built_in);
+	said = (struct project_rule){.engine = ENGINE_NONE};
+	config_read_defaults(config_project_rows, &said);
+	assert_int_equal(said.apply, built_in.apply);
+	assert_int_equal(said.approvals, built_in.approvals);
+	assert_int_equal(said.codeowners, built_in.codeowners);
+	assert_int_equal(said.requires_approved, built_in.requires_approved);
+	assert_int_equal(said.requires_checks, built_in.requires_checks);
+	assert_int_equal(said.requires_up_to_date, built_in.requires_up_to_date);
+	assert_string_equal(said.workspace, "default");
+	config_rule_free(&said);
+}
+
+static void each_row_is_whole(const struct config_row *rows)
+{
+	for (const struct config_row *row = rows; row->key != NULL; row++) {
+		assert_non_null(row->help);
+		assert_true((row->type == CT_CUSTOM) == (row->read != NULL));
+		assert_true((row->type == CT_CUSTOM) == (row->what != NULL));
+		assert_true((row->type == CT_WORD) == (row->words != NULL));
+		assert_true((row->type == CT_MAP) == (row->rows != NULL));
+		if (row->type == CT_INT || row->type == CT_COUNT || row->type == CT_DURATION || row->type == CT_SIZE)
+			assert_true(row->min < row->max);
+		if (row->type == CT_MAP)
+			each_row_is_whole(row->rows);
+	}
+}
+
+static void rows_are_whole(void **state)
+{
+	(void)state;
+	each_row_is_whole(config_repo_rows);
+	each_row_is_whole(config_project_rows);
+	each_row_is_whole(config_layer_rows);
+	each_row_is_whole(config_server_rows);
+}
+
+/* docs/configuration.md has the tables as they are printed; `make docs` renews it. */
+static void reference_in_the_docs(void **state)
+{
+	static const char file[] = "docs/configuration.md";
+	CLEANUP_BUF struct buf doc = {0};
+	CLEANUP_BUF struct buf want = {0};
+	struct err err = {0};
+	(void)state;
+	if (!fs_exists(file)) /* not started in the checkout */
+		skip();
+	assert_int_equal(fs_read(file, 1 << 20, &doc, &err), 0);
+	config_print_reference(&want);
+	assert_non_null(strstr(buf_str(&doc), buf_str(&want)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sample_is_fine),      cmocka_unit_test(sample_is_fine_when_uncommented), cmocka_unit_test(effective_values),
+		cmocka_unit_test(rows_tell_the_truth), cmocka_unit_test(rows_are_whole),		  cmocka_unit_test(reference_in_the_docs),
+	};
+	return cmocka_run_group_tests_name("configuration, printed", tests, NULL, NULL);
+}
