@@ -21,8 +21,9 @@ static void walk(const struct json *j, int depth)
 		int64_t n;
 		const char *s;
 		struct err err;
-		(void)json_as_int(&e, INT64_MIN, INT64_MAX, &n, &err); /* only that it does not crash */
-		(void)json_as_str(&e, 10, &s, &err);
+		bool is_number = json_as_int(&e, INT64_MIN, INT64_MAX, &n, &err) == 0;
+		bool is_text = json_as_str(&e, 10, &s, &err) == 0;
+		ASSERT(!is_number || !is_text);
 		walk(&e, depth - 1);
 	}
 }
