@@ -38,6 +38,5 @@ void box_end(struct box *b);
 
 /* Where the managed state lives inside; the caller frees. */
 char *box_state_path(const struct job_spec *spec);
-bool box_tree_has_lock_file(const struct job_spec *spec);
 
 #endif

@@ -3,15 +3,12 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/text.h"
+#include "runner/project_look.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdarg.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { HOME_BYTES = 16 * 1024 * 1024 }; /* empty, but some providers want to write there */
@@ -66,32 +63,6 @@ char *box_state_path(const struct job_spec *spec)
 	if (strcmp(spec->workspace, "default") == 0)
 		return xasprintf("%s/terraform.tfstate", dir);
 	return xasprintf("%s/terraform.tfstate.d/%s/terraform.tfstate", dir, spec->workspace);
-}
-
-/* Opens the project directory on the host without following a single symbolic link and without leaving the tree. */
-static int open_project(const struct job_spec *spec, int *ret_fd, struct err *err)
-{
-	CLEANUP_FD int tree = open(spec->tree_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (tree < 0)
-		return err_sys(err, "open the tree %s", spec->tree_dir);
-	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-	long fd = syscall(SYS_openat2, tree, spec->dir, &how, sizeof(how));
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return err_set(err, ERR_NOT_FOUND, "project directory %s does not exist in this commit", spec->dir);
-	if (fd < 0 && (errno == ELOOP || errno == EXDEV))
-		return err_set(err, ERR_REFUSED, "project directory %s leads through a symbolic link or out of the repository: name the real directory",
-			       spec->dir);
-	if (fd < 0)
-		return err_sys(err, "open project directory %s", spec->dir);
-	*ret_fd = (int)fd;
-	return 0;
-}
-
-bool box_tree_has_lock_file(const struct job_spec *spec)
-{
-	CLEANUP_FD int fd = -1;
-	struct stat st;
-	return open_project(spec, &fd, NULL) == 0 && fstatat(fd, ".terraform.lock.hcl", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
 /* A link becomes a link again inside: bound, bubblewrap would follow it on the host, to anywhere. */
@@ -154,7 +125,7 @@ static int add_entries(struct strlist *args, const struct job_spec *spec, int fd
 static int add_tree(struct strlist *args, const struct job_spec *spec, struct err *err)
 {
 	int fd = -1;
-	int rc = open_project(spec, &fd, err);
+	int rc = project_open(spec, &fd, err);
 	if (rc != 0)
 		return rc;
 	CLEANUP_FREE char *to = inside(spec);

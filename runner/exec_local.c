@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -425,9 +424,7 @@ static void local_cancel(void *self, int64_t job_id)
 		return;
 	j->cancelled = true;
 	if (j->peer != NULL)
-		send_cancel(j->peer);
-	else if (j->process != NULL && loop_process_pid(j->process) > 0)
-		(void)kill(loop_process_pid(j->process), SIGTERM); /* the runner only: its group holds the sandbox, which gets its grace */
+		send_cancel(j->peer); /* else with its hello, which comes within milliseconds of a start */
 }
 
 static void local_close(void *self)

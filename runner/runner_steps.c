@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "runner/engine_error.h"
+#include "runner/project_look.h"
 #include "runner/runner_priv.h"
 
 #include <errno.h>
@@ -90,8 +91,12 @@ static void init_args(const struct runner *r, struct strlist *argv)
 	base_args(r, argv, "init");
 	strlist_add(argv, "-input=false");
 	strlist_add(argv, "-no-color");
-	if (box_tree_has_lock_file(&r->spec))
+	if (project_has_lock_file(&r->spec))
 		strlist_add(argv, "-lockfile=readonly");
+	if (r->spec.managed_state && project_names_local_backend(&r->spec)) { /* a path of its own would be out of our sight */
+		strlist_add(argv, "-backend-config=path=terraform.tfstate");
+		strlist_add(argv, "-backend-config=workspace_dir=terraform.tfstate.d");
+	}
 }
 
 static void step_args(const struct runner *r, enum step_id id, struct strlist *argv)
@@ -221,7 +226,18 @@ static bool apply_step(struct runner *r)
 	return run_initialised(r, STEP_APPLY);
 }
 
-/* The state is taken out whatever the engine said, and what it did is not undone by a state that cannot be read: that is told. */
+/* Adds to what is already wrong. */
+static void state_lost(struct runner *r, const char *why)
+{
+	r->exit.outcome = JOB_BROKEN;
+	char *both = xasprintf("%s%sthe state after this apply could not be kept: %s", r->exit.error != NULL ? r->exit.error : "",
+			       r->exit.error != NULL ? "; " : "", why);
+	free(r->exit.error);
+	r->exit.error = both;
+}
+
+/* The state is taken out whatever the engine said, and what it did is not undone by a state that cannot be read: that is told. An engine that
+ * applied without error always writes one. */
 static void take_state_out(struct runner *r, const char *path)
 {
 	struct err err = {0};
@@ -230,14 +246,10 @@ static void take_state_out(struct runner *r, const char *path)
 	r->take_err = (struct err){0};
 	runner_ask_export(r, EXPORT_STATE, path, LIMIT_STATE_BYTES, false);
 	int rc = runner_export_wait(r, EXPORT_STATE, &err);
-	if (rc == 0 && r->take_err.code == 0)
-		return;
-	const char *why = rc != 0 ? err.msg : r->take_err.msg;
-	r->exit.outcome = JOB_BROKEN;
-	char *both = xasprintf("%s%sthe state after this apply could not be kept: %s", r->exit.error != NULL ? r->exit.error : "",
-			       r->exit.error != NULL ? "; " : "", why);
-	free(r->exit.error);
-	r->exit.error = both;
+	if (rc != 0 || r->take_err.code != 0)
+		state_lost(r, rc != 0 ? err.msg : r->take_err.msg);
+	else if (r->exit.outcome == JOB_OK && !r->exit.has_state)
+		state_lost(r, "the engine left none at its usual place; does the configuration name another path for it?");
 }
 
 static void apply_phase(struct runner *r)

@@ -193,6 +193,29 @@ static void init_when_needed(void **state)
 	scene_close(&s);
 }
 
+/* A local backend with a path of its own is still managed state. */
+static void local_backend_has_its_state_managed(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_open(&s, NULL);
+	scene_file(&s, "main.tf", "terraform {\n  backend \"local\" {\n    path = \"sub/mine.tfstate\"\n  }\n}\nresource \"terraform_data\" \"a\" {}\n");
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_OK, "show", 4);
+	scene_then_apply(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_OK, "apply", 1);
+	check_sealed_state(&s);
+	scene_keep_state(&s);
+	s.spec.phase = PHASE_PLAN;
+	s.spec.needs_init = true;
+	scene_next_job(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_OK, "show", 3);
+	assert_string_equal(s.exit.summary, "terraform_data.a [\"no-op\"]; ");
+	scene_close(&s);
+}
+
 static void errors_name_file_and_line(void **state)
 {
 	(void)state;
@@ -329,6 +352,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(plan_and_apply_in_a_workspace_below),
 		cmocka_unit_test(stale_plan_is_refused_by_the_engine),
 		cmocka_unit_test(init_when_needed),
+		cmocka_unit_test(local_backend_has_its_state_managed),
 		cmocka_unit_test(errors_name_file_and_line),
 		cmocka_unit_test(half_an_apply_keeps_its_state),
 		cmocka_unit_test(tool_state_of_the_commit_is_not_shown),

@@ -292,6 +292,10 @@ static void state_comes_out_whatever_happens(void **state)
 	state_is(&s, 1);
 	s.spec.timeout_ms = 60000;
 
+	to_apply(&s, "apply-nostate");
+	run_mode(&s, "apply-nostate", JOB_BROKEN, "apply");
+	assert_non_null(strstr(s.error, "the engine left none at its usual place"));
+
 	to_apply(&s, "apply-init");
 	run_mode(&s, "apply-init", JOB_OK, "apply");
 	assert_int_equal(s.exit.engine_starts, 3);

@@ -212,7 +212,8 @@ static int apply(void)
 		fprintf(stderr, "Error: Required plugins are not installed\n\nrun init\n");
 		return 1;
 	}
-	write_state(3);
+	if (strcmp(mode, "apply-nostate") != 0)
+		write_state(3);
 	return 0;
 }
 
