@@ -161,6 +161,8 @@ static void message_of(const struct http_response *res, struct buf *out)
 		for (size_t i = 0; i < out->len; i++)
 			if (out->data[i] == '\n' || out->data[i] == '\t')
 				out->data[i] = ' ';
+		while (out->len > 0 && out->data[out->len - 1] == '.') /* our own words follow */
+			buf_truncate(out, out->len - 1);
 	}
 	json_doc_free(doc);
 }
@@ -221,7 +223,7 @@ static void judge_refusal(const char *method, const char *path, const struct htt
 	CLEANUP_BUF struct buf clean_id = {0};
 	if (id != NULL)
 		text_clean(&clean_id, id, text_cut(id, strlen(id), 64));
-	(void)err_set(&ret->err, m.code, "%s %s: %d %s%s%s (%s%s)", method, path, res->status, buf_str(&message), message.len > 0 ? ": " : "",
+	(void)err_set(&ret->err, m.code, "%s %s: %d%s%s: %s (%s%s)", method, path, res->status, message.len > 0 ? " " : "", buf_str(&message),
 		      m.way_out, clean_id.len > 0 ? "request " : "no request id", buf_str(&clean_id));
 }
 
@@ -235,8 +237,7 @@ void gh_judge(const char *method, const char *path, const struct http_response *
 		/* No whole answer: refused connection, reset, deadline, or a body over the ceiling. */
 		ret->err = res->err;
 		if (ret->err.code == 0)
-			(void)err_set(&ret->err, ERR_UNAVAILABLE, "no answer");
-		(void)err_wrap(&ret->err, "%s %s", method, path);
+			(void)err_set(&ret->err, ERR_UNAVAILABLE, "%s %s: no answer", method, path);
 		ret->ambiguous = write && (res->sent || res->status != 0);
 		return;
 	}

@@ -290,10 +290,10 @@ static void test_judge(void **state)
 	} rows[] = {
 		{"GET", 200, "{}", {{0}}, 0, true, 0, false, 0, ""},
 		{"POST", 201, "{}", {{0}}, 0, true, 0, false, 0, ""},
-		{"GET", 404, "{\"message\":\"Not Found\"}", {{"x-github-request-id", "AB:1"}}, 0, true, ERR_NOT_FOUND, false, 0,
+		{"GET", 404, "{\"message\":\"Not Found.\"}", {{"x-github-request-id", "AB:1"}}, 0, true, ERR_NOT_FOUND, false, 0,
 		 "GET /p: 404 Not Found: it does not exist or the token may not see it (request AB:1)"},
 		{"POST", 422, "not json", {{0}}, 0, true, ERR_REFUSED, false, 0,
-		 "POST /p: 422 GitHub does not accept the content (no request id)"},
+		 "POST /p: 422: GitHub does not accept the content (no request id)"},
 		{"GET", 401, "", {{0}}, 0, true, ERR_REFUSED, false, 0, NULL},
 		{"PUT", 405, "", {{0}}, 0, true, ERR_REFUSED, false, 0, NULL},
 		{"PUT", 409, "", {{0}}, 0, true, ERR_CONFLICT, false, 0, NULL},
@@ -314,10 +314,11 @@ static void test_judge(void **state)
 		{"POST", 429, "", {{"retry-after", "99999999"}}, 0, true, ERR_UNAVAILABLE, false, NOW + 3600000, NULL},
 		{"POST", 429, "", {{"retry-after", "soon"}}, 0, true, ERR_UNAVAILABLE, false, NOW + 60000, NULL},
 		/* no answer */
-		{"GET", 0, "", {{0}}, ERR_TIMEOUT, true, ERR_TIMEOUT, false, 0, "GET /p: net"},
-		{"POST", 0, "", {{0}}, ERR_IO, false, ERR_IO, false, 0, "POST /p: net"},
-		{"POST", 0, "", {{0}}, ERR_IO, true, ERR_IO, true, 0, "POST /p: net"},
-		{"POST", 201, "", {{0}}, ERR_LIMIT, true, ERR_LIMIT, true, 0, "POST /p: net"},
+		{"GET", 0, "", {{0}}, ERR_TIMEOUT, true, ERR_TIMEOUT, false, 0, "net"},
+		{"GET", 0, "", {{0}}, 0, true, ERR_UNAVAILABLE, false, 0, "GET /p: no answer"},
+		{"POST", 0, "", {{0}}, ERR_IO, false, ERR_IO, false, 0, "net"},
+		{"POST", 0, "", {{0}}, ERR_IO, true, ERR_IO, true, 0, "net"},
+		{"POST", 201, "", {{0}}, ERR_LIMIT, true, ERR_LIMIT, true, 0, "net"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct http_response res = {.status = rows[i].status, .sent = rows[i].sent, .body = rows[i].body, .body_len = strlen(rows[i].body),
