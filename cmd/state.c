@@ -1,0 +1,197 @@
+/* `sluice state`: managed state for people. Reads the database beside a running daemon; values leave only by `pull`. */
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "cmd/schema.h"
+#include "plan/config.h"
+#include "plan/state_store.h"
+#include "secrets/agent.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static const char USAGE[] = "usage: sluice state list [--config FILE] [--format json]\n"
+			    "       sluice state show PROJECT [--config FILE] [--repo ID] [--format json]   all versions, newest first\n"
+			    "       sluice state pull PROJECT [--config FILE] [--repo ID]                   the state in force, to standard output\n";
+
+struct ask {
+	const char *verb, *project, *config_file;
+	int64_t repo_id;
+	bool json;
+	struct server_config config;
+	struct db_conn *db;
+	struct buf out;
+	struct json_writer w;
+	size_t n;
+};
+
+static bool parse_args(struct ask *a, int argc, char **argv)
+{
+	a->config_file = "sluice-server.yaml";
+	for (int i = 1; i < argc; i++) {
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+		if (strcmp(argv[i], "--config") == 0 && next != NULL) {
+			a->config_file = argv[++i];
+		} else if (strcmp(argv[i], "--repo") == 0 && next != NULL) {
+			if (text_int(argv[++i], 1, INT64_MAX, &a->repo_id, NULL) != 0)
+				return false;
+		} else if (strcmp(argv[i], "--format") == 0 && next != NULL && strcmp(next, "json") == 0) {
+			a->json = true;
+			i++;
+		} else if (argv[i][0] == '-') {
+			return false;
+		} else if (a->verb == NULL) {
+			a->verb = argv[i];
+		} else if (a->project == NULL) {
+			a->project = argv[i];
+		} else {
+			return false;
+		}
+	}
+	if (a->verb == NULL)
+		return false;
+	bool list = strcmp(a->verb, "list") == 0;
+	bool one = strcmp(a->verb, "show") == 0 || strcmp(a->verb, "pull") == 0;
+	return list ? a->project == NULL : one && a->project != NULL;
+}
+
+static void add_version(const struct state_version *v, void *arg)
+{
+	struct ask *a = arg;
+	char when[CLOCK_ISO_SIZE];
+	a->n++;
+	(void)clock_iso(v->created_ms, when);
+	if (!a->json) {
+		buf_printf(&a->out, "%-32s %-12s repo %-10lld serial %-6lld %s  run %lld  %lld bytes  sha256 %.12s\n", v->project, v->workspace,
+			   (long long)v->repo_id, (long long)v->serial, when, (long long)v->run_id, (long long)v->bytes, v->sha256);
+		return;
+	}
+	jw_open(&a->w, NULL);
+	jw_int(&a->w, "repo_id", v->repo_id);
+	jw_str(&a->w, "project", v->project);
+	jw_str(&a->w, "workspace", v->workspace);
+	jw_str(&a->w, "lineage", v->lineage);
+	jw_int(&a->w, "serial", v->serial);
+	jw_str(&a->w, "sha256", v->sha256);
+	jw_int(&a->w, "bytes", v->bytes);
+	jw_int(&a->w, "run", v->run_id);
+	jw_int(&a->w, "job", v->job_id);
+	jw_str(&a->w, "created", when);
+	jw_close(&a->w);
+}
+
+static int list(struct ask *a, struct err *err)
+{
+	a->w = json_writer(&a->out);
+	if (a->json)
+		jw_open_arr(&a->w, NULL);
+	int rc = state_each(a->db, a->repo_id, a->project, add_version, a, err);
+	if (a->json)
+		jw_close_arr(&a->w);
+	if (rc == 0 && a->n == 0 && a->project != NULL)
+		return err_set(err, ERR_NOT_FOUND, "%s has no managed state: `sluice state list` shows what has", a->project);
+	if (a->json)
+		buf_addc(&a->out, '\n');
+	return rc;
+}
+
+struct newest {
+	struct state_version v; /* id 0: none yet */
+	bool several;           /* of several repositories or workspaces */
+};
+
+static void keep_newest(const struct state_version *v, void *arg)
+{
+	struct newest *k = arg;
+	if (k->v.id == 0) {
+		k->v = *v;
+		char **owned[] = {&k->v.project, &k->v.workspace, &k->v.lineage, &k->v.sha256, &k->v.path, &k->v.aad, &k->v.key_context};
+		for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+			*owned[i] = xstrdup(*owned[i]);
+	} else if (k->v.repo_id != v->repo_id || strcmp(k->v.workspace, v->workspace) != 0) {
+		k->several = true;
+	}
+}
+
+static int open_sealed(struct ask *a, const struct state_version *v, struct err *err)
+{
+	struct agent *agent;
+	uint8_t key[AGENT_KEY_SIZE];
+	CLEANUP_BUF struct buf sealed = {0};
+	int rc = fs_read(v->path, LIMIT_STATE_BYTES + AEAD_OVERHEAD, &sealed, err);
+	if (rc == 0 && sealed.len < AEAD_OVERHEAD)
+		rc = err_set(err, ERR_PARSE, "%s is cut short", v->path);
+	if (rc == 0)
+		rc = agent_start(a->config.data_dir, &agent, err);
+	if (rc != 0)
+		return rc;
+	rc = agent_unwrap(agent, v->key_context, v->key_wrapped, key, err);
+	agent_stop(agent);
+	buf_reserve(&a->out, sealed.len);
+	if (rc == 0)
+		rc = crypto_open(key, v->aad, strlen(v->aad), sealed.data, sealed.len, (uint8_t *)a->out.data, err);
+	crypto_wipe(key, sizeof(key));
+	if (rc == 0)
+		a->out.len = sealed.len - AEAD_OVERHEAD;
+	return rc;
+}
+
+static int pull(struct ask *a, struct err *err)
+{
+	struct newest k = {0};
+	int rc = state_each(a->db, a->repo_id, a->project, keep_newest, &k, err);
+	if (rc == 0 && k.v.id == 0)
+		rc = err_set(err, ERR_NOT_FOUND, "%s has no managed state: `sluice state list` shows what has", a->project);
+	if (rc == 0 && k.several)
+		rc = err_set(err, ERR_USAGE, "%s stands in several repositories or workspaces: name one with --repo ID", a->project);
+	if (rc == 0)
+		rc = open_sealed(a, &k.v, err);
+	state_version_free(&k.v);
+	return rc;
+}
+
+static int run(struct ask *a, struct err *err)
+{
+	struct config_errors errors = {0};
+	int rc = server_config_load(a->config_file, &a->config, &errors, err);
+	if (errors.n != 0)
+		err_set(err, ERR_USAGE, "%s has errors: `sluice check %s` lists them", a->config_file, a->config_file);
+	config_errors_free(&errors);
+	if (rc != 0)
+		return rc;
+	CLEANUP_FREE char *path = fs_join(a->config.data_dir, "sluice.db");
+	if (!fs_exists(path))
+		return err_set(err, ERR_NOT_FOUND, "%s: no database yet: has the server run?", path);
+	size_t n;
+	const struct db_migration *migrations = schema_migrations(&n);
+	rc = db_conn_open(path, migrations, n, &a->db, err);
+	if (rc == 0)
+		rc = strcmp(a->verb, "pull") == 0 ? pull(a, err) : list(a, err);
+	return rc;
+}
+
+int cmd_state(int argc, char **argv)
+{
+	struct ask a = {0};
+	struct err err = {0};
+	if (!parse_args(&a, argc, argv)) {
+		(void)fputs(USAGE, stderr);
+		return 2;
+	}
+	int rc = run(&a, &err);
+	if (rc == 0)
+		rc = fs_write_all(STDOUT_FILENO, buf_str(&a.out), a.out.len, &err);
+	db_conn_close(a.db);
+	server_config_free(&a.config);
+	if (a.out.data != NULL)
+		crypto_wipe(a.out.data, a.out.cap);
+	buf_free(&a.out);
+	if (rc == 0)
+		return 0;
+	(void)fprintf(stderr, "sluice state: %s\n", err.msg);
+	return rc == ERR_NOT_FOUND ? 1 : rc == ERR_USAGE || rc == ERR_PARSE ? 2 : 3;
+}

@@ -1,0 +1,323 @@
+#include "webhooks/decide.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "plan/prepare.h"
+#include "webhooks/decide_priv.h"
+
+enum { BATCH = 32, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30, FETCH_TIMEOUT_MS = 10 * 60 * 1000 };
+
+struct batch {
+	struct decide *d;
+	struct delivery deliveries[BATCH];
+	size_t n;
+	struct item *items; /* those that are ready to be written down */
+};
+
+void item_free(struct item *it)
+{
+	gh_event_free(&it->event);
+	command_free(&it->command);
+	free(it->role_failed);
+	free(it->clone_url);
+	free(it);
+}
+
+static void read_more(struct decide *d);
+
+/* A plan run, unless one of this pull request has not begun yet: it will read the newest head anyway. */
+static int start_plan(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
+{
+	struct run_row newest = {0};
+	int rc = run_newest(c, e->repo_id, e->pull, RUN_PLAN, NULL, &newest, err);
+	bool join = rc == 0 && newest.state == RUN_QUEUED && newest.asker == NULL;
+	if (join)
+		*ret = xasprintf("run %lld (joined)", (long long)newest.id);
+	run_row_free(&newest);
+	if (join || (rc != 0 && rc != ERR_NOT_FOUND))
+		return join ? 0 : rc;
+	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = RUN_PLAN};
+	int64_t id;
+	rc = run_create(c, &n, &id, err);
+	if (rc == 0)
+		*ret = xasprintf("run %lld", (long long)id);
+	return rc;
+}
+
+/* Closed: plans end. Merged by a person: an apply run looks whether projects apply on merge; merged by us: the apply knows. */
+static int close_pull(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
+{
+	int rc = run_supersede(c, e->repo_id, e->pull, 0, RUN_CANCELLED, err);
+	*ret = xstrdup(e->merged ? "merged" : "closed");
+	if (rc != 0 || !e->merged)
+		return rc;
+	struct run_row apply = {0};
+	rc = run_newest(c, e->repo_id, e->pull, RUN_APPLY, NULL, &apply, err);
+	bool ours = rc == 0 && (!run_state_is_over(apply.state) || (apply.merge_sha != NULL && e->merge_sha != NULL && strcmp(apply.merge_sha, e->merge_sha) == 0));
+	run_row_free(&apply);
+	if (ours || (rc != 0 && rc != ERR_NOT_FOUND))
+		return ours ? 0 : rc;
+	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = RUN_APPLY, .after_merge = true, .merge_sha = e->merge_sha};
+	int64_t id;
+	return run_create(c, &n, &id, err);
+}
+
+/* A push: the mirror follows, if this repository has one. */
+static int note_push(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT clone_url FROM run WHERE repo_id=? AND clone_url IS NOT NULL ORDER BY id DESC LIMIT 1", "i", it->event.repo_id);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc < 0)
+		return rc;
+	it->clone_url = rc == 1 ? xstrdup(db_text(s, 0)) : NULL;
+	db_reset(s);
+	it->fetch = it->clone_url != NULL && text_starts(it->event.ref, "refs/heads/") && !it->event.deleted;
+	*ret = xstrdup(it->fetch ? "push: fetch" : "push: noted");
+	return 0;
+}
+
+static int decide_one(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	const struct gh_event *e = &it->event;
+	if (it->ignored != NULL) {
+		*ret = xasprintf("ignored: %s", it->ignored);
+		return 0;
+	}
+	if (e->kind == GH_EVENT_PUSH)
+		return note_push(c, it, ret, err);
+	if (e->kind == GH_EVENT_COMMENT)
+		return decide_command(c, it, ret, err);
+	return strcmp(e->action, "closed") == 0 ? close_pull(c, e, ret, err) : start_plan(c, e, ret, err);
+}
+
+static int write_down(struct db_conn *c, void *arg, struct err *err)
+{
+	struct batch *b = arg;
+	int rc = 0;
+	for (struct item *it = b->items; rc == 0 && it != NULL; it = it->next) {
+		CLEANUP_FREE char *disposition = NULL;
+		rc = decide_one(c, it, &disposition, err);
+		if (rc == 0)
+			rc = delivery_decide(c, it->delivery_id, disposition, err);
+	}
+	return rc;
+}
+
+static void fetched(const struct loop_exit *e, void *arg)
+{
+	struct decide *d = arg;
+	d->fetch = NULL;
+	if (e->err.code != 0 || e->code != 0)
+		log_warn("push.fetch", "error=%s", log_value(e->err.code != 0 ? e->err.msg : e->out));
+}
+
+/* Keeps the mirror near, so that the next plan fetches little. What fails is fetched then. */
+static void fetch_mirror(struct decide *d, const struct item *it)
+{
+	CLEANUP_FREE char *mirror = xasprintf("%s/mirrors/%lld.git", d->o.config->data_dir, (long long)it->event.repo_id);
+	if (d->fetch != NULL || !fs_is_dir(mirror))
+		return;
+	struct prepare_request q = {.server_file = xstrdup(d->o.server_file), .mirror_dir = xstrdup(mirror),
+				    .trees_dir = xasprintf("%s/trees/%lld", d->o.config->data_dir, (long long)it->event.repo_id),
+				    .clone_url = xstrdup(it->clone_url), .token = xstrdup(gh_git_token(d->o.gh)),
+				    .base_ref = xstrdup(it->event.ref + strlen("refs/heads/")), .fetch_only = true};
+	CLEANUP_BUF struct buf input = {0};
+	if (prepare_request_write(&q, &input) != 0)
+		ASSERT(!"a request can be written");
+	prepare_request_free(&q);
+	char program[] = "sluice", word[] = "prepare";
+	char *argv[] = {program, word, NULL};
+	struct loop_spawn spawn = {.file = d->o.program, .argv = argv, .input = buf_str(&input), .input_len = input.len, .max_output = 1024 * 1024,
+				   .timeout_ms = FETCH_TIMEOUT_MS};
+	d->fetch = loop_process_start(d->o.loop, &spawn, fetched, d);
+	explicit_bzero(input.data, input.len);
+}
+
+static void written_down(int rc, const struct err *err, void *arg)
+{
+	struct batch *b = arg;
+	struct decide *d = b->d;
+	CRASH_POINT("delivery.decided");
+	if (rc != 0)
+		log_err("delivery.decide", "error=%s", log_value(err->msg)); /* undecided: the next start reads them again */
+	for (struct item *it = b->items, *next; it != NULL; it = next) {
+		next = it->next;
+		d->pending--;
+		if (rc == 0 && it->cancel)
+			runs_cancel(d->o.runs, it->event.repo_id, it->event.pull);
+		if (rc == 0 && it->fetch)
+			fetch_mirror(d, it);
+		item_free(it);
+	}
+	free(b);
+	outbox_wake(d->o.outbox);
+	runs_look(d->o.runs);
+	read_more(d);
+}
+
+static void submit_items(struct decide *d, struct item *items)
+{
+	if (items == NULL)
+		return;
+	struct batch *b = xcalloc(1, sizeof(*b));
+	b->d = d;
+	b->items = items;
+	db_submit(d->o.db, write_down, written_down, b);
+}
+
+static void on_role(enum role role, const char *failed, void *arg)
+{
+	struct item *it = arg;
+	struct decide *d = it->d;
+	for (struct item **p = &d->asking; *p != NULL; p = &(*p)->next)
+		if (*p == it) {
+			*p = it->next;
+			break;
+		}
+	it->next = NULL;
+	it->lookup = NULL;
+	it->role = role;
+	it->role_failed = xstrdup(failed);
+	submit_items(d, it);
+}
+
+/* What needs no look-up. */
+static void judge(struct item *it)
+{
+	const struct gh_event *e = &it->event;
+	if (e->kind == GH_EVENT_IGNORED || e->kind == GH_EVENT_PING)
+		it->ignored = "nothing to do for this action";
+	else if (e->repo == NULL || !server_config_serves(it->d->o.config, e->repo))
+		it->ignored = "the repository is not served";
+	else if (e->kind == GH_EVENT_COMMENT && !e->is_pull_comment)
+		it->ignored = "a comment on an issue";
+	else if (e->kind == GH_EVENT_COMMENT && (e->sender.bot || e->app_comment))
+		it->ignored = "a bot's comment";
+	if (it->ignored != NULL || e->kind != GH_EVENT_COMMENT)
+		return;
+	command_parse(e->comment_body, strlen(e->comment_body), &it->command);
+	if (it->command.verb == COMMAND_NONE)
+		it->ignored = "no command";
+}
+
+static struct item *take_up(struct decide *d, const struct delivery *v)
+{
+	struct item *it = xcalloc(1, sizeof(*it));
+	struct err err = {0};
+	it->d = d;
+	it->delivery_id = v->id;
+	if (gh_event_decode(v->event, v->body, v->body_len, &it->event, &err) != 0) {
+		log_warn("delivery.broken", "delivery=%s event=%s error=%s", log_value(v->guid), log_value(v->event), log_value(err.msg));
+		it->ignored = "its payload lacks what the event needs";
+	} else {
+		judge(it);
+	}
+	d->pending++;
+	return it;
+}
+
+static int read_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct batch *b = arg;
+	return delivery_next(c, b->d->seen, BATCH, b->deliveries, &b->n, err);
+}
+
+static void read_done(int rc, const struct err *err, void *arg)
+{
+	struct batch *b = arg;
+	struct decide *d = b->d;
+	d->reading = false;
+	CRASH_POINT("delivery.read");
+	if (rc != 0)
+		log_err("delivery.read", "error=%s", log_value(err->msg));
+	struct item *ready = NULL, **last = &ready;
+	for (size_t i = 0; i < b->n; i++) {
+		struct item *it = take_up(d, &b->deliveries[i]);
+		if (b->deliveries[i].id > d->seen)
+			d->seen = b->deliveries[i].id;
+		if (it->ignored == NULL && it->event.kind == GH_EVENT_COMMENT) {
+			it->next = d->asking;
+			d->asking = it;
+			it->lookup = role_lookup_start(d->o.gh, d->o.config, it->event.repo, it->event.sender.login, on_role, it);
+		} else {
+			*last = it;
+			last = &it->next;
+		}
+		delivery_free(&b->deliveries[i]);
+	}
+	submit_items(d, ready);
+	if (d->read_again || (b->n != 0 && ready == NULL))
+		read_more(d); /* otherwise written_down reads on */
+	free(b);
+}
+
+static void read_now(void *arg)
+{
+	struct decide *d = arg;
+	d->idling = false;
+	d->read_again = false;
+	d->reading = true;
+	struct batch *b = xcalloc(1, sizeof(*b));
+	b->d = d;
+	db_submit(d->o.db, read_tx, read_done, b);
+}
+
+/* Acknowledging comes before deciding: while requests wait for their answer, this waits for a quiet turn of the loop. */
+static void read_more(struct decide *d)
+{
+	d->read_again = true;
+	if (d->reading || d->idling)
+		return;
+	if (d->o.intake_inflight(d->o.arg) < 4) {
+		read_now(d);
+		return;
+	}
+	d->idling = true;
+	loop_idle_once(d->o.loop, read_now, d);
+}
+
+void decide_wake(struct decide *d) { read_more(d); }
+
+static int prune_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	(void)arg;
+	int removed;
+	return delivery_prune(c, clock_wall_ms() - (int64_t)KEEP_DAYS * 86400 * 1000, &removed, err);
+}
+
+static void prune(void *arg)
+{
+	struct decide *d = arg;
+	db_submit(d->o.db, prune_tx, NULL, NULL);
+}
+
+struct decide *decide_new(const struct decide_options *o)
+{
+	struct decide *d = xcalloc(1, sizeof(*d));
+	d->o = *o;
+	d->prune = loop_timer_new(o->loop, prune, d);
+	loop_timer_start(d->prune, PRUNE_EVERY_MS, PRUNE_EVERY_MS);
+	return d;
+}
+
+size_t decide_active(const struct decide *d) { return d->pending + (d->reading ? 1 : 0); }
+
+void decide_close(struct decide *d)
+{
+	if (d == NULL)
+		return;
+	loop_timer_close(d->prune);
+	if (d->fetch != NULL)
+		loop_process_close(d->fetch);
+	for (struct item *it = d->asking, *next; it != NULL; it = next) {
+		next = it->next;
+		role_lookup_cancel(it->lookup);
+		item_free(it);
+	}
+	free(d);
+}

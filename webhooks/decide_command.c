@@ -1,0 +1,161 @@
+/* Commands of comments: who may, and what it starts. */
+#include "base/json.h"
+#include "plan/comment.h"
+#include "plan/lock_store.h"
+#include "plan/render.h"
+#include "webhooks/decide_priv.h"
+
+static const struct verb_rule {
+	enum command_verb verb;
+	enum role needs;
+} rules[] = {
+	{COMMAND_PLAN, ROLE_PLAN}, {COMMAND_CANCEL, ROLE_PLAN},
+	{COMMAND_APPLY, ROLE_NONE}, /* the gate names what is missing, the role among it */
+	{COMMAND_UNLOCK, ROLE_APPLY}, {COMMAND_HELP, ROLE_NONE}, {COMMAND_VERSION, ROLE_NONE}, {COMMAND_UNKNOWN, ROLE_NONE},
+};
+
+/* NULL: this server does not do that. */
+static const struct verb_rule *rule_of(enum command_verb verb)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (rules[i].verb == verb)
+			return &rules[i];
+	return NULL;
+}
+
+static int reply(struct db_conn *c, const struct item *it, const char *body, struct err *err)
+{
+	const struct gh_event *e = &it->event;
+	return comment_reply(c, e->repo_id, e->repo, e->pull, e->comment_id, body, err);
+}
+
+static int reply_help(struct db_conn *c, const struct item *it, const char *error, struct err *err)
+{
+	CLEANUP_BUF struct buf b = {0};
+	render_help(error, "sluice", &b);
+	return reply(c, it, buf_str(&b), err);
+}
+
+static void write_flags(const struct command *cmd, struct buf *out)
+{
+	struct json_writer w = json_writer(out);
+	jw_open(&w, NULL);
+	jw_open_arr(&w, "projects");
+	for (size_t i = 0; i < cmd->projects.n; i++)
+		jw_str(&w, NULL, cmd->projects.v[i]);
+	jw_close_arr(&w);
+	jw_open_arr(&w, "dirs");
+	for (size_t i = 0; i < cmd->dirs.n; i++)
+		jw_str(&w, NULL, cmd->dirs.v[i]);
+	jw_close_arr(&w);
+	jw_str(&w, "workspace", cmd->workspace);
+	jw_close(&w);
+}
+
+static int start_run(struct db_conn *c, const struct item *it, enum run_kind kind, char **ret, struct err *err)
+{
+	const struct gh_event *e = &it->event;
+	const struct command *cmd = &it->command;
+	CLEANUP_BUF struct buf only = {0};
+	if (cmd->projects.n != 0 || cmd->dirs.n != 0 || cmd->workspace != NULL)
+		write_flags(cmd, &only);
+	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login,
+			    .only = only.len != 0 ? buf_str(&only) : NULL};
+	int64_t id;
+	int rc = run_create(c, &n, &id, err);
+	if (rc == 0)
+		*ret = xasprintf("run %lld", (long long)id);
+	return rc;
+}
+
+/* True while an apply of this pull request is under way. */
+static int is_applying(struct db_conn *c, const struct item *it, bool *ret, struct err *err)
+{
+	struct run_row apply = {0};
+	int rc = run_newest(c, it->event.repo_id, it->event.pull, RUN_APPLY, NULL, &apply, err);
+	*ret = rc == 0 && !run_state_is_over(apply.state);
+	run_row_free(&apply);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int do_apply(struct db_conn *c, const struct item *it, char **ret, struct err *err)
+{
+	bool applying;
+	int rc = is_applying(c, it, &applying, err);
+	if (rc != 0)
+		return rc;
+	if (!applying)
+		return start_run(c, it, RUN_APPLY, ret, err);
+	*ret = xstrdup("ignored: an apply is under way");
+	return reply(c, it, "An apply of this pull request is under way: its comment shows how far it is. Comment `cancel` to stop it.", err);
+}
+
+static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struct err *err)
+{
+	bool applying;
+	int64_t n = 0;
+	int rc = is_applying(c, it, &applying, err);
+	if (rc != 0)
+		return rc;
+	*ret = xstrdup("unlock");
+	if (applying)
+		return reply(c, it, "An apply of this pull request is under way, so its locks stay. Comment `cancel` first.", err);
+	rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);
+	if (rc != 0)
+		return rc;
+	CLEANUP_FREE char *text = n == 0 ? xstrdup("This pull request holds no lock.")
+					 : xasprintf("Released %lld lock%s of this pull request. Comment `plan` to see what is left to do.", (long long)n,
+						     n == 1 ? "" : "s");
+	return reply(c, it, text, err);
+}
+
+static int refuse_role(struct db_conn *c, const struct item *it, const struct verb_rule *rule, char **ret, struct err *err)
+{
+	*ret = xasprintf("refused: %s has the role %s", it->event.sender.login, role_name(it->role));
+	const char *verb = command_verb_name(it->command.verb);
+	CLEANUP_FREE char *text =
+		it->role_failed != NULL
+			? xasprintf("`%s` was not done: GitHub did not say what @\u200b%s may do here, and unknown is no. Comment it again in a minute.", verb,
+				    it->event.sender.login)
+			: xasprintf("`%s` was not done: it needs the role `%s`, and @\u200b%s has `%s`. Someone with that role can comment it, or the operator "
+				    "of this server gives the role under `roles:` in `sluice-server.yaml`.",
+				    verb, role_name(rule->needs), it->event.sender.login, role_name(it->role));
+	return reply(c, it, text, err);
+}
+
+int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	const struct verb_rule *rule = rule_of(it->command.verb);
+	if (rule == NULL) {
+		*ret = xasprintf("refused: %s is not served", command_verb_name(it->command.verb));
+		CLEANUP_FREE char *why = xasprintf("`%s` is not done by this version of sluice.", command_verb_name(it->command.verb));
+		return reply_help(c, it, why, err);
+	}
+	if (it->role < rule->needs || (it->role_failed != NULL && rule->needs > ROLE_NONE))
+		return refuse_role(c, it, rule, ret, err);
+	switch (it->command.verb) {
+	case COMMAND_PLAN: return start_run(c, it, RUN_PLAN, ret, err);
+	case COMMAND_APPLY: return do_apply(c, it, ret, err);
+	case COMMAND_UNLOCK: return do_unlock(c, it, ret, err);
+	case COMMAND_CANCEL:
+		it->cancel = true;
+		*ret = xstrdup("cancel");
+		return 0;
+	case COMMAND_VERSION: {
+		*ret = xstrdup("version");
+		CLEANUP_FREE char *text = xasprintf("sluice %s", it->d->o.version);
+		return reply(c, it, text, err);
+	}
+	case COMMAND_HELP:
+	case COMMAND_UNKNOWN:
+		*ret = xstrdup("help");
+		return reply_help(c, it, it->command.error, err);
+	case COMMAND_NONE:
+	case COMMAND_APPROVE_POLICIES:
+	case COMMAND_IMPORT:
+	case COMMAND_STATE:
+	case COMMAND_DRIFT: break;
+	}
+	ASSERT(!"a verb with a rule is handled");
+	return ERR_INTERNAL;
+}

@@ -1,0 +1,40 @@
+/* Between decide.c (deliveries, one after the other) and decide_command.c (comments that ask for something). */
+#ifndef WEBHOOKS_DECIDE_PRIV_H
+#define WEBHOOKS_DECIDE_PRIV_H
+
+#include "github/event.h"
+#include "plan/command.h"
+#include "plan/role.h"
+#include "webhooks/decide.h"
+#include "webhooks/delivery_store.h"
+
+struct decide {
+	struct decide_options o;
+	int64_t seen;           /* highest delivery id taken up */
+	bool reading, read_again, idling;
+	size_t pending;         /* items not decided yet */
+	struct item *asking;    /* commands whose role is being looked up */
+	struct loop_timer *prune;
+	struct loop_process *fetch; /* one at a time */
+};
+
+/* One delivery on its way to a disposition. Owned by the batch, then by whoever holds its wake-up. */
+struct item {
+	struct decide *d;
+	int64_t delivery_id;
+	struct gh_event event;
+	struct command command;
+	struct role_lookup *lookup;
+	enum role role;
+	char *role_failed;    /* it could not be looked up */
+	const char *ignored;  /* reason, or NULL */
+	bool cancel, fetch;   /* what to do after the commit */
+	char *clone_url;
+	struct item *next;
+};
+
+void item_free(struct item *it);
+/* Inside the transaction: what a command with a known role does; the disposition goes into ret. */
+int decide_command(struct db_conn *c, struct item *it, char **ret_disposition, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,26 @@
+/* The plain pages beside the webhook: /runs/ID with the logs of a run, opened only by the token in the comment's link; /healthz, /readyz,
+ * /metrics. Until the console brings sign-in. In the daemon, on the loop; reads rows on the writer thread. */
+#ifndef WEBHOOKS_PAGES_H
+#define WEBHOOKS_PAGES_H
+
+#include "base/db.h"
+#include "base/http_server.h"
+#include "github/outbox.h"
+#include "plan/runs.h"
+#include "webhooks/intake.h"
+
+struct pages;
+
+struct pages_options {
+	struct db *db;
+	struct runs *runs;
+	struct intake *intake;
+	struct outbox *outbox;
+};
+
+struct pages *pages_new(const struct pages_options *o);
+void pages_free(struct pages *p);
+int pages_on_head(const struct http_exchange *x, size_t *ret_max_body, struct pages *p);
+void pages_on_request(struct http_exchange *x, struct pages *p);
+
+#endif
