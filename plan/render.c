@@ -25,7 +25,10 @@ static void put_sha(struct buf *out, const char *sha)
 static void put_title(struct buf *out, const struct view *v)
 {
 	CLEANUP_BUF struct buf headline = {0};
-	render_headline(v, &headline);
+	if (v->error != NULL && v->config_errors == NULL)
+		buf_adds(&headline, "the run failed"); /* the sentence follows, whole */
+	else
+		render_headline(v, &headline);
 	buf_adds(out, "### sluice · ");
 	render_text(out, buf_str(&headline));
 	if (v->merge_sha != NULL && render_is_apply(v->phase)) {
@@ -105,12 +108,15 @@ static void frame_make(const struct rows *r, size_t max_rows, struct frame *ret)
 	const struct view *v = r->view;
 	*ret = (struct frame){0};
 	put_title(&ret->head, v);
+	if (v->phase == VIEW_APPLY_ASKED)
+		render_next(&ret->head, v, r); /* it is the answer to the person who asked */
 	render_callout(&ret->head, r);
 	put_notes(&ret->head, v);
 	put_errors(&ret->head, v);
 	render_table(&ret->head, r, max_rows);
 	render_drift(&ret->foot, r);
-	render_next(&ret->foot, v, r);
+	if (v->phase != VIEW_APPLY_ASKED)
+		render_next(&ret->foot, v, r);
 	put_footer(&ret->foot, v);
 	ret->chars = text_chars(buf_str(&ret->head), ret->head.len) + text_chars(buf_str(&ret->foot), ret->foot.len);
 }

@@ -128,9 +128,9 @@ static void put_left_behind(struct buf *out, const struct view_project *p)
 	else
 		buf_adds(out, " was not applied to its end.** What was done before the error stays done.");
 	if (p->state_note != NULL) {
-		buf_addc(out, ' ');
+		buf_adds(out, " (");
 		render_sentence(out, p->state_note);
-		buf_adds(out, text_ends(p->state_note, ".") ? "" : ".");
+		buf_addc(out, ')');
 	}
 	buf_addc(out, '\n');
 }
@@ -178,12 +178,12 @@ bool render_has_detail(const struct view_project *p)
 static void fold_open(struct buf *out, const struct view_project *p, bool open)
 {
 	CLEANUP_BUF struct buf name = {0}, line = {0};
-	text_clean(&name, p->name, text_cut(p->name, strlen(p->name), NAME_BYTES));
+	buf_add(&name, p->name, text_cut(p->name, strlen(p->name), NAME_BYTES));
 	render_project_line(p, &line);
 	buf_adds(out, open ? "<details open><summary><b>" : "<details><summary><b>");
-	text_html(out, buf_str(&name), name.len);
+	render_html_text(out, buf_str(&name));
 	buf_adds(out, "</b> · ");
-	render_text(out, buf_str(&line));
+	render_html_text(out, buf_str(&line));
 	buf_adds(out, "</summary>\n\n");
 }
 
@@ -283,10 +283,18 @@ static bool is_worth_a_word(const struct gate_item *item)
 	return item->mark != GATE_YES;
 }
 
+static bool is_anything_applyable(const struct rows *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (render_is_applyable(r->v[i]))
+			return true;
+	return false;
+}
+
 static void next_planned(struct buf *out, const struct view *v, const struct rows *r)
 {
 	bool waits = false, said = false;
-	if (r->n > 0 && r->count[RANK_NOTHING] + r->count[RANK_DELETED] == r->n) {
+	if (!is_anything_applyable(r)) {
 		buf_adds(out, "**Nothing to apply**: merge when you like.\n\n");
 		return;
 	}

@@ -13,6 +13,8 @@ enum {
 
 /* A sentence of ours, in which `marks` are code; what stands between and inside them is treated as text from outside. */
 void render_sentence(struct buf *out, const char *s);
+/* Inside HTML, as in <summary>: one line, disarmed like render_text(). */
+void render_html_text(struct buf *out, const char *s);
 /* Inside a table cell: as above, cut, and with pipes escaped. */
 void render_cell_sentence(struct buf *out, const char *s);
 void render_cell_code(struct buf *out, const char *s);
@@ -41,6 +43,8 @@ enum rank {
 };
 enum rank render_rank(const struct view_project *p);
 bool render_is_apply(enum view_phase phase);
+/* Whether an apply would do something, or may: not planned yet counts. */
+bool render_is_applyable(const struct view_project *p);
 /* "2 added, 1 changed" */
 void render_words_done(const struct plan_summary *s, struct buf *out);
 

@@ -218,20 +218,21 @@ static void put_rows(struct buf *out, const struct rows *r, size_t max_rows)
 /* "**2 + · 2 ~ · 1 ± · 1 −**" over all plans. */
 static void put_totals(struct buf *out, const struct rows *r)
 {
-	int64_t add = 0, change = 0, replace = 0, destroy = 0;
+	int64_t add = 0, change = 0, replace = 0, destroy = 0, plans = 0;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct plan_summary *s = r->v[i]->state == VIEW_PLANNED ? r->v[i]->summary : NULL;
 		add += s != NULL ? s->create : 0;
 		change += s != NULL ? s->update : 0;
 		replace += s != NULL ? s->replace : 0;
 		destroy += s != NULL ? s->destroy : 0;
+		plans += s != NULL && s->create + s->update + s->replace + s->destroy > 0;
 	}
 	const struct {
 		int64_t n;
 		const char *sign;
 	} parts[] = {{add, "+"}, {change, "~"}, {replace, "±"}, {destroy, "−"}};
 	size_t start = out->len;
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+	for (size_t i = 0; i < ARRAY_LEN(parts) && plans > 1; i++) /* of one plan, its own row is the total */
 		if (parts[i].n > 0)
 			buf_printf(out, "%s%lld %s", out->len > start ? " · " : "| **all** | **", (long long)parts[i].n, parts[i].sign);
 	if (out->len > start)
@@ -245,7 +246,7 @@ void render_table(struct buf *out, const struct rows *r, size_t max_rows)
 		return;
 	buf_adds(out, apply ? "| project | result | took | log |\n|:--|:--|:--|:--|\n" : "| project | plan | log |\n|:--|:--|:--|\n");
 	put_rows(out, r, max_rows);
-	if (!apply && r->n > 1)
+	if (!apply)
 		put_totals(out, r);
 	buf_addc(out, '\n');
 }

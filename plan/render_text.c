@@ -75,6 +75,20 @@ static void add_text(struct buf *out, const char *s, size_t len)
 	}
 }
 
+/* In an HTML block Markdown's escapes would show. */
+void render_html_text(struct buf *out, const char *s)
+{
+	CLEANUP_BUF struct buf clean = {0};
+	text_clean(&clean, s, strlen(s));
+	s = buf_str(&clean);
+	for (size_t i = 0; i < clean.len; i++) {
+		char c = s[i] == '\n' || s[i] == '\t' ? ' ' : s[i];
+		text_html(out, &c, 1);
+		if (is_trigger(s, i, clean.len))
+			buf_adds(out, ZERO_WIDTH_SPACE);
+	}
+}
+
 void render_text(struct buf *out, const char *s)
 {
 	add_text(out, s, strlen(s));

@@ -15,7 +15,7 @@ bool render_is_apply(enum view_phase phase)
 static enum rank planned_rank(const struct plan_summary *s)
 {
 	if (s == NULL)
-		return RANK_NOTHING;
+		return RANK_CHANGES; /* not known to have none */
 	if (s->replace > 0)
 		return RANK_REPLACE;
 	if (s->destroy > 0)
@@ -34,6 +34,13 @@ enum rank render_rank(const struct view_project *p)
 		[VIEW_UNKNOWN] = RANK_UNKNOWN,   [VIEW_DELETED] = RANK_DELETED,
 	};
 	return p->state == VIEW_PLANNED ? planned_rank(p->summary) : ranks[p->state];
+}
+
+bool render_is_applyable(const struct view_project *p)
+{
+	if (p->state == VIEW_DELETED)
+		return false;
+	return p->state != VIEW_PLANNED || p->summary == NULL || p->summary->applyable;
 }
 
 void render_words_done(const struct plan_summary *s, struct buf *out)
@@ -136,17 +143,22 @@ void render_project_line(const struct view_project *p, struct buf *out)
 
 struct tally {
 	size_t by[RANKS];
-	size_t all, hurt, done, touched;
+	size_t all, hurt, done, ready, touched; /* touched: there is something to apply */
 };
 
 static void tally_make(const struct view *v, struct tally *t)
 {
 	*t = (struct tally){.all = v->projects_n};
-	for (size_t i = 0; i < v->projects_n; i++)
-		t->by[render_rank(&v->projects[i])]++;
+	for (size_t i = 0; i < v->projects_n; i++) {
+		const struct view_project *p = &v->projects[i];
+		enum rank rank = render_rank(p);
+		bool applyable = render_is_applyable(p);
+		t->by[rank]++;
+		t->ready += (rank == RANK_CHANGES || rank == RANK_DRIFT) && applyable;
+		t->touched += applyable;
+	}
 	t->hurt = t->by[RANK_REPLACE] + t->by[RANK_DESTROY];
 	t->done = t->all - t->by[RANK_QUEUED] - t->by[RANK_RUNNING] - t->by[RANK_APPLYING];
-	t->touched = t->all - t->by[RANK_NOTHING] - t->by[RANK_DELETED];
 }
 
 static void part(struct buf *out, size_t start, size_t n, const char *one, const char *many)
@@ -185,7 +197,7 @@ static void headline_one(const struct view_project *p, struct buf *out)
 		buf_adds(out, "1 plan needs your eyes: ");
 	else if (rank == RANK_FAILED || rank == RANK_REFUSED)
 		buf_adds(out, "1 plan ");
-	else if (p->state == VIEW_PLANNED && rank != RANK_NOTHING)
+	else if (p->state == VIEW_PLANNED && render_is_applyable(p))
 		buf_adds(out, "1 plan is ready: ");
 	put_project(out, p);
 }
@@ -201,12 +213,12 @@ static void headline_planned(const struct view *v, const struct tally *t, struct
 		return;
 	}
 	size_t start = out->len;
-	size_t ready = t->by[RANK_CHANGES] + t->by[RANK_DRIFT];
 	part(out, start, t->hurt, "plan needs your eyes", "plans need your eyes");
 	part(out, start, t->by[RANK_FAILED], "failed", "failed");
 	part(out, start, t->by[RANK_REFUSED], "refused", "refused");
 	part(out, start, t->by[RANK_CANCELLED], "cancelled", "cancelled");
-	part(out, start, ready, "plan with changes", "plans with changes");
+	part(out, start, t->ready, "plan with changes", "plans with changes");
+	part(out, start, t->by[RANK_DRIFT], "project changed outside", "projects changed outside");
 	if (out->len == start)
 		buf_printf(out, "no changes in %zu projects", t->all);
 }
@@ -225,11 +237,11 @@ static void headline_asked(const struct view *v, struct buf *out)
 static void headline_applied(const struct tally *t, struct buf *out)
 {
 	size_t start = out->len;
-	part(out, start, t->by[RANK_UNKNOWN], "apply interrupted, outcome unknown", "applies interrupted, outcome unknown");
+	part(out, start, t->by[RANK_UNKNOWN], "apply interrupted: outcome unknown", "applies interrupted: outcome unknown");
 	part(out, start, t->by[RANK_APPLY_FAILED], "apply failed", "applies failed");
 	part(out, start, t->by[RANK_FAILED] + t->by[RANK_REFUSED], "not applied", "not applied");
 	if (t->touched > 0)
-		buf_printf(out, "%sapplied %zu of %zu", out->len > start ? ", " : "", t->by[RANK_APPLIED], t->touched);
+		buf_printf(out, out->len > start ? ", %zu of %zu applied" : "applied %zu of %zu", t->by[RANK_APPLIED], t->touched);
 	else if (out->len == start)
 		buf_adds(out, "nothing to apply");
 }
