@@ -1,0 +1,61 @@
+/* Requests, answers and webhooks as JSON lines, for tests/openapi to hold against what GitHub publishes. No header is written, so no token. */
+#include "base/fs.h"
+#include "base/log.h"
+#include "cmd/sim/sim_priv.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+int sim_record_open(struct sim *s, const char *path, struct err *err)
+{
+	s->record_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return s->record_fd >= 0 ? 0 : err_sys(err, "record requests in %s", path);
+}
+
+static void write_line(struct sim *s, struct buf *line)
+{
+	struct err err = {0};
+	buf_addc(line, '\n');
+	if (!buf_failed(line) && fs_write_all(s->record_fd, line->data, line->len, &err) != 0) {
+		log_warn("sim.record", "error=%s", log_value(err.msg));
+		(void)close(s->record_fd); /* a record with holes would be worse than none */
+		s->record_fd = -1;
+	}
+}
+
+void sim_record_rest(struct sim *s, const struct sim_req *q, int status, const char *answer, size_t len)
+{
+	if (s->record_fd < 0 || q->path[1] == '_')
+		return;
+	size_t body_len;
+	const char *body = http_body(q->x, &body_len);
+	struct buf b CLEANUP_BUF = {0};
+	struct json_writer w = json_writer(&b);
+	jw_open(&w, NULL);
+	jw_str(&w, "kind", "rest");
+	jw_str(&w, "class", q->class_name);
+	jw_str(&w, "method", q->method);
+	jw_str(&w, "path", q->path);
+	jw_str(&w, "user", q->viewer != NULL ? q->viewer->login : NULL);
+	jw_strn(&w, "body", body, body_len);
+	jw_bool(&w, "fault", q->fault != NULL);
+	jw_int(&w, "status", status);
+	jw_strn(&w, "answer", answer, len);
+	jw_close(&w);
+	write_line(s, &b);
+}
+
+void sim_record_hook(struct sim *s, const struct sim_delivery *d)
+{
+	if (s->record_fd < 0)
+		return;
+	struct buf b CLEANUP_BUF = {0};
+	struct json_writer w = json_writer(&b);
+	jw_open(&w, NULL);
+	jw_str(&w, "kind", "webhook");
+	jw_str(&w, "event", d->event);
+	jw_str(&w, "guid", d->guid);
+	jw_raw(&w, "payload", d->body);
+	jw_close(&w);
+	write_line(s, &b);
+}

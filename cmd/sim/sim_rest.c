@@ -1,0 +1,297 @@
+/* Routes of the REST interface, and what comes before each handler: token, repository, permission, faults, write limit, body. */
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/text.h"
+#include "cmd/sim/sim_priv.h"
+
+/* In patterns: # a number, * one segment, ** anything, with what follows it as the end of the path. "R" stands for /repos/{owner}/{repo}. */
+struct route {
+	const char *method, *pattern, *class_name;
+	sim_handler handler;
+	const char *least; /* permission; NULL: any token */
+	bool writes;       /* content, for GitHub's secondary limits */
+};
+
+static const struct route routes[] = {
+	{"GET", "/user", "user", sim_get_user, NULL, false},
+	{"GET", "/orgs/*/teams/*/memberships/*", "team", sim_get_membership, NULL, false},
+	{"GET", "R", "repo", sim_get_repo, "read", false},
+	{"GET", "R/pulls", "pulls", sim_get_pulls, "read", false},
+	{"POST", "R/pulls", "pull_create", sim_post_pull, "read", true},
+	{"GET", "R/pulls/#", "pull", sim_get_pull, "read", false},
+	{"GET", "R/pulls/#/reviews", "reviews", sim_get_reviews, "read", false},
+	{"POST", "R/pulls/#/reviews", "review_create", sim_post_review, "read", true},
+	{"PUT", "R/pulls/#/merge", "merge", sim_put_merge, "write", true},
+	{"GET", "R/issues/#/comments", "comments", sim_get_comments, "read", false},
+	{"POST", "R/issues/#/comments", "comment_create", sim_post_comment, "read", true},
+	{"PATCH", "R/issues/comments/#", "comment_edit", sim_patch_comment, "read", true},
+	{"DELETE", "R/issues/comments/#", "comment_delete", sim_delete_comment, "read", true},
+	{"GET", "R/collaborators/*/permission", "permission", sim_get_permission, "write", false},
+	{"GET", "R/branches/**/protection", "protection", sim_get_protection, "admin", false},
+	{"GET", "R/branches/**", "branch", sim_get_branch, "read", false},
+	{"GET", "R/rules/branches/**", "rules", sim_get_rules, "read", false},
+	{"GET", "R/commits/**/status", "status_list", sim_get_combined, "read", false},
+	{"GET", "R/commits/**/check-runs", "check_runs", sim_get_check_runs, "read", false},
+	{"POST", "R/statuses/*", "status_create", sim_post_status, "write", true},
+};
+
+bool sim_rest_is(const char *path)
+{
+	return strcmp(path, "/user") == 0 || text_starts(path, "/repos/") || text_starts(path, "/orgs/");
+}
+
+/* ---- matching ---- */
+
+static void forget_parts(struct sim_req *q)
+{
+	for (size_t i = 0; i < q->parts_n; i++)
+		free(q->part[i]);
+	q->parts_n = 0;
+}
+
+static bool take_number(const char **path, int64_t *ret)
+{
+	CLEANUP_FREE char *digits = xstrndup(*path, strspn(*path, "0123456789"));
+	*path += strlen(digits);
+	return text_int(digits, 1, INT64_MAX, ret, NULL) == 0;
+}
+
+static bool take_part(struct sim_req *q, const char **path, size_t len)
+{
+	ASSERT(q->parts_n < ARRAY_LEN(q->part));
+	q->part[q->parts_n++] = xstrndup(*path, len);
+	*path += len;
+	return len > 0;
+}
+
+static bool match(struct sim_req *q, const char *pattern, const char *path)
+{
+	forget_parts(q);
+	for (const char *p = pattern; *p != '\0';) {
+		if (*p == '#') {
+			if (!take_number(&path, &q->number))
+				return false;
+			p++;
+		} else if (p[0] == '*' && p[1] == '*') {
+			p += 2;
+			if (!text_ends(path, p) || !take_part(q, &path, strlen(path) - strlen(p)))
+				return false;
+		} else if (*p == '*') {
+			if (!take_part(q, &path, strcspn(path, "/")))
+				return false;
+			p++;
+		} else if (*p++ != *path++) {
+			return false;
+		}
+	}
+	return *path == '\0';
+}
+
+/* Cuts "/repos/owner/name" off and looks the repository up; what remains is the path below it. */
+static const char *below_repo(struct sim_req *q)
+{
+	if (!text_starts(q->path, "/repos/"))
+		return NULL;
+	const char *name = q->path + strlen("/repos/");
+	size_t owner_len = strcspn(name, "/");
+	if (name[owner_len] != '/')
+		return NULL;
+	size_t len = owner_len + 1 + strcspn(name + owner_len + 1, "/");
+	q->repo = sim_repo_find(q->s, name, len);
+	return name + len;
+}
+
+static const struct route *find_route(struct sim_req *q)
+{
+	const char *below = below_repo(q);
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		const struct route *r = &routes[i];
+		bool in_repo = r->pattern[0] == 'R';
+		if (in_repo != (below != NULL) || strcmp(r->method, q->method) != 0)
+			continue;
+		if (match(q, in_repo ? r->pattern + 1 : r->pattern, in_repo ? below : q->path))
+			return r;
+	}
+	return NULL;
+}
+
+/* ---- before the handler ---- */
+
+bool sim_req_body(struct sim_req *q, struct err *err)
+{
+	size_t len;
+	const char *bytes = http_body(q->x, &len);
+	struct json root;
+	if (json_parse(bytes, len, NULL, &q->doc, &root, err) != 0)
+		return false;
+	q->body = root;
+	if (json_type(&root) == JSON_OBJECT)
+		return true;
+	(void)err_set(err, ERR_PARSE, "the body is not a JSON object");
+	return false;
+}
+
+void sim_req_free(struct sim_req *q)
+{
+	forget_parts(q);
+	json_doc_free(q->doc);
+	free(q->link);
+}
+
+/* True when the fault was the whole answer. */
+static bool spoil(struct sim_req *q)
+{
+	const struct sim_fault *f = q->fault;
+	if (f == NULL || f->kind == SIM_F_DELAY || f->kind == SIM_F_LOST || f->kind == SIM_F_CUT)
+		return false;
+	if (f->kind == SIM_F_RESET) {
+		sim_record_rest(q->s, q, 0, "", 0);
+		http_drop(q->x);
+	} else if (f->kind == SIM_F_LIMIT) {
+		q->link = xasprintf(SIM_RETRY_AFTER "%lld", (long long)f->number);
+		sim_fail(q, 403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.");
+	} else {
+		sim_fail(q, (int)f->number, f->number >= 500 ? "Server Error" : "Refused by a rule of the simulated GitHub");
+	}
+	return true;
+}
+
+static size_t writes_since(const struct sim_req *q, int64_t ms)
+{
+	size_t n = 0;
+	int64_t from = clock_wall_ms() - ms;
+	for (size_t i = q->s->writes_n; i-- > 0 && q->s->writes[i].at_ms > from;)
+		n += q->s->writes[i].user == q->viewer;
+	return n;
+}
+
+static bool over_write_limit(struct sim_req *q)
+{
+	if (!q->s->enforce_write_limit)
+		return false;
+	if (writes_since(q, 60 * 1000) < SIM_WRITES_MINUTE && writes_since(q, 3600 * 1000) < SIM_WRITES_HOUR)
+		return false;
+	q->link = xstrdup(SIM_RETRY_AFTER "60");
+	sim_fail(q, 403, "You have exceeded a secondary rate limit and have been temporarily blocked from content creation.");
+	return true;
+}
+
+static bool admitted(struct sim_req *q, const struct route *r)
+{
+	const char *value = http_request_header(q->x, "Authorization");
+	if (q->viewer == NULL) {
+		sim_fail(q, 401, value != NULL ? "Bad credentials" : "Requires authentication");
+		return false;
+	}
+	if (http_request_header(q->x, "User-Agent") == NULL) {
+		sim_fail(q, 403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.");
+		return false;
+	}
+	if (r == NULL || (r->least != NULL && (q->repo == NULL || !sim_may(q->repo, q->viewer, "read")))) {
+		sim_fail(q, 404, "Not Found");
+		return false;
+	}
+	if (r->least != NULL && !sim_may(q->repo, q->viewer, r->least)) {
+		sim_fail(q, 403, q->viewer->bot ? "Resource not accessible by integration" : "Must have push access to repository.");
+		return false;
+	}
+	return true;
+}
+
+static void count_write(struct sim_req *q)
+{
+	struct sim *s = q->s;
+	s->writes = xreallocarray(s->writes, s->writes_n + 1, sizeof(*s->writes));
+	s->writes[s->writes_n++] = (struct sim_write){.user = q->viewer, .class_name = q->class_name, .at_ms = clock_wall_ms()};
+}
+
+static void handle(struct sim_req *q, const struct route *r)
+{
+	struct err err = {0};
+	if (!admitted(q, r))
+		return;
+	q->fault = sim_fault_next(q->s, q->class_name, NULL);
+	if (spoil(q) || (r->writes && over_write_limit(q)))
+		return;
+	if (r->writes && strcmp(q->method, "DELETE") != 0 && !sim_req_body(q, &err)) {
+		sim_fail(q, 400, "Problems parsing JSON");
+		return;
+	}
+	if (strstr(r->pattern, "s/#/") != NULL || text_ends(r->pattern, "pulls/#")) {
+		q->pull = sim_pull_find(q->repo, q->number);
+		if (q->pull == NULL) {
+			sim_fail(q, 404, "Not Found");
+			return;
+		}
+	}
+	r->handler(q);
+	if (r->writes && q->status < 300) {
+		count_write(q);
+		sim_changed(q->s);
+	}
+}
+
+void sim_rest(struct sim *s, struct http_exchange *x)
+{
+	struct sim_req q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x), .viewer = sim_viewer(s, x)};
+	char random[17];
+	crypto_random_hex(8, random);
+	(void)snprintf(q.request_id, sizeof(q.request_id), "%s:%llu", random, (unsigned long long)s->requests);
+	const struct route *r = find_route(&q);
+	q.class_name = r != NULL ? r->class_name : "unknown";
+	sim_count_request(s, q.class_name);
+	handle(&q, r);
+	sim_req_free(&q);
+}
+
+/* ---- for several handlers ---- */
+
+static size_t query_number(const struct sim_req *q, const char *key, int64_t max, int64_t dflt)
+{
+	int64_t n = dflt;
+	const char *value = http_query(q->x, key);
+	if (value != NULL && text_int(value, 1, INT32_MAX, &n, NULL) != 0)
+		n = dflt;
+	return (size_t)(n > max ? max : n);
+}
+
+static void add_link(struct buf *b, const struct sim_req *q, const char *rel, size_t page, size_t per_page)
+{
+	const char *state = http_query(q->x, "state");
+	bool known = state != NULL && (strcmp(state, "all") == 0 || strcmp(state, "open") == 0 || strcmp(state, "closed") == 0);
+	buf_printf(b, "%s<%s%s?%s%s%sper_page=%zu&page=%zu>; rel=\"%s\"", b->len > 0 ? ", " : "", q->s->url, q->path, known ? "state=" : "",
+		   known ? state : "", known ? "&" : "", per_page, page, rel);
+}
+
+void sim_paginate(struct sim_req *q, size_t total, size_t *ret_from, size_t *ret_to)
+{
+	size_t per_page = query_number(q, "per_page", SIM_PER_PAGE_MAX, 30), page = query_number(q, "page", INT32_MAX, 1);
+	size_t last = (total + per_page - 1) / per_page;
+	struct buf b = {0};
+	if (page > 1)
+		add_link(&b, q, "prev", page - 1, per_page);
+	if (page < last) {
+		add_link(&b, q, "next", page + 1, per_page);
+		add_link(&b, q, "last", last, per_page);
+	}
+	if (page > 1)
+		add_link(&b, q, "first", 1, per_page);
+	if (b.len > 0)
+		q->link = buf_take(&b);
+	buf_free(&b);
+	*ret_from = (page - 1) * per_page < total ? (page - 1) * per_page : total;
+	*ret_to = total - *ret_from > per_page ? *ret_from + per_page : total;
+}
+
+/* Most ask for a commit that is somebody's head: that needs no git. */
+bool sim_known_commit(struct sim_req *q, const char *rev, char ret[SIM_SHA_SIZE])
+{
+	const struct sim_repo *r = q->repo;
+	for (size_t i = 0; i < r->refs_n; i++)
+		if (strcmp(r->refs[i].sha, rev) == 0) {
+			(void)snprintf(ret, SIM_SHA_SIZE, "%s", rev);
+			return true;
+		}
+	struct err err = {0};
+	return sim_git_rev(q->s, r, rev, ret, &err) == 0;
+}
