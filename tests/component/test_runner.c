@@ -1,6 +1,7 @@
 /* The job runner with the real terraform in the real sandbox: plan, apply, state, errors, time. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "runner/exec.h"
 #include "runner/state_facts.h"
 #include "tests/support/runner_support.h"
 
@@ -143,6 +144,98 @@ static void plan_and_apply_in_a_workspace_below(void **state)
 	s.spec.dir = xstrdup("live/app");
 	s.spec.workspace = xstrdup("prod");
 	life_of_a_project(&s);
+	scene_close(&s);
+}
+
+/* The other engine of the table, where `make parts` or the machine brings it. */
+static void opentofu_lives_the_same_life(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct err err = {0};
+	struct engine_binary b = {0};
+	scene_open(&s, NULL);
+	if (engine_find(ENGINE_OPENTOFU, "parts/bin", s.root, &b, &err) != 0) {
+		scene_close(&s);
+		print_message("skipped: %s\n", err.msg);
+		skip();
+	}
+	free(s.spec.engine_path);
+	free(s.spec.engine_version);
+	s.spec.engine = ENGINE_OPENTOFU;
+	s.spec.engine_path = TAKE(b.path);
+	s.spec.engine_version = TAKE(b.version);
+	scene_file(&s, "main.tf", two_resources);
+	life_of_a_project(&s);
+	scene_file(&s, "main.tf", "module \"m\" {\n  source = \"./m\"\n}\n");
+	scene_file(&s, "m/main.tf", "resource \"terraform_data\" \"x\" {}\n");
+	s.spec.phase = PHASE_PLAN;
+	scene_next_job(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_OK, "show", 4);
+	scene_file(&s, "main.tf", "resource \"terraform_data\" \"a\" {\n  inputt = 1\n}\n");
+	scene_next_job(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_FAILED, "plan", 1);
+	assert_int_equal(strncmp(s.error, "main.tf:2: Unsupported argument: ", 33), 0);
+	scene_close(&s);
+}
+
+/* ---- the executor around it ---- */
+
+struct heard {
+	bool done;
+	int64_t job_id;
+	enum job_outcome outcome;
+	char steps[64], error[1024];
+};
+
+static void on_step(int64_t job_id, const char *step, void *arg)
+{
+	struct heard *h = arg;
+	size_t n = strlen(h->steps);
+	h->job_id = job_id;
+	(void)snprintf(h->steps + n, sizeof(h->steps) - n, "%s ", step);
+}
+
+static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err, void *arg)
+{
+	struct heard *h = arg;
+	assert_int_equal(end, EXEC_RECORD);
+	assert_false(past_point);
+	assert_null(err);
+	assert_int_equal(job_id, record->job_id);
+	h->outcome = record->outcome;
+	(void)snprintf(h->error, sizeof(h->error), "%s", record->error != NULL ? record->error : "");
+	h->done = true;
+}
+
+static void through_the_executor(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct err err = {0};
+	struct heard h = {0};
+	struct executor x;
+	scene_open(&s, NULL);
+	scene_file(&s, "main.tf", two_resources);
+	s.spec.socket_path = fs_join(s.root, "sock");
+	CLEANUP_FREE char *self = realpath("/proc/self/exe", NULL);
+	struct loop *l = loop_new();
+	struct exec_events events = {.on_step = on_step, .on_exit = on_exit_event, .arg = &h};
+	assert_int_equal(exec_local_new(l, self, s.spec.socket_path, &events, &x, &err), 0);
+	struct exec_keys keys = {.job = s.key};
+	x.start(x.self, &s.spec, &keys);
+	assert_true(loop_run_until(l, &h.done, 20000));
+	assert_string_equal(h.error, "");
+	assert_int_equal(h.outcome, JOB_OK);
+	assert_string_equal(h.steps, "plan show ");
+	assert_int_equal(h.job_id, s.spec.job_id);
+	CLEANUP_BUF struct buf plan = {0};
+	scene_unseal(&s, "plan.enc", "plan", &plan);
+	assert_memory_equal(plan.data, "PK", 2);
+	x.close(x.self);
+	loop_close(l);
 	scene_close(&s);
 }
 
@@ -350,6 +443,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_and_apply_at_the_root),
 		cmocka_unit_test(plan_and_apply_in_a_workspace_below),
+		cmocka_unit_test(opentofu_lives_the_same_life),
+		cmocka_unit_test(through_the_executor),
 		cmocka_unit_test(stale_plan_is_refused_by_the_engine),
 		cmocka_unit_test(init_when_needed),
 		cmocka_unit_test(local_backend_has_its_state_managed),
