@@ -130,8 +130,9 @@ static void test_environment_and_default_signals(void **state)
 	struct fixture *f = *state;
 	char *env[] = {xstrdup("WORD=deep"), NULL};
 	struct result r;
-	run(f, &(struct loop_spawn){.envp = env}, "echo $WORD; grep SigIgn /proc/self/status | tr -d '\\t'", &r);
-	assert_string_equal(buf_str(&r.out), "deep\nSigIgn:0000000000000000\n"); /* our ignored SIGPIPE is not theirs */
+	/* Signals 1 to 28: the C library keeps 32 and 33 for itself, and make leaves them ignored in all that it starts. */
+	run(f, &(struct loop_spawn){.envp = env}, "echo $WORD; sed -n 's/^SigIgn:.*\\(.......\\)$/\\1/p' /proc/self/status", &r);
+	assert_string_equal(buf_str(&r.out), "deep\n0000000\n"); /* our ignored SIGPIPE is not theirs */
 	buf_free(&r.out);
 	free(env[0]);
 }
