@@ -82,7 +82,9 @@ REPLAY_OBJ := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
 $(FUZZERS): $(B)/%: $(B)/%.o $(REPLAY_OBJ) $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS) -lcmocka)
 $(TESTS) $(BENCHES): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
-	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka)
+	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka)
+# component tests may run the simulated GitHub in their own process
+$(filter $(B)/tests/component/%,$(TESTS)): $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test
 .SECONDARY:
 
