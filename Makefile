@@ -120,7 +120,7 @@ test: all test-programs build/.deps-test ## every test this machine can run; say
 	@PATH="$(ENGINE_PATH)" SLUICE_BIN_CRASH=$(CURDIR)/build/debug/sluice scripts/run-tests $(B) '$(ONLY)'
 .PHONY: test-unit
 test-unit: test-programs ## unit and component tests and the fuzz corpus of VARIANT, without the system tests
-	@scripts/run-tests --no-system $(B) '$(ONLY)'
+	@PATH="$(ENGINE_PATH)" scripts/run-tests --no-system $(B) '$(ONLY)'
 .PHONY: asan tsan
 asan tsan: ## unit and component tests under AddressSanitizer and UBSan, or under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=$@ test-unit
