@@ -223,8 +223,13 @@ static int fetch_with(git_remote *remote, const struct git_fetch *f, char *heade
 	for (size_t i = 0; i < f->refspecs_n; i++)
 		specs[i] = xstrdup(f->refspecs[i]);
 	git_strarray refspecs = {.strings = specs, .count = f->refspecs_n};
+	/* Connected first: git_remote_fetch() itself forgets to free the header when it cannot connect (1.5). */
+	git_remote_connect_options c = {.version = GIT_REMOTE_CONNECT_OPTIONS_VERSION, .callbacks = o.callbacks, .proxy_opts = o.proxy_opts,
+					.follow_redirects = o.follow_redirects, .custom_headers = o.custom_headers};
 	set_alarm(f->timeout_ms);
-	int rc = git_remote_fetch(remote, &refspecs, &o, NULL);
+	int rc = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &c);
+	if (rc == 0)
+		rc = git_remote_fetch(remote, &refspecs, &o, NULL);
 	set_alarm(0);
 	if (rc != 0)
 		rc = fetch_error(rc, &state, f, err);
