@@ -85,8 +85,8 @@ static const struct config_row app_rows[] = {
 	{0}};
 
 static const struct config_row github_rows[] = {
-	{.key = "api_url", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(api_url), .what = "URL", .dflt = "https://api.github.com",
-	 .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
+	{.key = "api_url", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(api_url), .what = "URL",
+	 .dflt = "https://api.github.com", .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
 	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; this or token_file"},
 	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
 	 .help = "a personal access token instead, for a first try"},

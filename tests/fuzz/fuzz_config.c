@@ -3,6 +3,10 @@
 #include "plan/config.h"
 #include "tests/fuzz/fuzz.h"
 
+/* The library leaks for texts in quotes with many escapes; base/yaml.c tells. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libfyaml"; }
+
 static void check_rule(const struct project_rule *r)
 {
 	ASSERT(r->dir != NULL && r->dir[0] != '\0' && r->dir[0] != '/');

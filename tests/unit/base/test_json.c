@@ -1,4 +1,4 @@
-/* JSON: what is accepted and refused, byte for byte; ceilings; getters' sentences; the writer. */
+/* JSON: what is accepted and refused, byte for byte; ceilings; getters' sentences; printing. */
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -471,33 +471,6 @@ static void printing(void **state)
 	assert_string_equal(buf_str(&out), "null");
 }
 
-static void writing(void **state)
-{
-	CLEANUP_BUF struct buf out = {0};
-	struct json_writer w = json_writer(&out);
-	(void)state;
-	jw_open(&w, NULL);
-	jw_str(&w, "s", "a\"\\\b\f\n\r\t\x01\x7f" "b");
-	jw_str(&w, "none", NULL);
-	jw_strn(&w, "part", "abcdef", 3);
-	jw_int(&w, "n", INT64_MIN);
-	jw_bool(&w, "t", true);
-	jw_open_arr(&w, "list");
-	jw_int(&w, NULL, 1);
-	jw_open(&w, NULL);
-	jw_close(&w);
-	jw_open_arr(&w, NULL);
-	jw_close_arr(&w);
-	jw_str(&w, NULL, "bad \xff\xc3( utf");
-	jw_close_arr(&w);
-	jw_raw(&w, "raw", "{\"x\":1}");
-	jw_null(&w, "nil");
-	jw_close(&w);
-	assert_string_equal(buf_str(&out), "{\"s\":\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007fb\",\"none\":null,\"part\":\"abc\",\"n\":-9223372036854775808,"
-					   "\"t\":true,\"list\":[1,{},[],\"bad \xef\xbf\xbd\xef\xbf\xbd( utf\"],\"raw\":{\"x\":1},\"nil\":null}");
-	assert_int_equal(json_scan(out.data, out.len, NULL, NULL), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,7 +489,6 @@ int main(void)
 		cmocka_unit_test(nul_escapes),
 		cmocka_unit_test(sameness),
 		cmocka_unit_test(printing),
-		cmocka_unit_test(writing),
 	};
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -1,11 +1,10 @@
 /* What comes from the table: the sample file, the effective values, the reference in docs/configuration.md. */
 #include "base/fs.h"
-#include "plan/config_priv.h"
+#include "plan/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -114,48 +113,6 @@ static void effective_values(void **state)
 	server_config_free(&c);
 }
 
-/* The built-in values of a project stand in code and in the rows. */
-static void rows_tell_the_truth(void **state)
-{
-	struct project_rule built_in, said;
-	(void)state;
-	config_rule_builtin(&built_in);
-	said = (struct project_rule){.engine = ENGINE_NONE};
-	config_read_defaults(config_project_rows, &said);
-	assert_int_equal(said.apply, built_in.apply);
-	assert_int_equal(said.approvals, built_in.approvals);
-	assert_int_equal(said.codeowners, built_in.codeowners);
-	assert_int_equal(said.requires_approved, built_in.requires_approved);
-	assert_int_equal(said.requires_checks, built_in.requires_checks);
-	assert_int_equal(said.requires_up_to_date, built_in.requires_up_to_date);
-	assert_string_equal(said.workspace, "default");
-	config_rule_free(&said);
-}
-
-static void each_row_is_whole(const struct config_row *rows)
-{
-	for (const struct config_row *row = rows; row->key != NULL; row++) {
-		assert_non_null(row->help);
-		assert_true((row->type == CT_CUSTOM) == (row->read != NULL));
-		assert_true((row->type == CT_CUSTOM) == (row->what != NULL));
-		assert_true((row->type == CT_WORD) == (row->words != NULL));
-		assert_true((row->type == CT_MAP) == (row->rows != NULL));
-		if (row->type == CT_INT || row->type == CT_COUNT || row->type == CT_DURATION || row->type == CT_SIZE)
-			assert_true(row->min < row->max);
-		if (row->type == CT_MAP)
-			each_row_is_whole(row->rows);
-	}
-}
-
-static void rows_are_whole(void **state)
-{
-	(void)state;
-	each_row_is_whole(config_repo_rows);
-	each_row_is_whole(config_project_rows);
-	each_row_is_whole(config_layer_rows);
-	each_row_is_whole(config_server_rows);
-}
-
 /* docs/configuration.md has the tables as they are printed; `make docs` renews it. */
 static void reference_in_the_docs(void **state)
 {
@@ -175,7 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sample_is_fine),      cmocka_unit_test(sample_is_fine_when_uncommented), cmocka_unit_test(effective_values),
-		cmocka_unit_test(rows_tell_the_truth), cmocka_unit_test(rows_are_whole),		  cmocka_unit_test(reference_in_the_docs),
+		cmocka_unit_test(reference_in_the_docs),
 	};
 	return cmocka_run_group_tests_name("configuration, printed", tests, NULL, NULL);
 }

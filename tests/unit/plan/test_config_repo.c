@@ -1,12 +1,7 @@
-/* sluice.yaml: every key, every refusal with its place, and the order of the layers. */
-#include "plan/config.h"
+/* sluice.yaml: every key, names and dependencies of the whole file, and the order of the layers. */
+#include "tests/unit/plan/test_config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 static void parse(const char *text, const struct server_config *server, struct repo_config *ret)
 {
@@ -108,60 +103,7 @@ static void directory_globs(void **state)
 	repo_config_free(&c);
 }
 
-#define HEAD "version: 1\nprojects:\n  - "
-
-static const struct {
-	const char *text, *errors;
-} refusals[] = {
-	/* the document */
-	{"", "1:1: version is missing: the version of this file's format, 1\n"},
-	{"version: 2\n", "1:10: version: this sluice reads version 1 only; write \"version: 1\"\n"},
-	{"version: \"1\"\n", "1:10: version: this sluice reads version 1 only; write \"version: 1\"\n"},
-	{"- a\n", "1:1: expected keys and values, found a list\n"},
-	{"just text\n", "1:1: expected keys and values, found text\n"},
-	{"version: 1\nversion: 1\n", "2:1: the key \"version\" stands twice, first on line 1; remove one\n"},
-	{"version: 1\n  x: [\n", "1:10: invalid multiline plain key\n"},
-	/* keys */
-	{"version: 1\nproject: []\n", "2:1: unknown key \"project\", did you mean \"projects\"?\n"},
-	{"version: 1\nzebra: 1\n", "2:1: unknown key \"zebra\"; known here: version, projects, checks, tools, cost\n"},
-	{HEAD "dri: x\n", "3:5: unknown key \"dri\", did you mean \"dir\"?\n"
-			  "3:5: dir is missing: its directory, from the root of the repository; a glob makes one project per matching directory\n"},
-	{HEAD "{ dir: x, approvals: { counts: 1 } }\n", "3:28: unknown key \"counts\", did you mean \"count\"?\n"},
-	{HEAD "{ dir: x, cost: { max: 1 } }\n", "3:23: unknown key \"max\"; known here: max_increase_usd\n"},
-	/* types */
-	{"version: 1\nprojects: {}\n", "2:11: projects: expected a list, found a map\n"},
-	{"version: 1\nprojects: []\n",
-	 "2:11: projects: an empty list; leave the key out to have every directory with *.tf, *.tofu or Pulumi.yaml\n"},
-	{HEAD "network\n", "3:5: projects: expected a map, found text\n"},
-	{HEAD "{ dir: 5 }\n", "3:12: dir: expected text, found a number; put it in quotes\n"},
-	{HEAD "{ dir: [x] }\n", "3:12: dir: expected text, found a list\n"},
-	{HEAD "{ dir: x, name: true }\n", "3:21: name: expected text, found true or false; put it in quotes\n"},
-	{HEAD "{ dir: x, workspace: 1e3 }\n", "3:26: workspace: expected text, found a number; put it in quotes\n"},
-	{HEAD "{ dir: x, workspace: 0x1F }\n", "3:26: workspace: expected text, found a number; put it in quotes\n"},
-	{HEAD "{ dir: x, when_modified: a }\n", "3:30: when_modified: expected a list, found text\n"},
-	{HEAD "{ dir: x, when_modified: [1] }\n", "3:31: when_modified: expected text, found a number; put it in quotes\n"},
-	{HEAD "{ dir: x, approvals: 2 }\n", "3:26: approvals: expected a map, found a number\n"},
-	{HEAD "{ dir: x, approvals: { count: two } }\n", "3:35: count: expected a whole number, found text\n"},
-	{HEAD "{ dir: x, approvals: { count: \"2\" } }\n", "3:35: count: expected a whole number, found text\n"},
-	{HEAD "{ dir: x, approvals: { count: 1.5 } }\n", "3:35: count: expected a whole number, found \"1.5\"\n"},
-	{HEAD "{ dir: x, approvals: { count: 11 } }\n", "3:35: count: 11 is not between 0 and 10\n"},
-	{HEAD "{ dir: x, approvals: { count: -1 } }\n", "3:35: count: -1 is not between 0 and 10\n"},
-	{HEAD "{ dir: x, approvals: { codeowners: yes } }\n", "3:40: codeowners: expected true or false, found text\n"},
-	{HEAD "{ dir: x, requires: approved }\n", "3:25: requires: expected a list, found text\n"},
-	{HEAD "{ dir: x, requires: [aproved] }\n", "3:26: requires: unknown word \"aproved\", did you mean \"approved\"?\n"},
-	{HEAD "{ dir: x, requires: [luck] }\n", "3:26: requires: unknown word \"luck\", expected approved, checks or up_to_date\n"},
-	{HEAD "{ dir: x, engine: terrafrom }\n", "3:23: engine: unknown word \"terrafrom\", did you mean \"terraform\"?\n"},
-	{HEAD "{ dir: x, engine: bicep }\n", "3:23: engine: unknown word \"bicep\", expected terraform, opentofu or pulumi\n"},
-	{HEAD "{ dir: x, apply: on_push }\n", "3:22: apply: unknown word \"on_push\", expected on_comment or on_merge\n"},
-	/* directories */
-	{HEAD "dir: ../x\n", "3:10: dir: \"../x\" must not have .. in it\n"},
-	{HEAD "dir: a/../b\n", "3:10: dir: \"a/../b\" must not have .. in it\n"},
-	{HEAD "dir: a/..\n", "3:10: dir: \"a/..\" must not have .. in it\n"},
-	{HEAD "dir: /etc\n", "3:10: dir: \"/etc\" is absolute; write it relative to the repository's root\n"},
-	{HEAD "dir: ''\n", "3:10: dir: must not be empty\n"},
-	{HEAD "dir: \"a\\nb\"\n", "3:10: dir: control characters and line breaks are not allowed\n"},
-	{HEAD "dir: 'a[b'\n", "3:10: dir: glob \"a[b\", character 2: [ without ]\n"},
-	{HEAD "dir: a/***\n", "3:10: dir: glob \"a/***\", character 3: *** means nothing, write ** or *\n"},
+static const struct refusal refusals[] = {
 	/* names */
 	{HEAD "{ dir: x, name: '' }\n", "3:21: name: must not be empty\n"},
 	{HEAD "{ dir: x, name: a b }\n", "3:21: name: \"a b\" may only have letters, digits and . _ - /\n"},
@@ -182,17 +124,6 @@ static const struct {
 	{HEAD "{ dir: a/b, when_modified: [/x] }\n", "3:32: when_modified: \"/x\" is absolute; write it as seen from dir\n"},
 	{HEAD "{ dir: a/b, when_modified: [x/../y] }\n",
 	 "3:32: when_modified: \"x/../y\" may have ../ at its beginning only, and no ./\n"},
-	/* keys of later versions */
-	{HEAD "{ dir: x, identity: { plan: a } }\n", "3:33: plan: expected a map, found text\n"},
-	{HEAD "{ dir: x, identity: { deploy: {} } }\n", "3:27: unknown key \"deploy\"; known here: plan, apply\n"},
-	{HEAD "{ dir: x, identity: { plan: { aws: { role: 5 } } } }\n", "3:48: role: expected text, found a number; put it in quotes\n"},
-	{HEAD "{ dir: x, cost: { max_increase_usd: lots } }\n", "3:41: max_increase_usd: expected an amount such as 500 or 12.50\n"},
-	{HEAD "{ dir: x, cost: { max_increase_usd: -5 } }\n", "3:41: max_increase_usd: expected an amount such as 500 or 12.50\n"},
-	{HEAD "{ dir: x, env: { 1A: b } }\n", "3:22: env: \"1A\" is no variable name; letters, digits and _ only, no digit first\n"},
-	{HEAD "{ dir: x, env: { A: 1 } }\n", "3:25: A: expected text, found a number; put it in quotes\n"},
-	{"version: 1\nchecks: [{ name: opa }]\n", "2:10: run is missing: what to run\n"},
-	{"version: 1\nchecks: [{ name: opa, run: x, polcy: y }]\n", "2:31: unknown key \"polcy\", did you mean \"policy\"?\n"},
-	{"version: 1\ntools: { terraform: 1.11 }\n", "2:21: terraform: expected text, found a number; put it in quotes\n"},
 	/* the whole file */
 	{HEAD "{ name: a, dir: x }\n  - { name: a, dir: y }\n", "4:5: a second project is called \"a\", first on line 3; names must differ\n"},
 	{HEAD "{ dir: x }\n  - { name: x, dir: y }\n", "4:5: a second project is called \"x\", first on line 3; names must differ\n"},
@@ -204,54 +135,12 @@ static const struct {
 	{HEAD "{ name: a, dir: x, depends_on: [b] }\n  - { name: b, dir: y, depends_on: [c] }\n  - { name: c, dir: z, depends_on: [d, b] }\n"
 	      "  - { name: d, dir: w }\n",
 	 "4:5: depends_on goes in a circle: b -> c -> b\n"},
-	/* all errors, not only the first */
-	{HEAD "{ dir: /a, engine: x1 }\n  - { dir: ../b }\nfoo: 1\n",
-	 "3:12: dir: \"/a\" is absolute; write it relative to the repository's root\n"
-	 "3:24: engine: unknown word \"x1\", expected terraform, opentofu or pulumi\n"
-	 "4:12: dir: \"../b\" must not have .. in it\n"
-	 "5:1: unknown key \"foo\"; known here: version, projects, checks, tools, cost\n"},
 };
-
-/* The expected text without the file's name, which every line has. */
-static void with_name(const char *lines, struct buf *out)
-{
-	while (*lines != '\0') {
-		size_t len = strcspn(lines, "\n");
-		buf_printf(out, "sluice.yaml:%.*s\n", (int)len, lines);
-		lines += len + 1;
-	}
-}
 
 static void refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		struct config_errors errors = {0};
-		struct repo_config c;
-		CLEANUP_BUF struct buf got = {0};
-		CLEANUP_BUF struct buf want = {0};
-		with_name(refusals[i].errors, &want);
-		int rc = repo_config_parse("sluice.yaml", refusals[i].text, strlen(refusals[i].text), NULL, &c, &errors);
-		config_errors_print(&errors, &got);
-		if (rc != ERR_PARSE || strcmp(buf_str(&got), buf_str(&want)) != 0)
-			fail_msg("\n%s\ngot  %s\nwant %s", refusals[i].text, buf_str(&got), buf_str(&want));
-		config_errors_free(&errors);
-	}
-}
-
-static void errors_are_capped(void **state)
-{
-	CLEANUP_BUF struct buf text = {0};
-	struct config_errors errors = {0};
-	struct repo_config c;
-	(void)state;
-	buf_adds(&text, "version: 1\n");
-	for (int i = 0; i < 5000; i++)
-		buf_printf(&text, "key%d: 1\n", i);
-	assert_int_equal(repo_config_parse("sluice.yaml", text.data, text.len, NULL, &c, &errors), ERR_PARSE);
-	assert_int_equal(errors.n, 101);
-	assert_string_equal(errors.v[100].msg, "more errors follow; mend these first");
-	config_errors_free(&errors);
+	config_refused(false, refusals, ARRAY_LEN(refusals));
 }
 
 static void too_many_projects(void **state)
@@ -276,21 +165,12 @@ static void too_many_projects(void **state)
 	config_errors_free(&errors);
 }
 
-static void server_with(const char *sections, struct server_config *ret)
-{
-	CLEANUP_BUF struct buf text = {0};
-	struct config_errors errors = {0};
-	buf_printf(&text, "github: { token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n%s", sections);
-	if (server_config_parse("/etc/s.yaml", text.data, text.len, ret, &errors) != 0)
-		fail_msg("%s", errors.v[0].msg);
-}
-
 static void layers(void **state)
 {
 	struct server_config server;
 	struct repo_config c;
 	(void)state;
-	server_with("defaults: { engine: opentofu, workspace: dw, requires: [checks], approvals: { count: 3, codeowners: true }, "
+	config_server(SMALL "defaults: { engine: opentofu, workspace: dw, requires: [checks], approvals: { count: 3, codeowners: true }, "
 		    "when_modified: [d], depends_on: [one] }\n"
 		    "overrides: { apply: on_merge, approvals: { count: 5 }, requires: [approved, up_to_date] }\n",
 		    &server);
@@ -346,7 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key),	     cmocka_unit_test(no_file_and_no_projects), cmocka_unit_test(directory_globs),
-		cmocka_unit_test(refused),	     cmocka_unit_test(errors_are_capped),	cmocka_unit_test(too_many_projects),
+		cmocka_unit_test(refused),	     cmocka_unit_test(too_many_projects),
 		cmocka_unit_test(layers),	     cmocka_unit_test(default_names),
 	};
 	return cmocka_run_group_tests_name("sluice.yaml", tests, NULL, NULL);

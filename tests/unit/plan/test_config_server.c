@@ -1,26 +1,8 @@
-/* sluice-server.yaml: every key, every refusal with its place, repositories and roles. */
+/* sluice-server.yaml: every key, every refusal with its place. */
 #include "base/fs.h"
-#include "plan/config.h"
+#include "tests/unit/plan/test_config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define SMALL "github: { token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n"
-
-static void parse(const char *text, struct server_config *ret)
-{
-	struct config_errors errors = {0};
-	if (server_config_parse("/etc/sluice/sluice-server.yaml", text, strlen(text), ret, &errors) != 0) {
-		CLEANUP_BUF struct buf out = {0};
-		config_errors_print(&errors, &out);
-		fail_msg("%s", buf_str(&out));
-	}
-	assert_int_equal(errors.n, 0);
-}
 
 static void every_key(void **state)
 {
@@ -40,7 +22,7 @@ static void every_key(void **state)
 				   "roles: { \"acme/*\": { \"team:platform\": admin, \"user:alice\": none } }\n";
 	struct server_config c;
 	(void)state;
-	parse(text, &c);
+	config_server(text, &c);
 	assert_string_equal(c.file, "/etc/sluice/sluice-server.yaml");
 	assert_string_equal(c.dir, "/etc/sluice");
 	assert_string_equal(c.listen_host, "::1");
@@ -76,7 +58,7 @@ static void built_in(void **state)
 {
 	struct server_config c;
 	(void)state;
-	parse(SMALL, &c);
+	config_server(SMALL, &c);
 	assert_string_equal(c.listen_host, "127.0.0.1");
 	assert_int_equal(c.listen_port, 8080);
 	assert_string_equal(c.public_url, "http://127.0.0.1:8080");
@@ -95,14 +77,12 @@ static void built_in(void **state)
 	assert_int_equal(c.egress_plan.n + c.egress_apply.n + c.provider_allow.n + c.roles_n, 0);
 	server_config_free(&c);
 	server_config_free(&c); /* a freed one is empty */
-	parse("listen: \"[::1]:0\"\n" SMALL, &c);
+	config_server("listen: \"[::1]:0\"\n" SMALL, &c);
 	assert_string_equal(c.public_url, "http://[::1]:0");
 	server_config_free(&c);
 }
 
-static const struct {
-	const char *text, *errors;
-} refusals[] = {
+static const struct refusal refusals[] = {
 	{"", "1:1: github is missing: how to reach GitHub and who sluice is there\n"
 	     "1:1: repositories is missing: the repositories that are served: whole-name globs, case ignored, ! excludes, the last that fits decides\n"},
 	{"github: {}\nrepositories: [a/b]\n",
@@ -175,30 +155,10 @@ static const struct {
 	{SMALL "data_dir: [a]\nlimits: 5\n", "3:11: data_dir: expected text, found a list\n4:9: limits: expected a map, found a number\n"},
 };
 
-static void with_name(const char *lines, struct buf *out)
-{
-	while (*lines != '\0') {
-		size_t len = strcspn(lines, "\n");
-		buf_printf(out, "s.yaml:%.*s\n", (int)len, lines);
-		lines += len + 1;
-	}
-}
-
 static void refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-		struct config_errors errors = {0};
-		struct server_config c;
-		CLEANUP_BUF struct buf got = {0};
-		CLEANUP_BUF struct buf want = {0};
-		with_name(refusals[i].errors, &want);
-		int rc = server_config_parse("s.yaml", refusals[i].text, strlen(refusals[i].text), &c, &errors);
-		config_errors_print(&errors, &got);
-		if (rc != ERR_PARSE || strcmp(buf_str(&got), buf_str(&want)) != 0)
-			fail_msg("\n%s\ngot  %s\nwant %s", refusals[i].text, buf_str(&got), buf_str(&want));
-		config_errors_free(&errors);
-	}
+	config_refused(true, refusals, ARRAY_LEN(refusals));
 }
 
 static void loopback_may_be_plain(void **state)
@@ -208,7 +168,7 @@ static void loopback_may_be_plain(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
 		CLEANUP_FREE char *text = xasprintf("github: { api_url: \"%s\", token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n", urls[i]);
 		struct server_config c;
-		parse(text, &c);
+		config_server(text, &c);
 		assert_string_equal(c.api_url, urls[i]);
 		server_config_free(&c);
 	}
@@ -248,90 +208,11 @@ static void loading(void **state)
 	assert_int_equal(fs_remove_tree(dir, &err), 0);
 }
 
-static void repositories(void **state)
-{
-	struct server_config c;
-	(void)state;
-	parse("github: { token_file: t, webhook_secret_file: s }\nrepositories: [\"acme/infra\", \"acme/*-tf\", \"!acme/old-*\", Other/x]\n", &c);
-	assert_true(server_config_serves(&c, "acme/infra"));
-	assert_true(server_config_serves(&c, "ACME/Infra"));
-	assert_true(server_config_serves(&c, "acme/net-tf"));
-	assert_false(server_config_serves(&c, "acme/old-tf"));
-	assert_false(server_config_serves(&c, "acme/infra2"));
-	assert_false(server_config_serves(&c, "evil/acme/infra"));
-	assert_true(server_config_serves(&c, "other/X"));
-	server_config_free(&c);
-}
-
-static void roles(void **state)
-{
-	static const struct {
-		const char *repository, *login, *team;
-		enum role role;
-	} rows[] = {
-		{"acme/infra", "alice", NULL, ROLE_ADMIN},         /* exact name, user */
-		{"acme/infra", "ALICE", NULL, ROLE_ADMIN},
-		{"acme/infra", "bob", NULL, ROLE_READ},            /* exact name, everybody: before the user rule of a wider glob */
-		{"acme/infra", "carol", "acme/platform", ROLE_NONE}, /* exact name, team: none is an answer */
-		{"acme/net-tf", "alice", NULL, ROLE_PLAN},         /* longer plain beginning: nobody fits there but * */
-		{"acme/net-tf", "carol", "acme/platform", ROLE_APPLY},
-		{"acme/web", "bob", NULL, ROLE_APPLY},             /* user before everybody */
-		{"acme/web", "carol", "acme/Platform", ROLE_ADMIN},
-		{"acme/web", "carol", "other/platform", ROLE_PLAN}, /* a team of another owner is not meant by its bare name */
-		{"acme/web", "carol", "other/guests", ROLE_READ},  /* ... but by its full one */
-		{"other/x", "alice", NULL, ROLE_READ},
-		{"third/x", "alice", NULL, ROLE_NONE},             /* nothing fits */
-	};
-	struct server_config c;
-	(void)state;
-	parse(SMALL "roles:\n"
-		    "  \"acme/*\": { \"team:platform\": admin, \"team:other/guests\": read, \"user:bob\": apply, \"*\": plan }\n"
-		    "  \"acme/net*\": { \"team:platform\": apply, \"*\": plan }\n"
-		    "  Acme/Infra: { \"user:alice\": admin, \"team:platform\": none, \"*\": read }\n"
-		    "  \"other/*\": { \"user:alice\": read }\n",
-	      &c);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct strlist teams = {0};
-		bool said = false;
-		if (rows[i].team != NULL)
-			strlist_add(&teams, rows[i].team);
-		enum role role = server_config_role(&c, rows[i].repository, rows[i].login, &teams, &said);
-		if (role != rows[i].role || !said)
-			fail_msg("%s %s: %s", rows[i].repository, rows[i].login, role_name(role));
-		strlist_free(&teams);
-	}
-	server_config_free(&c);
-}
-
-static void roles_said_or_not(void **state)
-{
-	struct server_config c;
-	struct strlist teams = {0};
-	bool said = true;
-	(void)state;
-	parse(SMALL, &c);
-	assert_int_equal(server_config_role(&c, "a/b", "x", &teams, &said), ROLE_NONE);
-	assert_false(said);
-	server_config_free(&c);
-	parse(SMALL "roles: {}\n", &c);
-	assert_int_equal(server_config_role(&c, "a/b", "x", &teams, &said), ROLE_NONE);
-	assert_true(said);
-	server_config_free(&c);
-	/* two teams, the better one counts */
-	parse(SMALL "roles: { a/b: { \"team:one\": plan, \"team:two\": apply } }\n", &c);
-	strlist_add(&teams, "a/one");
-	strlist_add(&teams, "a/two");
-	assert_int_equal(server_config_role(&c, "a/b", "x", &teams, &said), ROLE_APPLY);
-	strlist_free(&teams);
-	server_config_free(&c);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key), cmocka_unit_test(built_in),     cmocka_unit_test(refused),	     cmocka_unit_test(loopback_may_be_plain),
-		cmocka_unit_test(relative_to_the_file), cmocka_unit_test(loading), cmocka_unit_test(repositories), cmocka_unit_test(roles),
-		cmocka_unit_test(roles_said_or_not),
+		cmocka_unit_test(relative_to_the_file), cmocka_unit_test(loading),
 	};
 	return cmocka_run_group_tests_name("sluice-server.yaml", tests, NULL, NULL);
 }
