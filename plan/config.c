@@ -164,11 +164,25 @@ const char *config_text(struct config_reader *r, const char *key, const struct y
 
 /* ---- checks ---- */
 
+/* Does a part between slashes stand for this or the upper directory? A name is part of paths and of command lines. */
+static bool has_dot_part(const char *s)
+{
+	while (*s != '\0') {
+		size_t len = strcspn(s, "/");
+		if ((len == 1 && s[0] == '.') || (len == 2 && s[0] == '.' && s[1] == '.'))
+			return true;
+		s += len + (s[len] == '/');
+	}
+	return false;
+}
+
 bool config_check_name(struct config_reader *r, const char *key, const struct yaml_node *n, const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
 	size_t len = strlen(text), good = strspn(text, allowed);
-	if (len > LIMIT_NAME_BYTES)
+	if (len == 0)
+		config_fail(r, n, "%s: a name must not be empty", key);
+	else if (len > LIMIT_NAME_BYTES)
 		config_fail(r, n, "%s: longer than %u bytes", key, LIMIT_NAME_BYTES);
 	else if (good != len)
 		config_fail(r, n, "%s: \"%.60s\" may only have letters, digits and . _ - /", key, text);
@@ -176,8 +190,7 @@ bool config_check_name(struct config_reader *r, const char *key, const struct ya
 		config_fail(r, n, "%s: \"%.60s\" must not begin with -", key, text);
 	else if (text[0] == '/' || text[len - 1] == '/' || strstr(text, "//") != NULL)
 		config_fail(r, n, "%s: \"%.60s\" must not begin or end with / or have two together", key, text);
-	else if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0 || text_starts(text, "../") || text_ends(text, "/..") ||
-		 strstr(text, "/../") != NULL)
+	else if (has_dot_part(text))
 		config_fail(r, n, "%s: \"%.60s\" must not have . or .. for a name", key, text);
 	else
 		return true;

@@ -109,6 +109,10 @@ static const struct refusal refusals[] = {
 	{HEAD "{ dir: x, name: a b }\n", "3:21: name: \"a b\" may only have letters, digits and . _ - /\n"},
 	{HEAD "{ dir: x, name: -p }\n", "3:21: name: \"-p\" must not begin with -\n"},
 	{HEAD "{ dir: x, name: a//b }\n", "3:21: name: \"a//b\" must not begin or end with / or have two together\n"},
+	{HEAD "{ dir: x, name: a/./b }\n", "3:21: name: \"a/./b\" must not have . or .. for a name\n"},
+	{HEAD "{ dir: x, name: .. }\n", "3:21: name: \"..\" must not have . or .. for a name\n"},
+	{HEAD "{ dir: x, name: a/.. }\n", "3:21: name: \"a/..\" must not have . or .. for a name\n"},
+	{HEAD "{ dir: x, name: /a }\n", "3:21: name: \"/a\" must not begin or end with / or have two together\n"},
 	{HEAD "{ dir: x, workspace: ../../etc }\n", "3:26: workspace: \"../../etc\" must not have . or .. for a name\n"},
 	{HEAD "{ dir: x, workspace: \"a;b\" }\n", "3:26: workspace: \"a;b\" may only have letters, digits and . _ - /\n"},
 	{HEAD "{ dir: 'x/*', name: n }\n", "3:25: name: the glob \"x/*\" makes one project per directory, which cannot all be called \"n\"; leave name "

@@ -19,6 +19,8 @@ static const struct refusal refusals[] = {
 	{HEAD "{ dir: x, env: { A: 1 } }\n", "3:25: A: expected text, found a number; put it in quotes\n"},
 	{"version: 1\nchecks: [{ name: opa }]\n", "2:10: run is missing: what to run\n"},
 	{"version: 1\nchecks: [{ name: opa, run: x, polcy: y }]\n", "2:31: unknown key \"polcy\", did you mean \"policy\"?\n"},
+	{"version: 1\ntools: { \"\": a }\n", "2:10: tools: a name must not be empty\n"},
+	{"version: 1\ntools: { \"a b\": a }\n", "2:10: tools: \"a b\" may only have letters, digits and . _ - /\n"},
 	{"version: 1\ntools: { terraform: 1.11 }\n", "2:21: terraform: expected text, found a number; put it in quotes\n"},
 };
 
