@@ -307,6 +307,8 @@ static int try_box(struct runner *r, const struct box_order *o, struct err *err)
 		return 0;
 	box_end(&r->box);
 	buf_reset(&r->from_box);
+	while (r->box_says.len > 0 && r->box_says.data[r->box_says.len - 1] == '\n')
+		buf_truncate(&r->box_says, r->box_says.len - 1);
 	return err_set(err, ERR_UNAVAILABLE, "the sandbox does not start: %s", r->box_says.len > 0 ? buf_str(&r->box_says) : "no reason given");
 }
 
@@ -315,9 +317,9 @@ static bool weaken(struct runner *r, struct box_order *o)
 {
 	const char *said = buf_str(&r->box_says);
 	const char *note = NULL;
-	if (!o->no_disable_userns && strstr(said, "disable-userns") != NULL) {
+	if (!o->no_disable_userns && (strstr(said, "disable-userns") != NULL || strstr(said, "max_user_namespaces") != NULL)) {
 		o->no_disable_userns = true;
-		note = "sluice: this bubblewrap cannot switch off nested user namespaces\n";
+		note = "sluice: nested user namespaces cannot be switched off here, running with them\n";
 	} else if (!o->no_proc && strstr(said, "proc") != NULL) {
 		o->no_proc = true;
 		note = "sluice: this host does not allow a /proc in the sandbox, running without one\n";

@@ -241,8 +241,10 @@ static void state_lost(struct runner *r, const char *why)
 static void take_state_out(struct runner *r, const char *path)
 {
 	struct err err = {0};
-	if (r->box_gone)
+	if (r->box_gone) {
+		state_lost(r, "the sandbox was gone before");
 		return;
+	}
 	r->take_err = (struct err){0};
 	runner_ask_export(r, EXPORT_STATE, path, LIMIT_STATE_BYTES, false);
 	int rc = runner_export_wait(r, EXPORT_STATE, &err);

@@ -108,9 +108,10 @@ static void life_of_a_project(struct scene *s)
 	assert_true(serial >= 1);
 
 	scene_keep_state(s);
-	s->spec.phase = PHASE_PLAN;
+	s->spec.phase = PHASE_DRIFT;
 	scene_next_job(s);
 	plan_of(s, "terraform_data.a [\"no-op\"]; terraform_data.b [\"no-op\"]; ");
+	s->spec.phase = PHASE_PLAN;
 
 	scene_file(s, strcmp(s->spec.dir, ".") == 0 ? "terraform.tfvars" : "live/app/terraform.tfvars", "n = \"y\"\n");
 	scene_next_job(s);

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -254,6 +256,71 @@ static void time_limit_ends_a_plan(void **state)
 	scene_close(&s);
 }
 
+/* Whatever comes out of the box instead of the protocol: the job is over, the runner is not. */
+static void boxes_that_lie(void **state)
+{
+	(void)state;
+	static const char nonsense[] = "the sandbox answered what it was not asked and was killed", late[] = "the sandbox did not end in time and was killed";
+	static const struct {
+		const char *mode, *error;
+		enum job_outcome outcome;
+	} cases[] = {
+		{"evil-exit", "the sandbox does not start: no reason given", JOB_BROKEN},
+		{"evil-length", "the sandbox does not start: no reason given", JOB_BROKEN},
+		{"evil-type", nonsense, JOB_BROKEN},
+		{"evil-step", nonsense, JOB_BROKEN},
+		{"evil-export", nonsense, JOB_BROKEN},
+		{"evil-short", nonsense, JOB_BROKEN},
+		{"evil-twice", nonsense, JOB_BROKEN},
+		{"evil-status", nonsense, JOB_BROKEN},
+		{"evil-silent", late, JOB_TIMEOUT},
+		{"evil-flood", late, JOB_TIMEOUT},
+	};
+	struct scene s;
+	open_double(&s, "plain");
+	s.spec.timeout_ms = 500;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		scene_next_job(&s);
+		CLEANUP_FREE char *job_init = scene_job_file(&s, "job-init");
+		assert_int_equal(symlink(runner_support_double(), job_init), 0);
+		scene_file(&s, "mode", cases[i].mode);
+		assert_int_equal(scene_run(&s), 0);
+		if (s.exit.outcome != cases[i].outcome || strcmp(s.error, cases[i].error) != 0)
+			fail_msg("%s: %s, %s", cases[i].mode, job_outcome_name(s.exit.outcome), s.error);
+	}
+	scene_close(&s);
+}
+
+/* A host that masks parts of /proc does not let anybody mount a new one: the job runs without, and the log says so. */
+static void masked_proc_is_lived_with(void **state)
+{
+	(void)state;
+	struct scene s;
+	open_double(&s, "probe 1");
+	pid_t pid = fork();
+	if (pid == 0) { /* a mount namespace of its own, as a container would have */
+		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) != 0 || mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
+			_exit(77);
+		_exit(scene_run(&s) == 0 ? 0 : 1);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WEXITSTATUS(status) == 77) {
+		scene_close(&s);
+		print_message("skipped: mounting needs root\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	CLEANUP_FREE char *log = scene_read(&s, "log"), *record = scene_read(&s, "exit.json");
+	assert_non_null(strstr(log, "sluice: this host does not allow a /proc in the sandbox, running without one\n"));
+	if (strstr(log, "environ of 1: -1") == NULL)
+		fail_msg("%s", record);
+	has_line(log, "processes:");
+	assert_non_null(strstr(record, "\"outcome\":\"ok\""));
+	scene_close(&s);
+}
+
 /* ---- state ---- */
 
 static void state_is(const struct scene *s, int64_t serial)
@@ -483,6 +550,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(log_has_a_ceiling),
 		cmocka_unit_test(cancel_is_gentle_then_firm),
 		cmocka_unit_test(time_limit_ends_a_plan),
+		cmocka_unit_test(boxes_that_lie),
+		cmocka_unit_test(masked_proc_is_lived_with),
 		cmocka_unit_test(state_comes_out_whatever_happens),
 		cmocka_unit_test(older_serial_never_replaces),
 		cmocka_unit_test(snapshots_while_it_runs_and_kill_leaves_nothing),

@@ -50,14 +50,18 @@ void runner_support_role(int argc, char **argv)
 {
 	if (argc != 3 || strcmp(argv[1], "job-runner") != 0)
 		return;
-	CLEANUP_FREE char *job_init = job_init_path();
+	CLEANUP_FREE char *usual = job_init_path(), *other = fs_join(argv[2], "job-init");
+	const char *job_init = fs_exists(other) ? other : usual;
 	runner_tuning = (struct runner_tuning){
 		.job_init = job_init,
 		.grace_ms = RUNNER_SUPPORT_GRACE_MS,
 		.take_out_ms = RUNNER_SUPPORT_TAKE_OUT_MS,
 		.plan_json_max = RUNNER_SUPPORT_PLAN_JSON_MAX,
 	};
-	exit(runner_main(argv[2], understand));
+	int rc = runner_main(argv[2], understand);
+	free(TAKE(usual)); /* exit does not leave this scope */
+	free(TAKE(other));
+	exit(rc);
 }
 
 static int system_of(const char *const *argv)

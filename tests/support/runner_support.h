@@ -10,7 +10,8 @@
 
 enum { RUNNER_SUPPORT_GRACE_MS = 700, RUNNER_SUPPORT_TAKE_OUT_MS = 1500, RUNNER_SUPPORT_PLAN_JSON_MAX = 2 * 1024 * 1024 };
 
-/* First thing in main: plays the runner when the arguments say so (and ends the process), else returns. */
+/* First thing in main: plays the runner when the arguments say so (and ends the process), else returns. A file "job-init" in the job's
+ * directory takes the place of the real one. */
 void runner_support_role(int argc, char **argv);
 
 struct scene {
