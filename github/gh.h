@@ -92,6 +92,7 @@ void gh_edit_comment(struct gh *g, const char *repo, int64_t comment_id, const c
 /* state: error failure pending success */
 void gh_post_status(struct gh *g, const char *repo, const char *sha, const char *context, const char *state, const char *description,
 		    const char *target_url, gh_cb cb, void *arg);
-void gh_merge(struct gh *g, const char *repo, int64_t n, const char *head_sha, const char *title, gh_cb cb, void *arg); /* allowed method chosen from GET /repos/R */
+/* The method is the first that GET /repos/R allows: merge, squash, rebase. ERR_CONFLICT: the head moved. */
+void gh_merge(struct gh *g, const char *repo, int64_t n, const char *head_sha, const char *title, gh_cb cb, void *arg);
 
 #endif
