@@ -196,9 +196,10 @@ static void show_refusal(struct comment_view *v)
 		comment_gate_read(v->apply.gate, &v->gate);
 		v->view.gate = &v->gate;
 	}
-	if (v->apply.state == RUN_REFUSED || v->apply.state == RUN_FAILED)
+	bool no = v->apply.state == RUN_REFUSED || v->apply.state == RUN_FAILED;
+	if (no)
 		v->view.refused = v->apply.error;
-	else if (!run_state_is_over(v->apply.state))
+	if (no || !run_state_is_over(v->apply.state))
 		v->view.phase = VIEW_APPLY_ASKED;
 }
 

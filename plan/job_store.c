@@ -64,7 +64,9 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.log = text_of(s, 31),
 		.attempts = db_int(s, 32),
 	};
-	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || engine_parse(db_text(s, 14), &j->engine, NULL) != 0)
+	const char *engine = db_text(s, 14);
+	j->engine = ENGINE_NONE;
+	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || (engine[0] != '\0' && engine_parse(engine, &j->engine, NULL) != 0))
 		ASSERT(!"a word in the database that this version does not know");
 	size_t n;
 	const void *key = db_blob(s, 27, &n);
@@ -91,6 +93,9 @@ void job_list_free(struct job_list *l)
 	*l = (struct job_list){0};
 }
 
+/* Empty while nobody named one: the server chooses when the job starts. */
+static const char *engine_word(enum engine_kind kind) { return kind == ENGINE_NONE ? "" : engine_row(kind)->name; }
+
 int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, struct err *err)
 {
 	int64_t requires = (j->requires_approved ? REQUIRES_APPROVED : 0) | (j->requires_checks ? REQUIRES_CHECKS : 0) |
@@ -101,7 +106,7 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 			"iiisssssssssssiiiiisiss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
-			j->backend, j->reason, j->inputs, j->error, engine_row(j->engine)->name, j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
+			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
 			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
 			j->plan_sha256, j->summary);
 	if (rc == 0)
@@ -220,8 +225,9 @@ static int expect_one(struct db_conn *c, int rc, int64_t id, const char *what, s
 
 int job_start(struct db_conn *c, const struct job_row *j, struct err *err)
 {
-	int rc = db_run(c, err, "UPDATE job SET state='running', attempts=attempts+1, key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5 WHERE id=?1 AND state='ready'",
-			"ibiss", j->id, j->key_wrapped, sizeof(j->key_wrapped), j->started_ms, j->engine_version, j->log);
+	int rc = db_run(c, err, "UPDATE job SET state='running', attempts=attempts+1, key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5,"
+			" engine=?6 WHERE id=?1 AND state='ready'",
+			"ibisss", j->id, j->key_wrapped, sizeof(j->key_wrapped), j->started_ms, j->engine_version, j->log, engine_word(j->engine));
 	return expect_one(c, rc, j->id, "ready", err);
 }
 

@@ -325,7 +325,7 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 	set_text(&r->row.merge_base, p->merge_base);
 	set_text(&r->row.tree_dir, p->tree_dir);
 	set_text(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
-	r->row.untouched = (int64_t)p->untouched;
+	r->row.untouched = r->row.kind == RUN_PLAN ? (int64_t)p->untouched : 0; /* an apply is about its projects alone */
 	r->row.base_moved = p->base_moved;
 	int rc = run_set_prepared(c, &r->row, err);
 	if (rc != 0)
