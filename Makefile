@@ -1,5 +1,4 @@
 # sluice. `make help` lists the targets. One non-recursive file; the variants are flag sets: VARIANT=debug|release|asan|tsan|fuzz|cov.
-VERSION := 0.1.0
 VARIANT ?= release
 B := build/$(VARIANT)
 ifeq ($(origin CC),default)
@@ -70,7 +69,6 @@ $(B)/sluice: $(CMD_OBJ) $(B)/libsluice.a
 $(B)/sluice-job-init: runner/job_init.c | build/.deps-build
 	@mkdir -p $(@D)
 	$(call run,LINK,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -static -MMD -MP -MF $@.d -o $@ $<)
-$(B)/cmd/%.o: CFLAGS += -DSLUICE_VERSION='"$(VERSION)"'
 ifneq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_REPLAY
 endif

@@ -1,11 +1,11 @@
 # bash completion for sluice(1)
 _sluice()
 {
-	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= word_list= i
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve | demo | check)
+		serve | demo | check | state | --print-config)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -18,22 +18,29 @@ _sluice()
 		return
 		;;
 	--format)
-		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'json' -- "$word")
 		return
 		;;
+	--log-level)
+		mapfile -t COMPREPLY < <(compgen -W 'err warn info debug' -- "$word")
+		return
+		;;
+	--port | --repo) return ;; # a number
 	esac
 	case $command in
-	serve) mapfile -t COMPREPLY < <(compgen -W '--config --help' -- "$word") ;;
-	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --help' -- "$word") ;;
-	check)
+	serve) mapfile -t COMPREPLY < <(compgen -W '--config --log-level' -- "$word") ;;
+	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --port' -- "$word") ;;
+	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull --config --repo --format' -- "$word") ;;
+	check | --print-config)
 		if [[ $word == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W '--format --help' -- "$word")
+			[[ $command == check ]] && word_list=--format || word_list=--reference
+			mapfile -t COMPREPLY < <(compgen -W "$word_list" -- "$word")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -X '!*.@(yaml|yml)' -- "$word"; compgen -d -S / -- "$word")
 			compopt -o nospace -o filenames 2>/dev/null
 		fi
 		;;
-	*) mapfile -t COMPREPLY < <(compgen -W 'serve demo check --version --print-config --help' -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W 'serve demo check state --version --print-config --help' -- "$word") ;;
 	esac
 }
 complete -F _sluice sluice

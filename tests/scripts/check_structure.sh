@@ -15,9 +15,10 @@ fresh() {
 	printf 'int main(void)\n{\n\treturn 0;\n}\n' | tee tests/unit/base/test_a.c >tests/unit/plan/test_p.c
 	printf '# Title\n\n[file](docs/b.md) [heading](docs/b.md#second-part) [here](#title) [web](https://example.com/x)\n' >README.md
 	printf '# B\n\n## Second part\n' >docs/b.md
-	printf '#include "base/a.h"\n\nstruct command { const char *name; int flags; };\nstatic const struct command commands[] = {\n\t{"serve", 0},\n\t{"job-runner", COMMAND_HIDDEN},\n};\n' >cmd/main.c
-	printf '.TH SLUICE 1\n.SS "sluice serve"\nRuns.\n' >docs/sluice.1
-	echo 'complete -W "serve" sluice' >deploy/completion/sluice.bash
+	printf 'static const struct row rows[] = {\n\t{"serve", cmd_serve, "serve   runs"},\n\t{"--version", print_version, "--version"},\n\t{"job-runner", job_runner, NULL},\n};\n' >cmd/main.c
+	printf '/* Commands. */\n#define SLUICE_VERSION "1.2.3"\n' >cmd/commands.h
+	printf '.TH SLUICE 1 2026 "sluice 1.2.3"\n.SS "sluice serve"\nRuns.\n.SS "sluice \\-\\-version"\nTells.\n' >docs/sluice.1
+	echo 'complete -W "serve --version" sluice' >deploy/completion/sluice.bash
 }
 # breaks NAME EXPECTED: the tree as it is now has exactly this one finding
 breaks() {
@@ -114,4 +115,8 @@ sed -i 's/serve/demo/' docs/sluice.1
 breaks "a command that the man page lacks" "docs/sluice.1:1: the command serve is not described"
 sed -i 's/serve/demo/' deploy/completion/sluice.bash
 breaks "a command that the completion lacks" "the command serve is not completed"
+sed -i 's/1.2.3/1.2.4/' cmd/commands.h
+breaks "a man page of another version" "docs/sluice.1:1: not of version 1.2.4"
+sed -i 's/{"/{ "/' cmd/main.c
+breaks "a command table that is written in another way" "cmd/main.c:1: no command table that this check understands"
 finish
