@@ -17,8 +17,8 @@ enum addressed {
 struct verb {
 	const char *word;
 	enum command_verb verb;
-	bool flags;       /* takes -p, -d, -w */
-	size_t args_min;  /* positional words */
+	bool flags;      /* takes -p, -d, -w */
+	size_t args_min; /* positional words */
 	size_t args_max;
 	const char *usage;
 };
@@ -91,10 +91,7 @@ static bool is_flag(const char *word)
 }
 
 /* An address or an id, not the next word of an English sentence. */
-static bool is_argument(const char *word)
-{
-	return strpbrk(word, ".[:/") != NULL && !text_ends(word, ".");
-}
+static bool is_argument(const char *word) { return strpbrk(word, ".[:/") != NULL && !text_ends(word, "."); }
 
 static void unknown(struct command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void unknown(struct command *c, const char *fmt, ...)
@@ -162,8 +159,12 @@ static void flag_store(struct command *c, char flag, const char *raw)
 /* 'p', 'd', 'w', 'h' or 0; *ret_value points behind "=" or is NULL. */
 static char flag_read(const char *word, const char **ret_value)
 {
-	static const struct { const char *name; char flag; } flags[] = {
-		{"-p", 'p'}, {"--project", 'p'}, {"-d", 'd'}, {"--dir", 'd'}, {"-w", 'w'}, {"--workspace", 'w'}, {"-h", 'h'}, {"--help", 'h'},
+	static const struct {
+		const char *name;
+		char flag;
+	} flags[] = {
+		{"-p", 'p'}, {"--project", 'p'},   {"-d", 'd'}, {"--dir", 'd'},
+		{"-w", 'w'}, {"--workspace", 'w'}, {"-h", 'h'}, {"--help", 'h'},
 	};
 	const char *equals = strchr(word, '=');
 	CLEANUP_FREE char *name = equals != NULL ? xstrndup(word, (size_t)(equals - word)) : xstrdup(word);

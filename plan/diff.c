@@ -10,8 +10,9 @@ enum { TAIL_ROOM = 2048 }; /* for the sentence that says what was left out */
 
 static struct side side_before(const struct diff *d, const struct json *change)
 {
-	return (struct side){
-		.value = json_member(change, "before"), .sensitive = json_member(change, "before_sensitive"), .secrets = d->secrets};
+	return (struct side){.value = json_member(change, "before"),
+			     .sensitive = json_member(change, "before_sensitive"),
+			     .secrets = d->secrets};
 }
 
 static struct side side_after(const struct diff *d, const struct json *change)

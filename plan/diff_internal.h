@@ -1,4 +1,4 @@
-/* The parts of plan_diff(): lines of text (diff_lines.c), values of attributes (diff_value.c), resources (diff.c). Private to plan/.
+/* Step 8. The parts of plan_diff(): lines of text (diff_lines.c), values of attributes (diff_value.c), resources (diff.c). Private to plan/.
  *
  * Every line starts with the symbol that GitHub's diff colours know, so content can never stand where a symbol stands. */
 #ifndef PLAN_DIFF_INTERNAL_H
@@ -7,8 +7,8 @@
 #include "plan/plan_json.h"
 
 enum {
-	DIFF_DEPTH_MAX = 16,     /* nested values below are summed up in a word */
-	DIFF_CHILDREN_MAX = 2000, /* keys or elements of one value that are compared */
+	DIFF_DEPTH_MAX = 16,       /* nested values below are summed up in a word */
+	DIFF_CHILDREN_MAX = 2000,  /* keys or elements of one value that are compared */
 	DIFF_TEXT_LINES_MAX = 200, /* lines shown of one text */
 };
 
@@ -84,11 +84,11 @@ void diff_keys_once(struct strlist *keys);
 
 struct diff {
 	struct buf *out;
-	size_t limit;                /* no line begins behind it */
-	bool full;                   /* a line was dropped */
+	size_t limit; /* no line begins behind it */
+	bool full;    /* a line was dropped */
 	const struct diff_secrets *secrets;
 	const struct strlist *forces; /* attribute paths to mark; NULL */
-	struct buf path;             /* where we are */
+	struct buf path;              /* where we are */
 };
 
 /* "<symbol> <indent><text>\n"; control characters cleaned, newlines in text become spaces. */
@@ -107,7 +107,8 @@ void diff_named_pair(struct diff *d, const char *name, size_t width, const struc
 bool diff_text_lines(const char *s, char **ret_lines, const char **ret_what);
 /* `name` = what it is, then its lines. */
 void diff_text_whole(struct diff *d, char symbol, unsigned depth, const char *label, const char *what, const char *lines);
-void diff_text_pair(struct diff *d, unsigned depth, const char *label, const char *suffix, const char *what, const char *before, const char *after);
+void diff_text_pair(struct diff *d, unsigned depth, const char *label, const char *suffix, const char *what, const char *before,
+		    const char *after);
 /* A quoted one-line string, windowed around byte `from` when it is long. */
 void diff_quote(struct buf *out, const char *s, size_t from);
 

@@ -41,10 +41,7 @@ static bool same(const struct spans *a, size_t i, const struct spans *b, size_t 
 	return a->v[i].n == b->v[j].n && (a->v[i].n == 0 || memcmp(a->v[i].p, b->v[j].p, a->v[i].n) == 0);
 }
 
-static void push(struct edits *e, enum edit_kind kind, size_t a, size_t b)
-{
-	e->v[e->n++] = (struct edit){kind, a, b};
-}
+static void push(struct edits *e, enum edit_kind kind, size_t a, size_t b) { e->v[e->n++] = (struct edit){kind, a, b}; }
 
 /* The part of both lists that is not common to their ends. */
 struct middle {
@@ -54,10 +51,7 @@ struct middle {
 	int32_t *trace; /* furthest x on each diagonal, one row per distance: row d has 2d+1 entries and starts at d*d */
 };
 
-static int32_t reached(const struct middle *w, int d, int k)
-{
-	return w->trace[d * d + d + k];
-}
+static int32_t reached(const struct middle *w, int d, int k) { return w->trace[d * d + d + k]; }
 
 /* Whether distance d reaches diagonal k by one step down (an added line), else by one to the right (a deleted line). */
 static bool is_down(const struct middle *w, int d, int k)
@@ -72,10 +66,7 @@ static int32_t first_x(const struct middle *w, int d, int k)
 	return is_down(w, d, k) ? reached(w, d - 1, k + 1) : reached(w, d - 1, k - 1) + 1;
 }
 
-static bool middle_same(const struct middle *w, int x, int y)
-{
-	return same(w->a, w->from + (size_t)x, w->b, w->from + (size_t)y);
-}
+static bool middle_same(const struct middle *w, int x, int y) { return same(w->a, w->from + (size_t)x, w->b, w->from + (size_t)y); }
 
 /* The length of the shortest script, or -1 when it is longer than DISTANCE_MAX. */
 static int search(struct middle *w)

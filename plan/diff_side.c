@@ -69,10 +69,7 @@ bool side_is_composite(const struct side *s)
 		(json_type(&s->unknown) == type && json_count(&s->unknown) > 0 && side_any_mark(&s->unknown, 0)));
 }
 
-bool side_is_string(const struct side *s)
-{
-	return side_state(s) == SIDE_KNOWN && json_type(&s->value) == JSON_STRING;
-}
+bool side_is_string(const struct side *s) { return side_state(s) == SIDE_KNOWN && json_type(&s->value) == JSON_STRING; }
 
 bool side_is_boring(const struct side *s, bool strings_too)
 {

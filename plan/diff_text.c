@@ -15,10 +15,7 @@ enum {
 	QUOTE_BEFORE = 40,           /* of it before the first difference */
 };
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 static void new_line(struct buf *out, size_t depth)
 {

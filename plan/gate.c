@@ -34,16 +34,10 @@ static enum gate_mark unread(const struct gate_facts *f, struct buf *brief, stru
 	return GATE_UNKNOWN;
 }
 
-static const char *base(const struct gate_facts *f)
-{
-	return f->base_ref != NULL ? f->base_ref : "the base branch";
-}
+static const char *base(const struct gate_facts *f) { return f->base_ref != NULL ? f->base_ref : "the base branch"; }
 
 /* What concerns merging is past once a person has merged. */
-static bool applies_to_merge(const struct gate_facts *f)
-{
-	return !f->after_merge;
-}
+static bool applies_to_merge(const struct gate_facts *f) { return !f->after_merge; }
 
 static enum gate_mark judge_open(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
 {
@@ -75,10 +69,7 @@ static enum gate_mark judge_head(const struct gate_facts *f, struct buf *brief, 
 	return f->head_is_planned == TRI_YES ? GATE_YES : unread(f, brief, sentence, "which commit is the head");
 }
 
-static const char *were(int64_t n)
-{
-	return n == 1 ? "" : "s";
-}
+static const char *were(int64_t n) { return n == 1 ? "" : "s"; }
 
 /* No plan at all, a failed, a running and a forgotten one are four ways of not being planned. */
 static enum gate_mark judge_planned(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -157,10 +148,7 @@ static enum gate_mark judge_mergeable(const struct gate_facts *f, struct buf *br
 		   f->mergeable_state != NULL ? f->mergeable_state : "no reason given");
 }
 
-static bool applies_role(const struct gate_facts *f)
-{
-	return f->asker != NULL;
-}
+static bool applies_role(const struct gate_facts *f) { return f->asker != NULL; }
 
 static enum gate_mark judge_role(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
 {
@@ -176,10 +164,7 @@ static enum gate_mark judge_role(const struct gate_facts *f, struct buf *brief, 
 		   f->asker);
 }
 
-static bool applies_approved(const struct gate_facts *f)
-{
-	return f->approvals_needed > 0;
-}
+static bool applies_approved(const struct gate_facts *f) { return f->approvals_needed > 0; }
 
 static enum gate_mark judge_approved(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
 {
@@ -210,10 +195,7 @@ static enum gate_mark judge_changes(const struct gate_facts *f, struct buf *brie
 	return f->reviews_read == TRI_YES ? GATE_YES : unread(f, brief, sentence, "whether somebody asks for changes");
 }
 
-static bool applies_checks(const struct gate_facts *f)
-{
-	return f->checks_needed;
-}
+static bool applies_checks(const struct gate_facts *f) { return f->checks_needed; }
 
 static enum gate_mark judge_checks(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
 {
@@ -226,10 +208,7 @@ static enum gate_mark judge_checks(const struct gate_facts *f, struct buf *brief
 		   f->checks_failing != NULL && f->checks_failing[0] != '\0' ? f->checks_failing : "see the list at the end of this page");
 }
 
-static bool applies_up_to_date(const struct gate_facts *f)
-{
-	return !f->after_merge && f->up_to_date_needed;
-}
+static bool applies_up_to_date(const struct gate_facts *f) { return !f->after_merge && f->up_to_date_needed; }
 
 static enum gate_mark judge_up_to_date(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
 {

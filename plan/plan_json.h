@@ -1,4 +1,4 @@
-/* Plan JSON, shared by the summary and the diff: opening a document and reading one resource change. Private to plan/. */
+/* Plan JSON, shared by the summary and the diff: opening a document and reading one resource change. Step 8. Private to plan/. */
 #ifndef PLAN_PLAN_JSON_H
 #define PLAN_PLAN_JSON_H
 

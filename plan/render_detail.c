@@ -268,10 +268,7 @@ void render_drift(struct buf *out, const struct rows *r)
 
 /* ---- the next step ---- */
 
-static const char *mark_sign(enum gate_mark mark)
-{
-	return mark == GATE_YES ? "✓" : mark == GATE_NO ? "✗" : "?";
-}
+static const char *mark_sign(enum gate_mark mark) { return mark == GATE_YES ? "✓" : mark == GATE_NO ? "✗" : "?"; }
 
 /* Facts that are true of nearly every pull request are not worth a word while they hold. */
 static bool is_worth_a_word(const struct gate_item *item)

@@ -1,4 +1,4 @@
-/* The parts of the comment: text, words, table, folded details. Private to plan/. */
+/* Step 9. The parts of the comment: text, words, table, folded details. Private to plan/. */
 #ifndef PLAN_RENDER_INTERNAL_H
 #define PLAN_RENDER_INTERNAL_H
 
@@ -18,7 +18,7 @@ void render_html_text(struct buf *out, const char *s);
 /* Inside a table cell: as above, cut, and with pipes escaped. */
 void render_cell_sentence(struct buf *out, const char *s);
 void render_cell_code(struct buf *out, const char *s);
-void render_address(struct buf *out, const char *s); /* code, cut to a length that bounds the comment */
+void render_address(struct buf *out, const char *s);                  /* code, cut to a length that bounds the comment */
 void render_link(struct buf *out, const char *text, const char *url); /* text is ours; without a usable url just the text */
 /* Bytes of the longest prefix with at most max_chars characters. */
 size_t render_prefix(const char *s, size_t len, size_t max_chars);
@@ -38,8 +38,22 @@ void error_brief_free(struct error_brief *b);
 
 /* Where a project stands in the order of what can hurt. */
 enum rank {
-	RANK_UNKNOWN, RANK_APPLY_FAILED, RANK_REPLACE, RANK_DESTROY, RANK_FAILED, RANK_REFUSED, RANK_DRIFT, RANK_CHANGES, RANK_APPLYING,
-	RANK_RUNNING, RANK_QUEUED, RANK_CANCELLED, RANK_APPLIED, RANK_DELETED, RANK_NOTHING, RANKS
+	RANK_UNKNOWN,
+	RANK_APPLY_FAILED,
+	RANK_REPLACE,
+	RANK_DESTROY,
+	RANK_FAILED,
+	RANK_REFUSED,
+	RANK_DRIFT,
+	RANK_CHANGES,
+	RANK_APPLYING,
+	RANK_RUNNING,
+	RANK_QUEUED,
+	RANK_CANCELLED,
+	RANK_APPLIED,
+	RANK_DELETED,
+	RANK_NOTHING,
+	RANKS
 };
 enum rank render_rank(const struct view_project *p);
 bool render_is_apply(enum view_phase phase);

@@ -142,10 +142,7 @@ static void put_row(struct buf *out, const struct view_project *p, bool apply)
 
 /* ---- rows for many ---- */
 
-static void put_empty_cells(struct buf *out, bool apply)
-{
-	buf_adds(out, apply ? " | | |\n" : " | |\n");
-}
+static void put_empty_cells(struct buf *out, bool apply) { buf_adds(out, apply ? " | | |\n" : " | |\n"); }
 
 /* Several projects of one rank: their names while they are few, else their number. */
 static void put_many(struct buf *out, const struct rows *r, size_t from, size_t n, bool others, const char *verdict)

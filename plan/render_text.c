@@ -89,10 +89,7 @@ void render_html_text(struct buf *out, const char *s)
 	}
 }
 
-void render_text(struct buf *out, const char *s)
-{
-	add_text(out, s, strlen(s));
-}
+void render_text(struct buf *out, const char *s) { add_text(out, s, strlen(s)); }
 
 /* Cleans, and breaks runs of back-ticks that are too long; returns the longest run that is left. */
 static size_t add_ticked(struct buf *out, const char *s, size_t len, bool one_line)
@@ -141,10 +138,7 @@ static void add_code(struct buf *out, const char *s, size_t len, bool cell)
 	add_ticks(out, ticks);
 }
 
-void render_code(struct buf *out, const char *s)
-{
-	add_code(out, s, strlen(s), false);
-}
+void render_code(struct buf *out, const char *s) { add_code(out, s, strlen(s), false); }
 
 static void add_code_cut(struct buf *out, const char *s, size_t max, bool cell)
 {
@@ -153,15 +147,9 @@ static void add_code_cut(struct buf *out, const char *s, size_t max, bool cell)
 	add_code(out, shortened, strlen(shortened), cell);
 }
 
-void render_cell_code(struct buf *out, const char *s)
-{
-	add_code_cut(out, s, NAME_BYTES, true);
-}
+void render_cell_code(struct buf *out, const char *s) { add_code_cut(out, s, NAME_BYTES, true); }
 
-void render_address(struct buf *out, const char *s)
-{
-	add_code_cut(out, s, ADDRESS_BYTES, false);
-}
+void render_address(struct buf *out, const char *s) { add_code_cut(out, s, ADDRESS_BYTES, false); }
 
 static void add_sentence(struct buf *out, const char *s, size_t len, bool cell)
 {

@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-bool render_is_apply(enum view_phase phase)
-{
-	return phase == VIEW_APPLYING_RUN || phase == VIEW_APPLY_DONE;
-}
+bool render_is_apply(enum view_phase phase) { return phase == VIEW_APPLYING_RUN || phase == VIEW_APPLY_DONE; }
 
 static enum rank planned_rank(const struct plan_summary *s)
 {
@@ -167,10 +164,7 @@ static void part(struct buf *out, size_t start, size_t n, const char *one, const
 		buf_printf(out, "%s%zu %s", out->len > start ? ", " : "", n, n == 1 ? one : many);
 }
 
-static const char *plural(size_t n)
-{
-	return n == 1 ? "" : "s";
-}
+static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
 
 static void headline_planning(const struct view *v, const struct tally *t, struct buf *out)
 {

@@ -72,8 +72,8 @@ int plan_summary_read(const char *plan_json, size_t len, struct plan_summary *re
 	}
 	struct json version = json_member(&root, "terraform_version"), applyable = json_member(&root, "applyable");
 	s.engine_version = xstrdup(json_text(&version) != NULL ? json_text(&version) : "");
-	s.applyable =
-		json_is_true(&applyable) || s.create + s.update + s.replace + s.destroy + s.import + s.move + s.forget + s.outputs > 0;
+	s.applyable = json_is_true(&applyable) ||
+		      s.create + s.update + s.replace + s.destroy + s.import + s.move + s.forget + s.outputs > 0;
 	*ret = s;
 	return 0;
 }

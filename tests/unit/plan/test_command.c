@@ -38,87 +38,148 @@ static void check(const char *body, const char *want)
 		fail_msg("<%s>\n  gives  %s\n  wanted %s", body, got, want);
 }
 
+static const struct {
+	const char *body, *want;
+} good[] = {
+	{"plan", "plan"},
+	{"apply", "apply"},
+	{"unlock", "unlock"},
+	{"cancel", "cancel"},
+	{"help", "help"},
+	{"version", "version"},
+	{"approve_policies", "approve_policies"},
+	{"approve-policies", "approve_policies"},
+	{"drift", "drift"},
+	{"PLAN", "plan"},
+	{"Apply", "apply"},
+	{"sluice plan", "plan"},
+	{"atlantis plan", "plan"},
+	{"Sluice Plan", "plan"},
+	{"/plan", "plan"},
+	{"/sluice plan", "plan"},
+	{"/atlantis apply", "apply"},
+	{"  plan  ", "plan"},
+	{"   plan", "plan"},
+	{"plan\t", "plan"},
+	{"plan\r\n", "plan"},
+	{"plan\r\nsecond line", "plan"},
+	{"plan\nand why", "plan"},
+	{"plan -p network", "plan p=network"},
+	{"plan -p=network", "plan p=network"},
+	{"plan --project network", "plan p=network"},
+	{"plan --project=network", "plan p=network"},
+	{"plan -P network", "plan p=network"},
+	{"plan  -p \t network", "plan p=network"},
+	{"plan -p a -p b", "plan p=a,b"},
+	{"plan -p \"network\"", "plan p=network"},
+	{"plan -p 'network'", "plan p=network"},
+	{"plan -p=\"live/prod/network\"", "plan p=live/prod/network"},
+	{"plan -d live/prod", "plan d=live/prod"},
+	{"plan -d ./live/prod/", "plan d=live/prod"},
+	{"plan -d .", "plan d=."},
+	{"plan -d ./", "plan d=."},
+	{"plan -d /", "plan d=/"},
+	{"plan --dir=a -d b", "plan d=a,b"},
+	{"plan -w staging", "plan w=staging"},
+	{"plan --workspace staging -d a -p b", "plan p=b d=a w=staging"},
+	{"apply -p \xc3\xa9t\xc3\xa9", "apply p=\xc3\xa9t\xc3\xa9"},
+	{"sluice unlock -p db", "unlock p=db"},
+	{"sluice", "help"},
+	{"atlantis", "help"},
+	{"/sluice", "help"},
+	{"sluice help", "help"},
+	{"sluice --help", "help"},
+	{"atlantis -h", "help"},
+	{"plan --help", "help"},
+	{"sluice plan -p x -h", "help"},
+	{"import aws_s3_bucket.logs my-logs", "import args=aws_s3_bucket.logs,my-logs"},
+	{"import aws_s3_bucket.logs my-logs -p db", "import p=db args=aws_s3_bucket.logs,my-logs"},
+	{"import -p db aws_s3_bucket.logs my-logs", "import p=db args=aws_s3_bucket.logs,my-logs"},
+	{"sluice state rm aws_s3_bucket.logs", "state args=rm,aws_s3_bucket.logs"},
+	{"state rm a.b c.d", "state args=rm,a.b,c.d"},
+};
+
 static void commands(void **state)
 {
-	static const struct {
-		const char *body, *want;
-	} cases[] = {
-		{"plan", "plan"},
-		{"apply", "apply"},
-		{"unlock", "unlock"},
-		{"cancel", "cancel"},
-		{"help", "help"},
-		{"version", "version"},
-		{"approve_policies", "approve_policies"},
-		{"approve-policies", "approve_policies"},
-		{"drift", "drift"},
-		{"PLAN", "plan"},
-		{"Apply", "apply"},
-		{"sluice plan", "plan"},
-		{"atlantis plan", "plan"},
-		{"Sluice Plan", "plan"},
-		{"/plan", "plan"},
-		{"/sluice plan", "plan"},
-		{"/atlantis apply", "apply"},
-		{"  plan  ", "plan"},
-		{"   plan", "plan"},
-		{"plan\t", "plan"},
-		{"plan\r\n", "plan"},
-		{"plan\r\nsecond line", "plan"},
-		{"plan\nand why", "plan"},
-		{"plan -p network", "plan p=network"},
-		{"plan -p=network", "plan p=network"},
-		{"plan --project network", "plan p=network"},
-		{"plan --project=network", "plan p=network"},
-		{"plan -P network", "plan p=network"},
-		{"plan  -p \t network", "plan p=network"},
-		{"plan -p a -p b", "plan p=a,b"},
-		{"plan -p \"network\"", "plan p=network"},
-		{"plan -p 'network'", "plan p=network"},
-		{"plan -p=\"live/prod/network\"", "plan p=live/prod/network"},
-		{"plan -d live/prod", "plan d=live/prod"},
-		{"plan -d ./live/prod/", "plan d=live/prod"},
-		{"plan -d .", "plan d=."},
-		{"plan -d ./", "plan d=."},
-		{"plan -d /", "plan d=/"},
-		{"plan --dir=a -d b", "plan d=a,b"},
-		{"plan -w staging", "plan w=staging"},
-		{"plan --workspace staging -d a -p b", "plan p=b d=a w=staging"},
-		{"apply -p \xc3\xa9t\xc3\xa9", "apply p=\xc3\xa9t\xc3\xa9"},
-		{"sluice unlock -p db", "unlock p=db"},
-		{"sluice", "help"},
-		{"atlantis", "help"},
-		{"/sluice", "help"},
-		{"sluice help", "help"},
-		{"sluice --help", "help"},
-		{"atlantis -h", "help"},
-		{"plan --help", "help"},
-		{"sluice plan -p x -h", "help"},
-		{"import aws_s3_bucket.logs my-logs", "import args=aws_s3_bucket.logs,my-logs"},
-		{"import aws_s3_bucket.logs my-logs -p db", "import p=db args=aws_s3_bucket.logs,my-logs"},
-		{"import -p db aws_s3_bucket.logs my-logs", "import p=db args=aws_s3_bucket.logs,my-logs"},
-		{"sluice state rm aws_s3_bucket.logs", "state args=rm,aws_s3_bucket.logs"},
-		{"state rm a.b c.d", "state args=rm,a.b,c.d"},
-	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		check(cases[i].body, cases[i].want);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		check(good[i].body, good[i].want);
 }
+
+static const char *const quiet[] = {
+	"",
+	" ",
+	"\n",
+	"\nplan",
+	"looks good to me",
+	"plan looks good to me",
+	"Plan: merge on Friday",
+	"plan.",
+	"plan!",
+	"plan?",
+	"apply now",
+	"apply it please",
+	"help me",
+	"help!",
+	"cancel that",
+	"version 2",
+	"import looks good",
+	"import done.",
+	"state of the art",
+	"drift happens",
+	"unlock the door",
+	"frobnicate",
+	"aply",
+	"> plan",
+	">plan",
+	"    plan",
+	"\tplan",
+	"```",
+	"```\nplan\n```",
+	"~~~",
+	"`plan`",
+	"**plan**",
+	"# plan",
+	"- plan",
+	"* plan",
+	"1. plan",
+	"| plan |",
+	"<!-- plan -->",
+	"<b>plan</b>",
+	"[plan](x)",
+	"@sluice plan",
+	"/",
+	"//",
+	"/etc/foo",
+	"/etc/passwd is readable",
+	"/ plan",
+	"/:)",
+	"/plan/b is better",
+	"/lgtm @bob",
+	"/assign @bob",
+	"sluice is great",
+	"sluice, plan",
+	"Sluice looks nice, thanks",
+	"atlantis was slower",
+	"plan - the details",
+	"plan -- the details",
+	"plan -1",
+	"plan \xe2\x80\x94 ok",
+	"plan\x01",
+	"plan -p a\x1b[0m",
+	"plan \xff",
+	"plan\xe2\x80\xae",
+	"plan\xc2\xa0-p a",
+	"LGTM",
+	"+1",
+	":+1:",
+};
 
 static void silence(void **state)
 {
-	static const char *const bodies[] = {
-		"", " ", "\n", "\nplan", "looks good to me", "plan looks good to me", "Plan: merge on Friday", "plan.", "plan!", "plan?", "apply now",
-		"apply it please", "help me", "help!", "cancel that", "version 2", "import looks good", "import done.", "state of the art",
-		"drift happens", "unlock the door", "frobnicate", "aply", "> plan", ">plan", "    plan", "\tplan", "```", "```\nplan\n```",
-		"~~~", "`plan`", "**plan**", "# plan", "- plan", "* plan", "1. plan", "| plan |", "<!-- plan -->", "<b>plan</b>", "[plan](x)", "@sluice plan",
-		"/", "//", "/etc/foo", "/etc/passwd is readable", "/ plan", "/:)", "/plan/b is better", "/lgtm @bob", "/assign @bob", "sluice is great",
-		"sluice, plan", "Sluice looks nice, thanks", "atlantis was slower", "plan - the details", "plan -- the details", "plan -1", "plan \xe2\x80\x94 ok",
-		"plan\x01", "plan -p a\x1b[0m", "plan \xff", "plan\xe2\x80\xae", "plan\xc2\xa0-p a", "LGTM", "+1", ":+1:",
-	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
-		check(bodies[i], "none");
+	for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
+		check(quiet[i], "none");
 }
 
 static void answers(void **state)
@@ -142,15 +203,18 @@ static void answers(void **state)
 		{"plan -p=", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -p \"\"", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -w a -w b", "unknown: `-w` was given twice; a command works on one workspace."},
-		{"sluice plan -- -target=x", "unknown: Arguments behind `--` are not handed to the engine; put them into the project's configuration."},
+		{"sluice plan -- -target=x",
+		 "unknown: Arguments behind `--` are not handed to the engine; put them into the project's configuration."},
 		{"import", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b c d", "unknown: `d` is not understood behind `import`."},
 		{"state rm", "unknown: `state` is written `state rm ADDRESS`."},
 		{"state", "unknown: `state` is written `state rm ADDRESS`."},
 		{"sluice state mv a b", "unknown: `state` is written `state rm ADDRESS`."},
-		{"plan --back`tick`", "unknown: `--back'tick'` is not a flag of `plan`. Its flags are `-p NAME`, `-d DIR` and `-w WORKSPACE`."},
-		{"sluice abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", "unknown: `abcdefghijklmnopqrstuvwxyzabcdefghijklmn...` is not a command."},
+		{"plan --back`tick`",
+		 "unknown: `--back'tick'` is not a flag of `plan`. Its flags are `-p NAME`, `-d DIR` and `-w WORKSPACE`."},
+		{"sluice abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+		 "unknown: `abcdefghijklmnopqrstuvwxyzabcdefghijklmn...` is not a command."},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -163,7 +227,8 @@ static void lengths(void **state)
 	(void)state;
 	for (int n = 199; n <= 201; n++) {
 		CLEANUP_FREE char *body = xasprintf("plan -p %0*d", n, 0);
-		CLEANUP_FREE char *want = n <= 200 ? xasprintf("plan p=%0*d", n, 0) : xstrdup("unknown: `-p` needs a value of 1 to 200 characters.");
+		CLEANUP_FREE char *want = n <= 200 ? xasprintf("plan p=%0*d", n, 0)
+						   : xstrdup("unknown: `-p` needs a value of 1 to 200 characters.");
 		check(body, want);
 	}
 	CLEANUP_FREE char *dir = xasprintf("plan -d %01025d", 0);

@@ -11,10 +11,25 @@
 static struct gate_facts good(void)
 {
 	return (struct gate_facts){
-		.open = TRI_YES, .draft = TRI_NO, .merged = TRI_NO, .head_is_planned = TRI_YES, .base_protected = TRI_YES, .base_ref = "main",
-		.mergeable = TRI_YES, .mergeable_state = "clean", .may_apply = TRI_YES, .asker = "alice", .reviews_read = TRI_YES, .approvals = 1,
-		.approvals_needed = 1, .checks_ok = TRI_YES, .checks_needed = true, .up_to_date = TRI_YES, .up_to_date_needed = true,
-		.projects = 2, .planned = 2,
+		.open = TRI_YES,
+		.draft = TRI_NO,
+		.merged = TRI_NO,
+		.head_is_planned = TRI_YES,
+		.base_protected = TRI_YES,
+		.base_ref = "main",
+		.mergeable = TRI_YES,
+		.mergeable_state = "clean",
+		.may_apply = TRI_YES,
+		.asker = "alice",
+		.reviews_read = TRI_YES,
+		.approvals = 1,
+		.approvals_needed = 1,
+		.checks_ok = TRI_YES,
+		.checks_needed = true,
+		.up_to_date = TRI_YES,
+		.up_to_date_needed = true,
+		.projects = 2,
+		.planned = 2,
 	};
 }
 
@@ -24,12 +39,17 @@ static char *missing(const struct gate_verdict *v)
 	struct buf out = {0};
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].mark != GATE_YES)
-			buf_printf(&out, "%s%s%s %s", out.len > 0 ? " | " : "", v->items[i].name, v->items[i].mark == GATE_NO ? "!" : "?", v->items[i].brief);
+			buf_printf(&out, "%s%s%s %s", out.len > 0 ? " | " : "", v->items[i].name, v->items[i].mark == GATE_NO ? "!" : "?",
+				   v->items[i].brief);
 	return buf_take(&out);
 }
 
-#define CASE(change, want) {__LINE__, change, want}
-#define FACT(name, code) static void name(struct gate_facts *f) { code }
+#define CASE(change, want)             \
+	{                              \
+		__LINE__, change, want \
+	}
+#define FACT(name, code) \
+	static void name(struct gate_facts *f) { code }
 
 FACT(all_good, (void)f;)
 FACT(closed, f->open = TRI_NO;)
@@ -215,17 +235,23 @@ static void sentences_word_for_word(void **state)
 		void (*change)(struct gate_facts *f);
 		const char *want;
 	} exact[] = {
-		{stale, "0 of 1 approvals. An approval of an older commit does not count. A person with write permission, not the author, approves the "
-			"head commit; then comment `apply`."},
-		{none_of_three, "0 of 3 approvals. People with write permission, not the author, approve the head commit; then comment `apply`."},
-		{stranger, "`@bob` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role under "
-			   "`roles:` in `sluice-server.yaml`."},
-		{protection_unknown, "GitHub did not tell sluice whether the base branch is protected (GET /branches/main: 403), and unknown is no. Comment "
-				     "`apply` again in a minute; when it stays so, the operator of this server checks the permissions of the GitHub App."},
-		{one_failed, "Not every project has a plan: `dns`. Push a commit that mends the error, or comment `plan` when the cause was outside; then "
-			     "comment `apply`."},
-		{changes_asked, "1 person asks for changes. The author answers with a push, and that person reviews again or a maintainer dismisses the "
-				"review; then comment `apply`."},
+		{stale,
+		 "0 of 1 approvals. An approval of an older commit does not count. A person with write permission, not the author, approves the "
+		 "head commit; then comment `apply`."},
+		{none_of_three,
+		 "0 of 3 approvals. People with write permission, not the author, approve the head commit; then comment `apply`."},
+		{stranger,
+		 "`@bob` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role under "
+		 "`roles:` in `sluice-server.yaml`."},
+		{protection_unknown,
+		 "GitHub did not tell sluice whether the base branch is protected (GET /branches/main: 403), and unknown is no. Comment "
+		 "`apply` again in a minute; when it stays so, the operator of this server checks the permissions of the GitHub App."},
+		{one_failed,
+		 "Not every project has a plan: `dns`. Push a commit that mends the error, or comment `plan` when the cause was outside; then "
+		 "comment `apply`."},
+		{changes_asked,
+		 "1 person asks for changes. The author answers with a push, and that person reviews again or a maintainer dismisses the "
+		 "review; then comment `apply`."},
 		{red, "Other checks on the head commit are not green: `unit`. Their owners mend or rerun them; then comment `apply`."},
 	};
 	(void)state;

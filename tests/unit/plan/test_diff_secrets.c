@@ -1,0 +1,74 @@
+/* Sensitive values: hidden where they are marked, and where they are not. */
+#include "tests/support/plan_support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void sensitive_values(void **state)
+{
+	static const struct {
+		const char *before, *after, *marks, *want;
+	} cases[] = {
+		{"{\"p\":\"one-secret\"}", "{\"p\":\"two-secret\"}", "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{\"p\":true}",
+		 "!   p = (sensitive)\n"},
+		{"{\"p\":\"secret\"}", "{\"p\":\"secret\"}", "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{\"p\":true}", ""},
+		/* marked on one side only: the same value may stand on the other */
+		{"{\"p\":\"the-secret\"}", "{\"p\":\"the-secret\"}", "\"before_sensitive\":false,\"after_sensitive\":{\"p\":true}",
+		 "!   p = (sensitive)\n"},
+		{"{\"p\":\"the-secret\"}", "{\"p\":\"other\"}", "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{}",
+		 "!   p = (sensitive)\n"},
+		{"{\"p\":null}", "{\"p\":\"the-secret\"}", "\"after_sensitive\":{\"p\":true}", "+   p = (sensitive)\n"},
+		{"{\"p\":\"the-secret\"}", "{}", "\"before_sensitive\":{\"p\":true}", "-   p = (sensitive)\n"},
+		{"{\"m\":{\"a\":\"the-secret\",\"b\":1}}", "{\"m\":{\"a\":\"new-secret\",\"b\":2}}",
+		 "\"before_sensitive\":{\"m\":{\"a\":true}},\"after_sensitive\":{\"m\":{\"a\":true}}",
+		 "!   m = {\n!     a = (sensitive)\n!     b = 1 -> 2\n    }\n"},
+		/* the marks of a list differ: none of it is shown */
+		{"{\"l\":[\"the-secret\",\"x\"]}", "{\"l\":[\"y\",\"the-secret\"]}",
+		 "\"before_sensitive\":{\"l\":[false,false]},\"after_sensitive\":{\"l\":[false,true]}", "!   l = (sensitive)\n"},
+		{"{\"l\":[\"the-secret\",\"x\"]}", "{\"l\":[\"the-secret\",\"y\"]}",
+		 "\"before_sensitive\":{\"l\":[true,false]},\"after_sensitive\":{\"l\":[true,false]}",
+		 "!   l = [(sensitive), \"x\"] -> [(sensitive), \"y\"]\n"},
+		/* everything is marked */
+		{"{\"p\":\"the-secret\"}", "{\"p\":\"new-secret\"}", "\"before_sensitive\":true,\"after_sensitive\":true", ""},
+		/* a marked value inside an unmarked one */
+		{"{\"p\":\"the-secret\",\"u\":\"a\"}", "{\"p\":\"the-secret\",\"u\":\"postgres://the-secret@h\"}",
+		 "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{\"p\":true}", "!   u = (sensitive)\n"},
+		{"{\"p\":\"the-secret\",\"u\":\"a\"}", "{\"p\":\"the-secret\",\"u\":\"b\\nthe-secret\\nc\"}",
+		 "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{\"p\":true}", "!   u = (sensitive)\n"},
+		/* short ones hide only what equals them */
+		{"{\"p\":\"abc\",\"u\":\"abc\",\"v\":\"abcd\"}", "{\"p\":\"abc\",\"u\":\"d\",\"v\":\"e\"}",
+		 "\"before_sensitive\":{\"p\":true},\"after_sensitive\":{\"p\":true}", "!   u = (sensitive)\n!   v = \"abcd\" -> \"e\"\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP_FREE char *got = plan_diff_update(cases[i].before, cases[i].after, cases[i].marks);
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("%s -> %s gives\n%s\nwanted\n%s", cases[i].before, cases[i].after, got, cases[i].want);
+	}
+}
+
+/* Real engine output in which a provider's computed copy of a secret carries no mark. */
+static void sensitive_fixture(void **state)
+{
+	static const char *const never[] = {"old-secret-value", "new-secret-value", "public-then-secret", "hunter2"};
+	static const char *const names[] = {"sensitive", "create"};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP_FREE char *got = plan_diff_fixture(names[i]);
+		assert_non_null(strstr(got, "(sensitive)"));
+		for (size_t k = 0; k < ARRAY_LEN(never); k++)
+			assert_null(strstr(got, never[k]));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sensitive_values),
+		cmocka_unit_test(sensitive_fixture),
+	};
+	return cmocka_run_group_tests_name("diff_secrets", tests, NULL, NULL);
+}
