@@ -124,6 +124,7 @@ static size_t class_end(const char *p, size_t len, size_t at)
 	return at + 1;
 }
 
+/* At most one token a byte, so LIMIT_GLOB_BYTES of them. A ** is DEEP_SLASH, its slash included, when it is a whole part of the path. */
 static size_t tokenise(const char *p, size_t len, struct token *ret)
 {
 	size_t n = 0, i = 0, width;
@@ -169,6 +170,7 @@ static void arrive(const struct matcher *m, bool *set, size_t i)
 		set[++i] = true;
 }
 
+/* May the place at t take this character? */
 static bool reads(const struct matcher *m, const struct token *t, unsigned c)
 {
 	switch ((enum kind)t->kind) {
@@ -182,6 +184,7 @@ static bool reads(const struct matcher *m, const struct token *t, unsigned c)
 	}
 }
 
+/* Moves every place over one character; false when none is left. */
 static bool step(const struct matcher *m, const bool *now, bool *next, unsigned c)
 {
 	bool alive = false;

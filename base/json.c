@@ -103,6 +103,7 @@ static void chain_path(const cJSON *const *chain, size_t n, struct json *ret)
 	}
 }
 
+/* What the grammar allows and we do not: a key twice (which of the two was meant?), a number no double holds. */
 static int check_node(const cJSON *const *chain, size_t n, struct err *err)
 {
 	const cJSON *node = chain[n - 1];
@@ -193,6 +194,7 @@ void json_doc_free_ptr(struct json_doc **doc)
 
 /* ---- looking ---- */
 
+/* A node is never Raw or Invalid: the parser makes neither. */
 enum json_type json_type(const struct json *j)
 {
 	const cJSON *n = node_of(j);
@@ -210,6 +212,7 @@ enum json_type json_type(const struct json *j)
 	}
 }
 
+/* The path names the member also when there is none: "missing" is said of it. */
 struct json json_member(const struct json *obj, const char *key)
 {
 	struct json r = *obj;
@@ -302,6 +305,7 @@ static bool same_object(const cJSON *a, const cJSON *b)
 	return same;
 }
 
+/* Order counts in arrays. */
 static bool same_array(const cJSON *a, const cJSON *b)
 {
 	const cJSON *x = a->child, *y = b->child;
@@ -311,6 +315,7 @@ static bool same_array(const cJSON *a, const cJSON *b)
 	return x == y;
 }
 
+/* Both finite (check_tree), so neither smaller is equal; == on doubles is a warning here. */
 static bool same_number(double a, double b) { return !(a < b) && !(b < a); }
 
 static bool same_node(const cJSON *a, const cJSON *b)

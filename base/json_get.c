@@ -22,6 +22,7 @@ const char *json_type_name(enum json_type t)
 
 static const char *path_of(const struct json *j) { return j->path[0] != '\0' ? j->path : "the document"; }
 
+/* Missing and null are told apart: they are different mistakes of the other side. */
 static int expect(const struct json *j, enum json_type want, struct err *err)
 {
 	enum json_type have = json_type(j);
@@ -62,6 +63,7 @@ static int member_opt(const struct json *obj, const char *key, enum json_type wa
 	return rc;
 }
 
+/* Lengths are bytes. The text has no NUL inside: json_parse() saw to it. */
 int json_as_str(const struct json *j, size_t max_len, const char **ret, struct err *err)
 {
 	int rc = expect(j, JSON_STRING, err);

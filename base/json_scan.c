@@ -14,6 +14,7 @@ struct scan {
 	const char *what;                        /* of the error */
 };
 
+/* The first reason stays; NULL stands for the ceilings, which json_scan() tells apart itself. */
 static bool fail(struct scan *s, const char *what)
 {
 	if (s->what == NULL)
@@ -169,6 +170,7 @@ static bool scan_word(struct scan *s, const char *word, size_t len)
 	return true;
 }
 
+/* Is the innermost open container an object? */
 static bool is_in_object(const struct scan *s)
 {
 	unsigned level = s->depth - 1;
@@ -249,6 +251,7 @@ static bool scan_after_value(struct scan *s)
 	return true;
 }
 
+/* One value a turn: either it opens a container, whose first element is the next turn, or what follows it is looked at. */
 static bool scan_document(struct scan *s)
 {
 	bool opened;

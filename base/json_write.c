@@ -18,6 +18,7 @@ static const char *escape_of(unsigned char c)
 	}
 }
 
+/* DEL is escaped as well: allowed in JSON, but a terminal that shows the text obeys it. */
 void json_quote(struct buf *out, const char *s, size_t len)
 {
 	size_t from = 0, i = 0;
@@ -67,6 +68,7 @@ static void open_level(struct json_writer *w, const char *key, char bracket)
 	w->has_elements &= ~((uint64_t)1 << w->depth);
 }
 
+/* A bracket too many is a mistake of ours, never of input. */
 static void close_level(struct json_writer *w, char bracket)
 {
 	ASSERT(w->depth > 0);

@@ -129,7 +129,7 @@ size_t text_cut(const char *s, size_t len, size_t max_bytes)
 	return cut;
 }
 
-/* ---- words ---- */
+/* ---- words: ASCII only, since no locale is set ---- */
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
@@ -178,6 +178,7 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
 	return last[m];
 }
 
+/* The first of equally near ones, so that an answer does not depend on luck. */
 const char *text_nearest(const char *word, const char *const *candidates, size_t n)
 {
 	size_t len = strlen(word), best = len / 3 + 1;
@@ -228,6 +229,7 @@ struct unit {
 	int64_t factor;
 };
 
+/* No fractions and no blanks: one way to write a value. */
 static int with_unit(const char *s, const struct unit *units, size_t n, const char *what, int64_t *ret, struct err *err)
 {
 	int64_t v = 0;
@@ -255,6 +257,7 @@ int text_size(const char *s, int64_t *ret_bytes, struct err *err)
 	return with_unit(s, units, ARRAY_LEN(units), "a size such as 100, 4KiB, 64MiB or 1GiB", ret_bytes, err);
 }
 
+/* Rounded to whole seconds first, so that 59.7 s is "1 min" and never "60 s". */
 void text_took(struct buf *out, int64_t ms)
 {
 	if (ms < 1000) {

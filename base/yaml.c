@@ -61,6 +61,7 @@ void yaml_free(struct yaml_node *node)
 	free(node);
 }
 
+/* Counts every node ever made, copies of aliases too: the ceiling is on work, not on what is kept. */
 static struct yaml_node *node_new(struct builder *b, enum yaml_type type, int line, int column)
 {
 	struct yaml_node *n = xcalloc(1, sizeof(*n));
@@ -163,6 +164,7 @@ static void anchor_add(struct builder *b, char *name, const struct yaml_node *no
 	b->anchor[b->anchors++] = (struct anchor){.name = name, .node = node};
 }
 
+/* A scalar is a key or a value; place() knows which, by whether a key waits. */
 static int on_scalar(struct builder *b, const struct fy_event *e, int line, int column)
 {
 	struct yaml_node *n = node_new(b, YAML_SCALAR, line, column);
@@ -192,6 +194,7 @@ static int on_scalar(struct builder *b, const struct fy_event *e, int line, int 
 	return rc;
 }
 
+/* A container joins its parent at once and is then filled; the parent owns it on every path from here. */
 static int on_start(struct builder *b, enum yaml_type type, struct fy_token *anchor, struct fy_token *tag, int line, int column)
 {
 	if (tag != NULL) {
@@ -330,6 +333,7 @@ static int library_error(struct builder *b, struct fy_diag *diag)
 	return FAIL(b, ERR_PARSE, e->line > 0 ? e->line : 1, e->column > 0 ? e->column : 1, "%s", e->msg);
 }
 
+/* Our own refusal comes first: the library may well be content. */
 static int run_events(struct builder *b, struct fy_parser *p, struct fy_diag *diag)
 {
 	int rc = 0;
@@ -362,6 +366,7 @@ static int parse_with_library(struct builder *b, const char *bytes, size_t len)
 	return rc;
 }
 
+/* Frees what is not handed out; after success root was taken. */
 static void builder_end(struct builder *b)
 {
 	for (unsigned i = 0; i < b->depth; i++) {

@@ -56,6 +56,7 @@ struct walk {
 	bool cut;
 };
 
+/* Never through a symbolic link: git does not either. */
 static void walk_one(struct walk *w, const char *root, const char *dir)
 {
 	CLEANUP_FREE char *path = strcmp(dir, ".") == 0 ? xstrdup(root) : fs_join(root, dir);
@@ -102,6 +103,7 @@ static size_t count_matches(const struct walk *w, const char *glob)
 	return n;
 }
 
+/* Only the working tree can tell these; the server asks the same of the git tree when it prepares a run. */
 static void check_directories(struct checked *c, const struct repo_config *config)
 {
 	const char *slash = strrchr(c->file, '/');
@@ -128,6 +130,7 @@ static void check_directories(struct checked *c, const struct repo_config *confi
 
 /* ---- one file ---- */
 
+/* The usual names decide, otherwise the content: two keys that only the operator writes. */
 static bool is_server_file(const char *file, const char *bytes, size_t len)
 {
 	const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
@@ -236,6 +239,7 @@ static int read_options(int argc, char **argv, bool *ret_json, struct strlist *f
 	return files->n > 0 ? 0 : -1;
 }
 
+/* The worst file decides the exit status. Output is written at once, so that --format json is one document. */
 static int check_files(const struct strlist *files, bool json)
 {
 	CLEANUP_BUF struct buf out = {0};

@@ -19,6 +19,7 @@ static void errors_append(struct config_errors *e, const char *file, int line, i
 	e->v[e->n++] = (struct config_error){.file = xstrdup(file), .line = line, .column = column, .msg = msg};
 }
 
+/* Beyond the ceiling one line says that there are more; a comment on a pull request shows even fewer. */
 void config_errors_add(struct config_errors *e, const char *file, int line, int column, const char *fmt, ...)
 {
 	if (e->n > LIMIT_CONFIG_ERRORS)
@@ -115,11 +116,13 @@ static bool is_number(const char *s)
 	return exponent > 0 && s[exponent] == '\0';
 }
 
+/* Everything that is not null, a boolean or a number is a string: yes, on and dates are (YAML 1.2). */
 bool config_is_string(const struct yaml_node *n)
 {
 	return n->type == YAML_SCALAR && (n->quoted || !(yaml_is_null(n) || is_true(n->text) || is_false(n->text) || is_number(n->text)));
 }
 
+/* What stands there, in the words of the sentences. */
 static const char *found(const struct yaml_node *n)
 {
 	if (n->type != YAML_SCALAR)
@@ -137,6 +140,7 @@ bool config_is(struct config_reader *r, const char *key, const struct yaml_node 
 	return false;
 }
 
+/* Quotes decide: 1.10 is a number and "1.10" a text, so that a version never loses its zero. */
 const char *config_text(struct config_reader *r, const char *key, const struct yaml_node *n)
 {
 	if (!config_is_string(n)) {
@@ -236,6 +240,7 @@ static char *normal_dir(struct config_reader *r, const char *key, const struct y
 
 /* ---- values, by type of row ---- */
 
+/* A later layer replaces what an earlier one said. */
 static void set_text(void *field, char *owned)
 {
 	char **s = field;
@@ -283,6 +288,7 @@ static void read_number(struct config_reader *r, const struct config_row *row, c
 		*(int64_t *)field = v;
 }
 
+/* Durations and sizes have their unit in the text; a bare number of seconds would be a guess. */
 static void read_measure(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *field)
 {
 	struct err err;
@@ -326,6 +332,7 @@ static void read_word(struct config_reader *r, const struct config_row *row, con
 		config_unknown_word(r, row->key, n, text, row->words);
 }
 
+/* A list replaces the one of an earlier layer as a whole, also when it is empty. Kept although an item is wrong: the file is refused anyway. */
 static void read_list(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, struct strlist *list)
 {
 	struct strlist fresh = {0};
@@ -373,6 +380,7 @@ static void read_value(struct config_reader *r, const struct config_row *row, co
 
 enum { ROWS_MAX = 32 };
 
+/* A near key is a slip and named; otherwise the list of known ones helps more. */
 static void unknown_key(struct config_reader *r, const struct yaml_node *key, const struct config_row *rows)
 {
 	const char *names[ROWS_MAX] = {NULL};
@@ -390,6 +398,7 @@ static void unknown_key(struct config_reader *r, const struct yaml_node *key, co
 	config_fail(r, key, "unknown key \"%.60s\"; known here: %s", key->text, buf_str(&list));
 }
 
+/* Errors do not stop it: all of a file are told at once. */
 void config_read_map(struct config_reader *r, const struct yaml_node *map, const struct config_row *rows, void *target)
 {
 	for (size_t i = 0; i < map->n; i++) {

@@ -48,6 +48,7 @@ struct unit {
 	int64_t factor;
 };
 
+/* The largest unit without a remainder, as a person would have written it. */
 static void print_measure(int64_t v, const struct unit *largest_first, struct buf *out)
 {
 	const struct unit *u = largest_first;
@@ -189,6 +190,7 @@ static void print_place(const struct server_config *c, const struct yaml_node *n
 		buf_adds(out, " # built in\n");
 }
 
+/* map is what the file says on this level, NULL where it says nothing. */
 static void print_effective(const struct server_config *c, const struct config_row *rows, const struct yaml_node *map, struct buf *out,
 			    int indent)
 {
@@ -222,6 +224,7 @@ void server_config_print(const struct server_config *c, struct buf *out)
 
 /* ---- sample ---- */
 
+/* The # of a commented key stands first in the line and its indentation after it, so that removing the # is enough. */
 static void print_sample(const struct config_row *rows, struct buf *out, int indent, bool commented)
 {
 	for (const struct config_row *row = rows; row->key != NULL; row++) {
@@ -297,6 +300,7 @@ static void print_what(const struct config_row *row, struct buf *out)
 	}
 }
 
+/* Keys of sections and of list entries stand in one flat table: "github.app.id", "projects[].name". */
 static void print_rows(const struct config_row *rows, const char *prefix, struct buf *out)
 {
 	for (const struct config_row *row = rows; row->key != NULL; row++) {

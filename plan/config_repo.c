@@ -105,6 +105,7 @@ static void check_when_modified(struct config_reader *r, const struct yaml_node 
 	}
 }
 
+/* workspace and stack share a field; the engine decides which word fits, and may come from the server's defaults. */
 static void check_stack(struct config_reader *r, const struct yaml_node *n, const struct project_rule *rule)
 {
 	const struct yaml_node *stack = yaml_get(n, "stack");
@@ -122,6 +123,7 @@ static const struct yaml_node *key_or_entry(const struct yaml_node *entry, const
 	return n != NULL ? n : entry;
 }
 
+/* Layers in order: built in and defaults (p->dflt), the entry, overrides. Checks come before overrides: their errors are the repository's. */
 static void read_project(struct config_reader *r, const struct yaml_node *n, struct repo_parse *p)
 {
 	struct project_rule rule;
@@ -261,7 +263,8 @@ static void fail_circle(struct config_reader *r, const struct repo_parse *p, con
 	config_fail(r, &at, "depends_on goes in a circle: %s%s%s", buf_str(&text), buf_failed(&text) ? "... " : "", p->names.v[path[from].rule]);
 }
 
-/* Depth-first with its own stack. state: 0 not seen, 1 on the path, 2 done. */
+/* Depth-first with its own stack. state: 0 not seen, 1 on the path, 2 done. Projects of globs have no names yet and are left out: prepare looks
+ * again when it knows them. */
 static void check_circles(struct config_reader *r, const struct repo_parse *p, const struct by_name *v)
 {
 	CLEANUP_FREE unsigned char *state = xcalloc(p->n, 1);
@@ -296,6 +299,7 @@ static void check_circles(struct config_reader *r, const struct repo_parse *p, c
 	}
 }
 
+/* Names by sorting and bisection: 20,000 projects are looked up in each other. */
 static void check_whole(struct config_reader *r, const struct repo_parse *p)
 {
 	CLEANUP_FREE struct by_name *v = xcalloc(p->n, sizeof(*v));
@@ -310,6 +314,7 @@ static void check_whole(struct config_reader *r, const struct repo_parse *p)
 
 /* ---- public ---- */
 
+/* Names and circles are looked at only when each entry is fine. */
 static void read_file(struct config_reader *r, const char *bytes, size_t len, struct repo_parse *p)
 {
 	struct yaml_node *root = config_document(r, bytes, len);

@@ -11,6 +11,7 @@
 
 /* ---- addresses ---- */
 
+/* The whole name, not its beginning: 127.0.0.1.example.com is somebody else. */
 static bool is_loopback(const char *host)
 {
 	struct in_addr v4;
@@ -40,6 +41,7 @@ static char *split_port(const char *text, int64_t min_port, int64_t *ret_port)
 	return memchr(text, ':', len) == NULL ? xstrndup(text, len) : NULL;
 }
 
+/* A name that has to be looked up could mean another address tomorrow, so only localhost is taken as one. */
 void config_read_listen(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	struct server_config *c = target;
@@ -163,6 +165,7 @@ void config_read_repositories(struct config_reader *r, const struct config_row *
 		config_fail(r, n, "%s: names no repository, so none would be served", row->key);
 }
 
+/* The port is exact, the host may be a glob. */
 void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	struct strlist *list = config_field(row, target);
@@ -187,6 +190,7 @@ static const char *const role_words[] = {"none", "read", "plan", "apply", "admin
 
 const char *role_name(enum role r) { return role_words[r]; }
 
+/* GitHub logins and team slugs; apps end in [bot]. */
 static bool check_who(struct config_reader *r, const struct yaml_node *n, const char *who)
 {
 	bool team = text_starts(who, "team:"), user = text_starts(who, "user:");
@@ -272,6 +276,7 @@ static char *directory_of(const char *file)
 	return slash == absolute ? xstrdup("/") : xstrndup(absolute, (size_t)(slash - absolute));
 }
 
+/* What one row cannot tell: exactly one way to be somebody. */
 static void check_credentials(struct config_reader *r, const struct yaml_node *root)
 {
 	const struct yaml_node *github = yaml_get(root, "github");

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+/* Says all three: a word that is not in the list is a "no". */
 void config_read_requires(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	static const char *const words[] = {"approved", "checks", "up_to_date", NULL};
@@ -37,6 +38,7 @@ static void check_texts(struct config_reader *r, const char *key, const struct y
 		check_texts(r, n->key[i]->text, n->child[i]);
 }
 
+/* { plan: { CLOUD: { ... } }, apply: { ... } }: which clouds there are is for the version that mints credentials to say. */
 void config_read_identity(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	(void)target;
@@ -56,6 +58,7 @@ void config_read_identity(struct config_reader *r, const struct config_row *row,
 	}
 }
 
+/* What a shell would take, since engines hand their environment on to scripts. */
 static bool is_variable_name(const char *s)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
@@ -111,6 +114,7 @@ void config_read_tools(struct config_reader *r, const struct config_row *row, co
 			(void)config_text(r, n->key[i]->text, n->child[i]); /* only checked */
 }
 
+/* At most two decimals and below a thousand million: money, not a float. */
 void config_read_usd(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	(void)target;
