@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* File: this line, the tree id, a hash of the rest, then one record per directory: dir, flags, backend, modules..., "", paths..., "";
+/* File: this line, the tree id, a hash of both that and the rest, then one record per directory: dir, flags, backend, modules..., "", paths..., "";
  * each a NUL-terminated string. The hash is against accidents, not against people: the file is ours. */
 #define MAGIC "sluice-index 1"
 enum { HEAD_SIZE = sizeof(MAGIC) + GIT_OID_HEX + 1 + 16 + 1, FILE_MAX = 1 << 30, CHUNK_SIZE = 1 << 16 };
@@ -131,7 +131,8 @@ static void add_flags(struct buf *b, enum engine_kind hint, bool needs_init, boo
 
 static void head_line(const char *tree, const char *bytes, size_t len, char out[HEAD_SIZE + 1])
 {
-	(void)snprintf(out, HEAD_SIZE + 1, MAGIC "\n%.40s\n%016llx\n", tree, (unsigned long long)text_hash(bytes, len));
+	uint64_t hash = text_hash(bytes, len) ^ text_hash(tree, strlen(tree));
+	(void)snprintf(out, HEAD_SIZE + 1, MAGIC "\n%.40s\n%016llx\n", tree, (unsigned long long)hash);
 }
 
 int index_store(const struct index *x, const char *file, struct err *err)

@@ -114,8 +114,6 @@ static void apply_glob(struct finder *f, const struct project_rule *rule)
 {
 	sort_dirs(f);
 	size_t plain = strcspn(rule->dir, "*?[\\"), lo = 0, hi = f->sorted_n;
-	if (plain > 0 && rule->dir[plain - 1] == '/')
-		plain--; /* a + slash + ** matches a itself */
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		if (strncmp(f->sorted[mid]->dir, rule->dir, plain) < 0)
