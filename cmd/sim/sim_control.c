@@ -268,7 +268,7 @@ static void post(struct sim_req *q)
 
 void sim_control(struct sim *s, struct http_exchange *x)
 {
-	struct sim_req q = {.s = s, .x = x, .class_name = "control", .method = http_method(x), .path = http_path(x)};
+	struct sim_req q = sim_req(s, x, "control");
 	if (strcmp(q.method, "POST") == 0)
 		post(&q);
 	else if (strcmp(q.path, "/_sim/state") == 0)

@@ -327,6 +327,7 @@ void sim_shape_urlf(struct json_writer *w, const char *key, const char *fmt, ...
 bool sim_rest_is(const char *path); /* below /user, /repos/, /orgs/ */
 void sim_rest(struct sim *s, struct http_exchange *x);
 typedef void (*sim_handler)(struct sim_req *q);
+struct sim_req sim_req(struct sim *s, struct http_exchange *x, const char *class_name);
 void sim_req_free(struct sim_req *q);
 bool sim_req_body(struct sim_req *q, struct err *err); /* reads the JSON object of the body; false: err says why */
 /* per_page and page of the query: which of total items, and the Link header. */

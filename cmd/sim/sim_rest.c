@@ -231,14 +231,22 @@ static void handle(struct sim_req *q, const struct route *r)
 	}
 }
 
-void sim_rest(struct sim *s, struct http_exchange *x)
+struct sim_req sim_req(struct sim *s, struct http_exchange *x, const char *class_name)
 {
-	struct sim_req q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x), .viewer = sim_viewer(s, x)};
+	struct sim_req q = {.s = s, .x = x, .class_name = class_name, .method = http_method(x), .path = http_path(x)};
 	char random[17];
 	crypto_random_hex(8, random);
 	(void)snprintf(q.request_id, sizeof(q.request_id), "%s:%llu", random, (unsigned long long)s->requests);
+	return q;
+}
+
+void sim_rest(struct sim *s, struct http_exchange *x)
+{
+	struct sim_req q = sim_req(s, x, "unknown");
+	q.viewer = sim_viewer(s, x);
 	const struct route *r = find_route(&q);
-	q.class_name = r != NULL ? r->class_name : "unknown";
+	if (r != NULL)
+		q.class_name = r->class_name;
 	sim_count_request(s, q.class_name);
 	handle(&q, r);
 	sim_req_free(&q);
