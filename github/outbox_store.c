@@ -38,7 +38,9 @@ static const char SQL_REPLACE[] =
 	" next_ms=CASE state WHEN 'due' THEN next_ms ELSE 0 END, tries=CASE state WHEN 'due' THEN tries ELSE 0 END,"
 	" refusals=CASE state WHEN 'due' THEN refusals ELSE 0 END,"
 	" desired_rev=desired_rev+1, state='due' WHERE id=?1";
-static const char SQL_SOONER[] = "UPDATE effect SET repo=?2, not_before_ms=min(not_before_ms,?3) WHERE id=?1";
+/* The usual case changes no row and so costs no write to disk. */
+static const char SQL_SOONER[] =
+	"UPDATE effect SET repo=?2, not_before_ms=min(not_before_ms,?3) WHERE id=?1 AND (repo<>?2 OR (state='due' AND not_before_ms>?3))";
 static const char SQL_REMOTE[] = "SELECT remote_id FROM effect WHERE slot=?1";
 
 static const char SQL_RATE[] =
