@@ -126,8 +126,8 @@ static int start_server(struct demo *d)
 {
 	CLEANUP_FREE char *file = fs_join(d->dir, "sluice-server.yaml");
 	CLEANUP_FREE char *path = xasprintf("PATH=%s", getenv("PATH") != NULL ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
-	char name[] = "sluice", word[] = "serve", flag[] = "--config";
-	char *argv[] = {name, word, flag, file, NULL};
+	char name[] = "sluice", word[] = "serve", flag[] = "--config", level_flag[] = "--log-level", level[] = "debug";
+	char *argv[] = {name, word, flag, file, level_flag, level, NULL};
 	char *envp[] = {path, NULL};
 	struct loop_spawn s = {.file = d->program, .argv = argv, .envp = envp, .max_output = 65536, .stderr_path = d->log};
 	d->server = loop_process_start(d->loop, &s, server_ended, d);

@@ -10,8 +10,9 @@
 
 #include <stdio.h>
 
-/* Pending statuses wait this long: a plan that is quicker never shows them and saves a write. */
-enum { PENDING_WAIT_MS = 2000 };
+/* Statuses of projects wait while their run works: a plan that is quicker than that never shows as pending and saves a write, and the
+ * comment, which people look at, is never behind them in GitHub's budget. */
+enum { PENDING_WAIT_MS = 2000, EARLY_WAIT_MS = 1000 };
 
 char *comment_run_url(const struct comment_context *ctx, const struct run_row *run)
 {
@@ -53,10 +54,12 @@ static int set_status(struct db_conn *c, const struct comment_context *ctx, cons
 {
 	CLEANUP_FREE char *slot = xasprintf("status/%lld/%s/%s", (long long)run->repo_id, run->head_sha, context);
 	CLEANUP_FREE char *url = comment_run_url(ctx, run);
-	bool pending = strcmp(state, "pending") == 0;
+	int64_t wait_ms = 0;
+	if (strcmp(context, "sluice") != 0 && !run_state_is_over(run->state))
+		wait_ms = strcmp(state, "pending") == 0 ? PENDING_WAIT_MS : EARLY_WAIT_MS;
 	struct effect e = {.kind = EFFECT_STATUS, .slot = slot, .repo_id = run->repo_id, .repo = run->repo, .pull = run->pull, .sha = run->head_sha,
 			   .context = context, .state = state, .description = description, .target_url = url,
-			   .not_before_ms = pending && strcmp(context, "sluice") != 0 ? clock_wall_ms() + PENDING_WAIT_MS : 0};
+			   .not_before_ms = wait_ms != 0 ? clock_wall_ms() + wait_ms : 0};
 	return outbox_set(c, &e, err);
 }
 

@@ -17,7 +17,8 @@ int comment_refresh(struct db_conn *c, const struct comment_context *ctx, int64_
 		    struct err *err) MUST_CHECK;
 /* The roll-up status `sluice` of a run's head commit: pending while it works, then what its jobs say. */
 int comment_rollup(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, struct err *err) MUST_CHECK;
-/* The status `sluice/PROJECT` of one job; pending ones wait two seconds so that a quick plan costs one write. */
+/* The status `sluice/PROJECT` of one job; held back for a moment while its run works, so that a quick plan costs one
+ * write and the comment goes first. */
 int comment_job_status(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, const struct job_row *job,
 		       struct err *err) MUST_CHECK;
 /* A short answer of its own to a person's comment; once per comment id. */

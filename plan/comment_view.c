@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "plan/gate_own.h"
 
 /* Diffs that are loaded for one comment: more than fits is never read from the database. */
 enum { DIFFS_BYTES = 256 * 1024 };
@@ -188,11 +189,30 @@ static int fill(struct db_conn *c, const struct comment_context *ctx, struct com
 	return 0;
 }
 
+/* After a plan: what an apply would need, from what GitHub said while the plan ran. */
+static int show_gate(struct db_conn *c, struct comment_view *v, struct err *err)
+{
+	const struct run_row *run = v->shown;
+	struct gate_own own = {0};
+	if (v->view.phase != VIEW_PLAN_DONE || run->state != RUN_DONE || v->jobs.n == 0 || !gate_facts_read(run->facts, &v->seen))
+		return 0;
+	v->seen.facts.may_apply = TRI_YES;
+	v->seen.facts.head_is_planned = TRI_YES;
+	int rc = gate_own_add(c, run, run->repo_id, run->pull, &v->jobs, &v->seen.facts, &own, err);
+	if (rc == 0) {
+		gate_evaluate(&v->seen.facts, &v->gate);
+		v->view.gate = &v->gate;
+	}
+	gate_own_free(&own);
+	return rc;
+}
+
 static void show_refusal(struct comment_view *v)
 {
 	if (v->apply.id == 0 || v->shown == &v->apply)
 		return;
 	if (v->apply.gate != NULL) {
+		gate_verdict_free(&v->gate);
 		comment_gate_read(v->apply.gate, &v->gate);
 		v->view.gate = &v->gate;
 	}
@@ -238,6 +258,8 @@ int comment_view_load(struct db_conn *c, const struct comment_context *ctx, int6
 	if (applying != 0 || v->plan.id == 0)
 		v->shown = &v->apply;
 	rc = fill(c, ctx, v, true, err);
+	if (rc == 0)
+		rc = show_gate(c, v, err);
 	if (rc != 0) {
 		comment_view_free(v);
 		return rc;
@@ -254,6 +276,7 @@ void comment_view_free(struct comment_view *v)
 	free(v->projects);
 	job_list_free(&v->jobs);
 	gate_verdict_free(&v->gate);
+	gate_seen_free(&v->seen);
 	strlist_free(&v->owned);
 	strlist_free(&v->notes);
 	run_row_free(&v->plan);

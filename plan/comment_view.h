@@ -4,6 +4,7 @@
 #define PLAN_COMMENT_VIEW_H
 
 #include "plan/comment.h"
+#include "plan/gate_read.h"
 #include "plan/render.h"
 
 struct comment_view {
@@ -14,6 +15,7 @@ struct comment_view {
 	struct plan_summary *summaries; /* one a job */
 	struct view_project *projects;
 	struct gate_verdict gate;
+	struct gate_seen seen;
 	struct strlist owned, notes;
 };
 

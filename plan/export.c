@@ -33,8 +33,6 @@ struct place {
 	const char *dir;  /* repository path of fd; "." is the root */
 	unsigned depth;
 	bool own;         /* refused names are errors here; below another engine directory they are left out */
-	bool top;         /* the project's own directory: LIMIT_PROJECT_ENTRIES */
-	size_t count;
 };
 
 /* Names that must not come from a repository: what an engine would take for its own (installed providers and modules, its settings, state,
@@ -163,9 +161,6 @@ static int on_export_entry(const char *name, enum git_entry_type type, const cha
 	int rc = count_entry(p->e, path, err);
 	if (rc != 0)
 		return rc;
-	if (p->top && ++p->count > LIMIT_PROJECT_ENTRIES)
-		return err_set(err, ERR_LIMIT, "%s has more than %u files and directories in it, the limit for a project: move some into a subdirectory",
-			       p->dir, LIMIT_PROJECT_ENTRIES);
 	switch (type) {
 	case GIT_DIR:
 		return export_subdir(p, name, path, oid, err);
@@ -203,20 +198,42 @@ static int enter_parent(struct exporter *e, const char *path, const char **ret_n
 	return fd;
 }
 
+static int on_count(const char *name, enum git_entry_type type, const char *oid, void *arg, struct err *err)
+{
+	(void)name;
+	(void)type;
+	(void)oid;
+	unsigned *left = arg;
+	return (*left)-- > 0 ? 0 : err_set(err, ERR_LIMIT, "too many");
+}
+
+/* Before anything of it is written. */
+static int check_width(struct exporter *e, const struct input *in, struct err *err)
+{
+	unsigned left = LIMIT_PROJECT_ENTRIES;
+	int rc = git_tree_each(e->repo, in->oid, on_count, &left, err);
+	if (rc != ERR_LIMIT)
+		return rc;
+	return err_set(err, ERR_LIMIT, "%s has more than %u files and directories in it, the limit for a project: move some into a subdirectory",
+		       in->path, LIMIT_PROJECT_ENTRIES);
+}
+
 static int export_input(struct exporter *e, const struct input *in, bool is_project, struct err *err)
 {
 	uint32_t done = 0;
 	CLEANUP_FREE char *key = xasprintf("%c%s", is_project ? 'p' : in->is_module ? 'm' : '-', in->path);
 	if (pathmap_get(&e->finished, key, strlen(key), &done))
 		return 0;
+	int rc = is_project && in->type == GIT_DIR ? check_width(e, in, err) : 0;
+	if (rc != 0)
+		return rc;
 	const char *name = ".";
 	CLEANUP_FD int parent = enter_parent(e, in->path, &name, err);
 	if (parent < 0)
 		return parent;
-	int rc = 0;
 	if (in->type == GIT_DIR) {
 		CLEANUP_FD int fd = strcmp(in->path, ".") == 0 ? fcntl(parent, F_DUPFD_CLOEXEC, 0) : enter(parent, name, in->path, err);
-		struct place p = {.e = e, .fd = fd, .dir = in->path, .own = in->is_module, .top = is_project};
+		struct place p = {.e = e, .fd = fd, .dir = in->path, .own = in->is_module};
 		rc = fd >= 0 ? export_dir(&p, in->oid, err) : err_wrap(err, "export");
 	} else if (in->type == GIT_SYMLINK) {
 		CLEANUP_FREE char *dir = path_resolve(in->path, "..");

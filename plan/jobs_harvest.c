@@ -174,15 +174,16 @@ static int settle_run(struct db_conn *c, struct harvest *h, const struct job_row
 		struct job_list all = {0};
 		if (rc == 0)
 			rc = job_list_of_run(c, job->run_id, &all, err);
-		if (rc == 0 && all.n <= LIMIT_RUN_STATUSES)
-			rc = comment_job_status(c, ctx, &run, job, err);
-		job_list_free(&all);
 		if (rc == 0 && open == 0) {
 			rc = jobs_finish_run(c, ctx, job->run_id, err);
 			h->run_over = true;
+			run.state = RUN_DONE;
 		} else if (rc == 0) {
 			rc = run_set_dirty(c, job->run_id, true, err);
 		}
+		if (rc == 0 && all.n <= LIMIT_RUN_STATUSES)
+			rc = comment_job_status(c, ctx, &run, job, err);
+		job_list_free(&all);
 	}
 	run_row_free(&run);
 	return rc;

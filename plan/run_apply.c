@@ -3,10 +3,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "plan/comment_view.h"
+#include "plan/gate_own.h"
 #include "plan/lock_store.h"
 #include "plan/runs_priv.h"
-
-#include <stdio.h>
 
 static bool flag_names(const struct run_row *row, const struct job_row *j)
 {
@@ -46,17 +45,6 @@ int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job
 	return rc;
 }
 
-/* A plan that has something to apply and was not applied. */
-static bool has_work(const struct job_row *j)
-{
-	struct plan_summary s;
-	if (j->state != JOBS_DONE || j->used_by != 0 || j->summary == NULL || plan_summary_parse(j->summary, strlen(j->summary), &s, NULL) != 0)
-		return false;
-	bool work = s.applyable;
-	plan_summary_free(&s);
-	return work;
-}
-
 /* gating */
 
 static void on_gate(struct gate_seen *seen, void *arg)
@@ -82,16 +70,8 @@ void run_gating_drop(struct run *r)
 	r->gate = NULL;
 }
 
-/* What our own database knows: the plans of this head, what they require, who holds a lock. */
-struct own_facts {
-	struct job_list jobs;
-	struct buf unplanned;
-	char holder[32];
-	char project[201];
-	int64_t work;
-};
-
-static int add_own_facts(struct db_conn *c, struct run *r, struct own_facts *own, struct err *err)
+/* What our own database adds: the plans of this head, what they require, who holds a lock. */
+static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs, struct gate_own *own, struct err *err)
 {
 	struct gate_facts *f = &r->seen.facts;
 	struct run_row plan = {0};
@@ -100,46 +80,21 @@ static int add_own_facts(struct db_conn *c, struct run *r, struct own_facts *own
 		return rc;
 	bool same = r->seen.head_sha != NULL && strcmp(r->seen.head_sha, r->row.head_sha) == 0;
 	f->head_is_planned = r->seen.head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
-	f->up_to_date = plan.id == 0 ? TRI_UNKNOWN : plan.base_moved ? TRI_NO : TRI_YES;
-	if (plan.id != 0 && !run_state_is_over(plan.state))
-		f->running++; /* it may find further projects yet */
+	rc = run_apply_selection(c, &r->row, jobs, err);
+	if (rc == 0)
+		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, jobs, f, own, err);
 	run_row_free(&plan);
-	rc = run_apply_selection(c, &r->row, &own->jobs, err);
-	for (size_t i = 0; rc == 0 && i < own->jobs.n; i++) {
-		const struct job_row *j = &own->jobs.v[i];
-		f->projects++;
-		f->planned += j->state == JOBS_DONE;
-		f->running += j->state <= JOBS_RUNNING;
-		f->failed += j->state > JOBS_DONE;
-		if (j->state != JOBS_DONE)
-			buf_printf(&own->unplanned, "%s`%s`", own->unplanned.len != 0 ? ", " : "", j->project);
-		if (j->requires_approved && f->approvals_needed < (int)(j->approvals > 0 ? j->approvals : 1))
-			f->approvals_needed = (int)(j->approvals > 0 ? j->approvals : 1);
-		f->checks_needed = f->checks_needed || j->requires_checks;
-		f->up_to_date_needed = f->up_to_date_needed || j->requires_up_to_date;
-		own->work += has_work(j);
-		struct lock_row lock;
-		rc = lock_get(c, r->row.repo_id, j->project, &lock, err);
-		if (rc == 0 && (lock.pull != r->row.pull || strcmp(lock.reason, "apply") != 0) && own->holder[0] == '\0') {
-			(void)snprintf(own->holder, sizeof(own->holder), "#%lld", (long long)lock.pull);  /* fits */
-			(void)snprintf(own->project, sizeof(own->project), "%s", lock.project); /* fits */
-		}
-		rc = rc == ERR_NOT_FOUND ? 0 : rc;
-	}
-	f->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
-	f->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;
-	f->lock_project = own->project[0] != '\0' ? own->project : NULL;
 	return rc;
 }
 
 /* The gate is open: from here on the projects are ours. */
-static int take_locks(struct db_conn *c, const struct run *r, const struct own_facts *own, struct err *err)
+static int take_locks(struct db_conn *c, const struct run *r, const struct job_list *jobs, struct err *err)
 {
 	CLEANUP_BUF struct buf names = {0};
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < own->jobs.n; i++) {
-		const struct job_row *j = &own->jobs.v[i];
-		if (!has_work(j))
+	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
+		const struct job_row *j = &jobs->v[i];
+		if (!gate_own_has_work(j))
 			continue;
 		rc = lock_take(c, r->row.repo_id, j->project, r->row.pull, r->row.id, err);
 		buf_printf(&names, "%s%s", names.len != 0 ? "\n" : "", j->project);
@@ -154,7 +109,7 @@ static int refuse(struct db_conn *c, struct run *r, const char *why, enum run_st
 	return run_end_with(c, r, why, err);
 }
 
-static int decide(struct db_conn *c, struct run *r, struct own_facts *own, enum run_state *ret_next, struct err *err)
+static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs, const struct gate_own *own, enum run_state *ret_next, struct err *err)
 {
 	struct gate_verdict verdict;
 	CLEANUP_BUF struct buf json = {0};
@@ -173,7 +128,7 @@ static int decide(struct db_conn *c, struct run *r, struct own_facts *own, enum 
 		return rc;
 	if (why != NULL)
 		return refuse(c, r, why, ret_next, err);
-	rc = take_locks(c, r, own, err);
+	rc = take_locks(c, r, jobs, err);
 	if (rc != 0)
 		return rc;
 	if (r->seen.facts.after_merge) {
@@ -186,15 +141,16 @@ static int decide(struct db_conn *c, struct run *r, struct own_facts *own, enum 
 
 int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
 {
-	struct own_facts own = {0};
-	int rc = add_own_facts(c, r, &own, err);
+	struct job_list jobs = {0};
+	struct gate_own own = {0};
+	int rc = add_own_facts(c, r, &jobs, &own, err);
 	/* a merge by a person of projects that do not apply on merge: nothing was asked */
-	if (rc == 0 && r->row.asker == NULL && own.jobs.n == 0)
+	if (rc == 0 && r->row.asker == NULL && jobs.n == 0)
 		*ret_next = RUN_DONE;
 	else if (rc == 0)
-		rc = decide(c, r, &own, ret_next, err);
-	job_list_free(&own.jobs);
-	buf_free(&own.unplanned);
+		rc = decide(c, r, &jobs, &own, ret_next, err);
+	job_list_free(&jobs);
+	gate_own_free(&own);
 	if (rc == 0 && !run_state_is_over(*ret_next)) {
 		struct run_row fresh;
 		rc = run_get(c, r->row.id, &fresh, err);
@@ -319,7 +275,7 @@ int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err)
 	whole.only = NULL;
 	int rc = run_apply_selection(c, &whole, &plans, err);
 	for (size_t i = 0; rc == 0 && i < plans.n; i++)
-		if (line_has(names, plans.v[i].project) && has_work(&plans.v[i]))
+		if (line_has(names, plans.v[i].project) && gate_own_has_work(&plans.v[i]))
 			rc = create_apply_job(c, r, &plans.v[i], err);
 	job_list_free(&plans);
 	return rc;

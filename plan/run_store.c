@@ -26,7 +26,7 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
-	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base"
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts"
 
 static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
 
@@ -60,13 +60,14 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.created_ms = db_int(s, 24),
 		.finished_ms = db_int(s, 25),
 		.merge_base = text_of(s, 26),
+		.facts = text_of(s, 27),
 	};
 }
 
 void run_row_free(struct run_row *r)
 {
 	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
-			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base};
+			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base, &r->facts};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*r = (struct run_row){0};
@@ -166,6 +167,11 @@ int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err)
 {
 	return db_run(c, err, "UPDATE run SET gate=?2 WHERE id=?1", "is", id, gate);
+}
+
+int run_set_facts(struct db_conn *c, int64_t id, const char *facts, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET facts=?2 WHERE id=?1", "is", id, facts);
 }
 
 int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *err)

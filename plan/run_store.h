@@ -46,6 +46,7 @@ struct run_row {
 	char *notes;    /* lines for the comment */
 	char *config_errors; /* lines "sluice.yaml:3:5: ..." */
 	char *gate;     /* JSON list of the last gate verdict: [{"mark":0,"name":..,"sentence":..}] */
+	char *facts;    /* plan: what GitHub said of the gate while it ran (gate_own.h) */
 	char *tree_dir;
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
@@ -114,6 +115,7 @@ int run_add_note(struct db_conn *c, int64_t id, const char *note, struct err *er
 int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* head, base, clone url, repo */
 int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err) MUST_CHECK; /* base_sha, tree_dir, untouched, config_errors, base_moved */
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err) MUST_CHECK;
+int run_set_facts(struct db_conn *c, int64_t id, const char *facts, struct err *err) MUST_CHECK;
 int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *err) MUST_CHECK;
 int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err) MUST_CHECK;
 int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err) MUST_CHECK;

@@ -8,7 +8,12 @@
 static const int64_t again_after_ms[] = {1000, 5000, 20000};
 
 /* Working has no operation of its own: its wake-up is the end of its last job, and jobs_finish_run() has then moved it on. */
-static void working_enter(struct run *r) { jobs_kick(r->m->jobs); }
+static void working_enter(struct run *r)
+{
+	jobs_kick(r->m->jobs);
+	if (r->row.kind == RUN_PLAN)
+		run_facts_start(r);
+}
 
 static void working_drop(struct run *r) { jobs_cancel_run(r->m->jobs, r->row.id); }
 
@@ -378,6 +383,7 @@ void runs_close(struct runs *m)
 	if (m == NULL)
 		return;
 	loop_timer_close(m->progress);
+	run_facts_close(m);
 	jobs_close(m->jobs);
 	m->jobs = NULL;
 	for (struct run *r = m->open, *next; r != NULL; r = next) {

@@ -12,6 +12,7 @@ struct runs {
 	struct comment_context comment;
 	struct jobs *jobs;
 	struct run *open;
+	struct facts_read *facts; /* readings beside plans (run_facts.c) */
 	struct loop_timer *progress; /* edits comments of runs at work */
 	bool looking, look_again, editing;
 };
@@ -84,6 +85,10 @@ void run_merging_drop(struct run *r);
 int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUST_CHECK;
 /* The projects that this apply is about, from the plans of its head: names, each once. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
+
+/* run_facts.c */
+void run_facts_start(struct run *r);
+void run_facts_close(struct runs *m);
 
 /* The run could not do its work, or may not: error and comment are owed with the state it goes to. */
 int run_end_with(struct db_conn *c, struct run *r, const char *error, struct err *err) MUST_CHECK;

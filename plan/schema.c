@@ -6,7 +6,7 @@ const char PLAN_SCHEMA[] =
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL, repo_id INTEGER NOT NULL, repo TEXT NOT NULL, clone_url TEXT,"
 	" pull INTEGER NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, head_sha TEXT, base_ref TEXT, base_sha TEXT, merge_sha TEXT,"
 	" asker TEXT, only TEXT, error TEXT, notes TEXT, config_errors TEXT, gate TEXT, tree_dir TEXT, untouched INTEGER NOT NULL DEFAULT 0,"
-	" edits INTEGER NOT NULL DEFAULT 0, edited_ms INTEGER NOT NULL DEFAULT 0, merge_base TEXT, dirty INTEGER NOT NULL DEFAULT 0, after_merge INTEGER NOT NULL DEFAULT 0,"
+	" edits INTEGER NOT NULL DEFAULT 0, edited_ms INTEGER NOT NULL DEFAULT 0, merge_base TEXT, facts TEXT, dirty INTEGER NOT NULL DEFAULT 0, after_merge INTEGER NOT NULL DEFAULT 0,"
 	" base_moved INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX run_of_pull ON run(repo_id, pull, id);"
 	"CREATE INDEX run_open ON run(id) WHERE state IN('queued','reading','gating','merging','preparing','working');"
