@@ -16,15 +16,9 @@
 /* OpenSSL's return conventions are mixed and its error queue is per thread: each public function asks for 1 exactly and leaves an empty
  * queue, so that no later caller reads a stale reason. */
 
-static void free_cipher(EVP_CIPHER_CTX **ctx)
-{
-	EVP_CIPHER_CTX_free(*ctx); /* wipes the key schedule */
-}
+static void free_cipher(EVP_CIPHER_CTX **ctx) { EVP_CIPHER_CTX_free(*ctx); /* wipes the key schedule */ }
 
-static void free_digest(EVP_MD_CTX **ctx)
-{
-	EVP_MD_CTX_free(*ctx);
-}
+static void free_digest(EVP_MD_CTX **ctx) { EVP_MD_CTX_free(*ctx); }
 
 static void to_hex(const uint8_t *bytes, size_t n, char *out)
 {
@@ -94,10 +88,7 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size
 	ASSERT(n == SHA256_SIZE);
 }
 
-bool crypto_same(const void *a, const void *b, size_t len)
-{
-	return CRYPTO_memcmp(a, b, len) == 0;
-}
+bool crypto_same(const void *a, const void *b, size_t len) { return CRYPTO_memcmp(a, b, len) == 0; }
 
 void crypto_random(void *out, size_t len)
 {
@@ -126,7 +117,8 @@ static int seal_failed(const char *what, struct err *err)
 	return err_set(err, ERR_INTERNAL, "%s: the cryptographic library refused", what);
 }
 
-int crypto_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_len, const void *plain, size_t len, uint8_t *out, struct err *err)
+int crypto_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_len, const void *plain, size_t len, uint8_t *out,
+		struct err *err)
 {
 	if (len > INT_MAX - AEAD_OVERHEAD || aad_len > INT_MAX)
 		return err_set(err, ERR_LIMIT, "seal %zu bytes: at most %d can be sealed at once", len, INT_MAX - AEAD_OVERHEAD);
@@ -146,7 +138,8 @@ int crypto_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_le
 	return 0;
 }
 
-int crypto_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_len, const void *sealed, size_t len, uint8_t *out, struct err *err)
+int crypto_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_len, const void *sealed, size_t len, uint8_t *out,
+		struct err *err)
 {
 	if (len < AEAD_OVERHEAD)
 		return err_set(err, ERR_PARSE, "open sealed bytes: %zu bytes are too few", len);

@@ -76,10 +76,7 @@ static int too_long(size_t len, size_t max, struct err *err)
 }
 
 /* A short one is not an error of the descriptor but of the sender. */
-static int cut(struct err *err)
-{
-	return err_set(err, ERR_PARSE, "read frame: the stream ended inside a frame");
-}
+static int cut(struct err *err) { return err_set(err, ERR_PARSE, "read frame: the stream ended inside a frame"); }
 
 int frame_read(int fd, size_t max, struct buf *ret, struct err *err)
 {

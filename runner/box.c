@@ -82,13 +82,10 @@ static void offer_to_oom_killer(void)
 		return; /* a host without this file has no such choice to offer */
 }
 
-static bool place(int from, int to)
-{
-	return from < 0 || dup2(from, to) == to;
-}
+static bool place(int from, int to) { return from < 0 || dup2(from, to) == to; }
 
-/* In the child, which still is us: gives up every descriptor but the listed ones and the whole environment, then becomes bubblewrap. An open
- * directory would be a way out of the mount namespace; an environment stays readable in /proc/1/environ. */
+/* In the child, which still is us: gives up every descriptor but the listed ones and the whole environment, then becomes bubblewrap. An
+ * open directory would be a way out of the mount namespace; an environment stays readable in /proc/1/environ. */
 static void become_bwrap(const char *bwrap, struct ends *e)
 {
 	static char name[] = "bwrap", option[] = "--args", number[] = {'0' + BOX_FD_ARGS, '\0'}, program[] = "/bin/job-init";
@@ -118,10 +115,7 @@ static void become_bwrap(const char *bwrap, struct ends *e)
 	_exit(127);
 }
 
-static char *find_bwrap(void)
-{
-	return fs_exists("/usr/bin/bwrap") ? xstrdup("/usr/bin/bwrap") : fs_which("bwrap");
-}
+static char *find_bwrap(void) { return fs_exists("/usr/bin/bwrap") ? xstrdup("/usr/bin/bwrap") : fs_which("bwrap"); }
 
 int box_start(const struct box_order *o, struct box *ret, struct err *err)
 {

@@ -16,11 +16,11 @@
 
 struct box_order {
 	const struct job_spec *spec;
-	const char *job_init;            /* absolute host path of sluice-job-init */
-	const void *state, *plan;        /* clear bytes or NULL; copied into memory of the box */
+	const char *job_init;     /* absolute host path of sluice-job-init */
+	const void *state, *plan; /* clear bytes or NULL; copied into memory of the box */
 	size_t state_len, plan_len;
-	bool no_proc;                    /* this host masks /proc, so that no new one can be mounted */
-	bool no_disable_userns;          /* this bubblewrap does not know the option, or this host masks /proc/sys */
+	bool no_proc;           /* this host masks /proc, so that no new one can be mounted */
+	bool no_disable_userns; /* this bubblewrap does not know the option, or this host masks /proc/sys */
 };
 
 struct box {

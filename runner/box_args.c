@@ -18,7 +18,8 @@ enum { HOME_BYTES = 16 * 1024 * 1024 }; /* empty, but some providers want to wri
 /* What the engine itself writes into a working directory. A commit that carries one of them would feed the engine its own memory: a module
  * list that was never reviewed, a state that is not ours. They are not shown to it. */
 static const char *const tool_state[] = {
-	".terraform", "terraform.tfstate", "terraform.tfstate.d", "terraform.tfstate.backup", ".terraform.tfstate.lock.info", "errored.tfstate", "crash.log",
+	".terraform",      "terraform.tfstate", "terraform.tfstate.d", "terraform.tfstate.backup", ".terraform.tfstate.lock.info",
+	"errored.tfstate", "crash.log",
 };
 
 static void add(struct strlist *args, ...)
@@ -111,7 +112,8 @@ static int add_entries(struct strlist *args, const struct job_spec *spec, int fd
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || is_tool_state(e->d_name))
 			continue;
 		if (++n > LIMIT_PROJECT_ENTRIES)
-			return err_set(err, ERR_LIMIT, "project directory %s has more than %u entries: move what is not configuration elsewhere", spec->dir,
+			return err_set(err, ERR_LIMIT,
+				       "project directory %s has more than %u entries: move what is not configuration elsewhere", spec->dir,
 				       LIMIT_PROJECT_ENTRIES);
 		int rc = add_entry(args, spec, dirfd(d), e->d_name, to_dir, err);
 		if (rc != 0)
@@ -154,9 +156,16 @@ static void add_state(struct strlist *args, const struct box_order *o)
 static void add_environment(struct strlist *args, const struct job_spec *spec)
 {
 	static const char *const fixed[][2] = {
-		{"PATH", "/bin"},	     {"HOME", "/home"},	     {"TMPDIR", "/tmp"},	  {"LANG", "C.UTF-8"},
-		{"TF_IN_AUTOMATION", "1"},   {"TF_INPUT", "0"},	     {"CHECKPOINT_DISABLE", "1"}, {"TF_DATA_DIR", "/tmp/tfdata"},
-		{"TF_CLI_CONFIG_FILE", "/etc/tfrc"}, {"SSL_CERT_FILE", CA_BUNDLE},
+		{"PATH", "/bin"},
+		{"HOME", "/home"},
+		{"TMPDIR", "/tmp"},
+		{"LANG", "C.UTF-8"},
+		{"TF_IN_AUTOMATION", "1"},
+		{"TF_INPUT", "0"},
+		{"CHECKPOINT_DISABLE", "1"},
+		{"TF_DATA_DIR", "/tmp/tfdata"},
+		{"TF_CLI_CONFIG_FILE", "/etc/tfrc"},
+		{"SSL_CERT_FILE", CA_BUNDLE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		add(args, "--setenv", fixed[i][0], fixed[i][1], NULL);

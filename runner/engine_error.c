@@ -11,20 +11,29 @@ enum { DETAIL_MAX = 1200, WHERE_MAX = 1024 };
 static const struct {
 	const char *title, *hint;
 } hints[] = {
-	{"Failed to query available provider packages", "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
+	{"Failed to query available provider packages",
+	 "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
 	{"Failed to install provider", "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
-	{"Failed to resolve provider packages", "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
+	{"Failed to resolve provider packages",
+	 "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
 	{"Could not load the schema", "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
 	{"Saved plan is stale", "the state changed after this plan was made: plan again"},
 	{"Error acquiring the state lock", "another run holds the state lock: wait for it, or unlock the state where it is kept"},
-	{"Provider dependency changes detected", "the lock file does not fit the configuration: run init on your machine and commit .terraform.lock.hcl"},
+	{"Provider dependency changes detected",
+	 "the lock file does not fit the configuration: run init on your machine and commit .terraform.lock.hcl"},
 };
 
 /* Both engines' words for "init has not run, or not with this configuration". */
 static const char *const init_titles[] = {
-	"Error: Required plugins are not installed", "Error: Module not installed",		 "Error: Backend initialization required",
-	"Error: Inconsistent dependency lock file",  "Error: Required providers are not installed", "Error: Could not load plugin",
-	"Error: Initialization required",	     "Error: Missing required provider",	 "Error: Module source has changed",
+	"Error: Required plugins are not installed",
+	"Error: Module not installed",
+	"Error: Backend initialization required",
+	"Error: Inconsistent dependency lock file",
+	"Error: Required providers are not installed",
+	"Error: Could not load plugin",
+	"Error: Initialization required",
+	"Error: Missing required provider",
+	"Error: Module source has changed",
 	"Error: Module version requirements have changed",
 };
 
@@ -79,10 +88,7 @@ static void split(struct strlist *lines, const char *text, size_t len)
 	}
 }
 
-static bool starts_block(const char *line)
-{
-	return text_starts(line, "Error: ") || text_starts(line, "Warning: ");
-}
+static bool starts_block(const char *line) { return text_starts(line, "Error: ") || text_starts(line, "Warning: "); }
 
 /* ---- one error ---- */
 
@@ -130,7 +136,7 @@ static bool add_where(struct buf *out, const char *line, const char *dir)
 	return true;
 }
 
-/* The quoted source below a location: "   14:   inputt = 1", and what the engine adds about values ("    ├────────────────", "    │ x is 1"). */
+/* The quoted source below a location ("   14:   inputt = 1"), and what the engine adds about values ("    ├──", "    │ x is 1"). */
 static bool is_quote(const char *line)
 {
 	const char *s = line + strspn(line, " ");

@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 
-/* Appends the first error of a stderr text: "live/app/main.tf:14: Unsupported argument: An argument named ..." with the file relative to the
- * repository (dir is the project's), then how many more there are, then what to do where we know it. Frame characters, colours and control
- * characters are gone. Appends nothing and returns false when the text holds no error. */
+/* Appends the first error of a stderr text: "live/app/main.tf:14: Unsupported argument: An argument named ..." with the file relative to
+ * the repository (dir is the project's), then how many more there are, then what to do where we know it. Frame characters, colours and
+ * control characters are gone. Appends nothing and returns false when the text holds no error. */
 bool engine_error_sentence(const char *text, size_t len, const char *dir, struct buf *out);
 /* Does the text say that `init` has to run first? */
 bool engine_error_wants_init(const char *text, size_t len);

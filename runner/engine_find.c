@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Which engine is installed, and which version. An engine start costs 50 ms, so its answer is kept in data_dir/engines.json:
- * {"binaries":[{"path":"/usr/local/bin/terraform","size":1,"mtime_ns":"1","version":"1.11.4"}]}; a file that cannot be read is made again. */
+ * {"binaries":[{"path":"/usr/local/bin/terraform","size":1,"mtime_ns":"1","version":"1.11.4"}]}. A file that cannot be read is made anew. */
 
 enum { CACHE_BYTES_MAX = 64 * 1024, CACHE_ENTRIES_MAX = 32, VERSION_OUTPUT_MAX = 4096, VERSION_WAIT_MS = 20000, VERSION_MAX = 63 };
 
@@ -28,7 +28,8 @@ static bool entry_read(const struct json *j, struct entry *ret)
 {
 	struct err err;
 	return json_str(j, "path", PATH_MAX, &ret->path, &err) == 0 && json_str(j, "mtime_ns", 32, &ret->mtime_ns, &err) == 0 &&
-	       json_str(j, "version", VERSION_MAX, &ret->version, &err) == 0 && json_int(j, "size", 0, INT64_C(1) << 50, &ret->size, &err) == 0;
+	       json_str(j, "version", VERSION_MAX, &ret->version, &err) == 0 &&
+	       json_int(j, "size", 0, INT64_C(1) << 50, &ret->size, &err) == 0;
 }
 
 static bool same_binary(const struct entry *a, const struct entry *b)
@@ -97,7 +98,8 @@ static void cache_add(const char *file, const struct entry *add)
 static void exec_version(const char *path, int out)
 {
 	int null = open("/dev/null", O_RDWR);
-	static char home[] = "HOME=/nonexistent", check[] = "CHECKPOINT_DISABLE=1", rc[] = "TF_CLI_CONFIG_FILE=/dev/null", word[] = "version";
+	static char home[] = "HOME=/nonexistent", check[] = "CHECKPOINT_DISABLE=1", rc[] = "TF_CLI_CONFIG_FILE=/dev/null",
+		    word[] = "version";
 	char *argv[] = {xstrdup(path), word, NULL};
 	char *envp[] = {home, check, rc, NULL};
 	sigset_t none;
@@ -161,8 +163,8 @@ static int ask_version(const struct engine *row, const char *path, char **ret, s
 	size_t prefix = strlen(row->version_prefix);
 	size_t len = strncmp(line, row->version_prefix, prefix) == 0 ? strcspn(line + prefix, " \r\n\t") : 0;
 	if (len == 0 || len > VERSION_MAX)
-		return err_set(err, ERR_PARSE, "%s version: its first line should start with \"%sX.Y.Z\"; is it really %s?", path, row->version_prefix,
-			       row->label);
+		return err_set(err, ERR_PARSE, "%s version: its first line should start with \"%sX.Y.Z\"; is it really %s?", path,
+			       row->version_prefix, row->label);
 	*ret = xstrndup(line + prefix, len);
 	return 0;
 }
@@ -188,8 +190,8 @@ int engine_find(enum engine_kind kind, const char *extra_dir, const char *data_d
 	const struct engine *row = engine_row(kind);
 	CLEANUP_FREE char *path = locate(row, extra_dir);
 	if (path == NULL)
-		return err_set(err, ERR_NOT_FOUND, "%s: no program \"%s\" in PATH%s%s: install it or put it in PATH", row->label, row->program,
-			       extra_dir != NULL ? " or " : "", extra_dir != NULL ? extra_dir : "");
+		return err_set(err, ERR_NOT_FOUND, "%s: no program \"%s\" in PATH%s%s: install it or put it in PATH", row->label,
+			       row->program, extra_dir != NULL ? " or " : "", extra_dir != NULL ? extra_dir : "");
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return err_sys(err, "stat %s", path);

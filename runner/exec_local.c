@@ -369,7 +369,12 @@ static void spawn(struct job *j, const struct exec_keys *keys)
 	add_frame(&input, keys->state_in);
 	add_frame(&input, keys->plan_in);
 	struct loop_spawn s = {
-		.file = j->x->program, .argv = argv, .envp = envp, .input = input.data, .input_len = input.len, .detached = true,
+		.file = j->x->program,
+		.argv = argv,
+		.envp = envp,
+		.input = input.data,
+		.input_len = input.len,
+		.detached = true,
 	};
 	j->process = loop_process_start(j->x->l, &s, on_process_exit, j);
 	crypto_wipe(input.data, input.len);
@@ -444,8 +449,8 @@ static void local_close(void *self)
 	free_if_closed(x);
 }
 
-int exec_local_new(struct loop *l, const char *runner_program, const char *socket_path, const struct exec_events *events, struct executor *ret,
-		   struct err *err)
+int exec_local_new(struct loop *l, const char *runner_program, const char *socket_path, const struct exec_events *events,
+		   struct executor *ret, struct err *err)
 {
 	struct exec_local *x = xcalloc(1, sizeof(*x));
 	x->l = l;

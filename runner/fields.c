@@ -6,15 +6,9 @@
 #include <stdint.h>
 
 /* Values are copied in and out by memcpy: the table only knows offsets. */
-static void *at(void *object, const struct field *f)
-{
-	return (char *)object + f->offset;
-}
+static void *at(void *object, const struct field *f) { return (char *)object + f->offset; }
 
-static const void *at_const(const void *object, const struct field *f)
-{
-	return (const char *)object + f->offset;
-}
+static const void *at_const(const void *object, const struct field *f) { return (const char *)object + f->offset; }
 
 static void write_one(struct json_writer *w, const struct field *f, const void *object)
 {
@@ -98,7 +92,8 @@ static int read_word(const struct field *f, const struct json *root, void *objec
 
 static int read_int(const struct field *f, const struct json *root, void *object, struct err *err)
 {
-	int64_t min = f->kind == FIELD_INT32 ? INT32_MIN : -((int64_t)1 << 53), max = f->kind == FIELD_INT32 ? INT32_MAX : (int64_t)1 << 53, wide = 0;
+	int64_t min = f->kind == FIELD_INT32 ? INT32_MIN : -((int64_t)1 << 53), max = f->kind == FIELD_INT32 ? INT32_MAX : (int64_t)1 << 53,
+		wide = 0;
 	int rc = f->required ? json_int(root, f->name, min, max, &wide, err) : json_int_opt(root, f->name, min, max, 0, &wide, err);
 	if (rc != 0)
 		return rc;
@@ -123,14 +118,10 @@ static int read_one(const struct field *f, const struct json *root, void *object
 {
 	switch (f->kind) {
 	case FIELD_INT:
-	case FIELD_INT32:
-		return read_int(f, root, object, err);
-	case FIELD_BOOL:
-		return read_bool(f, root, object, err);
-	case FIELD_TEXT:
-		return read_text(f, root, object, err);
-	case FIELD_WORD:
-		return read_word(f, root, object, err);
+	case FIELD_INT32: return read_int(f, root, object, err);
+	case FIELD_BOOL: return read_bool(f, root, object, err);
+	case FIELD_TEXT: return read_text(f, root, object, err);
+	case FIELD_WORD: return read_word(f, root, object, err);
 	}
 	return err_set(err, ERR_INTERNAL, "%s: unknown kind of field", f->name);
 }

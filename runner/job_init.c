@@ -30,7 +30,8 @@ struct step {
 	int64_t kill_at_ms;  /* 0: not cancelled */
 };
 
-struct export {
+struct export
+{
 	uint8_t id;
 	uint64_t max;
 	char path[PATH_SIZE]; /* "": none */
@@ -50,10 +51,7 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static uint32_t read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+static uint32_t read_u32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 
 static void write_u32(uint8_t *p, uint32_t v)
 {
@@ -188,10 +186,7 @@ static void start(uint8_t id, char *const *argv)
 }
 
 /* Everything in this PID namespace but us and its init: a step leaves nothing behind that could write into the next one. */
-static void kill_all(void)
-{
-	(void)kill(-1, SIGKILL);
-}
+static void kill_all(void) { (void)kill(-1, SIGKILL); }
 
 static void carry_output(int *fd, enum job_tell type)
 {
@@ -264,9 +259,7 @@ static void obey(uint8_t *frame, size_t len)
 	uint8_t *payload = frame + 2;
 	size_t n = len - 2;
 	switch (frame[0]) {
-	case JOB_ASK_RUN:
-		ask_run(frame[1], payload, n);
-		break;
+	case JOB_ASK_RUN: ask_run(frame[1], payload, n); break;
 	case JOB_ASK_EXPORT:
 		set_export(&once, frame[1], payload, n);
 		carry_out(&once);
@@ -275,11 +268,8 @@ static void obey(uint8_t *frame, size_t len)
 		set_export(&watch, frame[1], payload, n);
 		(void)lstat(watch.path, &watch.seen); /* what is there now is known to the runner */
 		break;
-	case JOB_ASK_CANCEL:
-		ask_cancel(payload, n);
-		break;
-	default:
-		_exit(2);
+	case JOB_ASK_CANCEL: ask_cancel(payload, n); break;
+	default: _exit(2);
 	}
 }
 
@@ -321,7 +311,8 @@ static void prepare(void)
 {
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		_exit(1);
-	if (fcntl(JOB_CONTROL_FD, F_SETFD, FD_CLOEXEC) != 0 || fcntl(JOB_RESULT_FD, F_SETFD, FD_CLOEXEC) != 0 || close_range(5, ~0u, 0) != 0)
+	if (fcntl(JOB_CONTROL_FD, F_SETFD, FD_CLOEXEC) != 0 || fcntl(JOB_RESULT_FD, F_SETFD, FD_CLOEXEC) != 0 ||
+	    close_range(5, ~0u, 0) != 0)
 		_exit(1);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, FILES_MAX);

@@ -24,11 +24,11 @@ enum job_ask {
 
 /* From job-init. */
 enum job_tell {
-	JOB_TELL_READY = 'H',  /* once, first: the box stands */
-	JOB_TELL_OUT = 'o',    /* id: step; bytes of its stdout */
-	JOB_TELL_ERR = 'e',    /* bytes of its stderr */
-	JOB_TELL_ENDED = 'x',  /* u32 wait status; nothing of the step is left running */
-	JOB_TELL_BEGIN = 'b',  /* id: export; forget what came of it before */
+	JOB_TELL_READY = 'H', /* once, first: the box stands */
+	JOB_TELL_OUT = 'o',   /* id: step; bytes of its stdout */
+	JOB_TELL_ERR = 'e',   /* bytes of its stderr */
+	JOB_TELL_ENDED = 'x', /* u32 wait status; nothing of the step is left running */
+	JOB_TELL_BEGIN = 'b', /* id: export; forget what came of it before */
 	JOB_TELL_DATA = 'd',
 	JOB_TELL_FINISH = 'f', /* one byte, enum job_export_end */
 };

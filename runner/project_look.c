@@ -17,12 +17,14 @@ int project_open(const struct job_spec *spec, int *ret_fd, struct err *err)
 	CLEANUP_FD int tree = open(spec->tree_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tree < 0)
 		return err_sys(err, "open the tree %s", spec->tree_dir);
-	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
 	long fd = syscall(SYS_openat2, tree, spec->dir, &how, sizeof(how));
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return err_set(err, ERR_NOT_FOUND, "project directory %s does not exist in this commit", spec->dir);
 	if (fd < 0 && (errno == ELOOP || errno == EXDEV))
-		return err_set(err, ERR_REFUSED, "project directory %s leads through a symbolic link or out of the repository: name the real directory",
+		return err_set(err, ERR_REFUSED,
+			       "project directory %s leads through a symbolic link or out of the repository: name the real directory",
 			       spec->dir);
 	if (fd < 0)
 		return err_sys(err, "open project directory %s", spec->dir);
@@ -34,7 +36,8 @@ bool project_has_lock_file(const struct job_spec *spec)
 {
 	CLEANUP_FD int fd = -1;
 	struct stat st;
-	return project_open(spec, &fd, NULL) == 0 && fstatat(fd, ".terraform.lock.hcl", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	return project_open(spec, &fd, NULL) == 0 && fstatat(fd, ".terraform.lock.hcl", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static bool words_in(const char *text, size_t len)
@@ -57,7 +60,8 @@ static bool file_names_local_backend(int dir, const char *name)
 	CLEANUP_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > LIMIT_HCL_FILE_BYTES)
 		return false;
-	char *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0); /* the tree is read-only and shared: it does not shrink */
+	char *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
+			  0); /* the tree is read-only and shared: it does not shrink */
 	if (text == MAP_FAILED)
 		return false;
 	bool found = words_in(text, (size_t)st.st_size);

@@ -34,10 +34,7 @@ static const struct field fields[] = {
 };
 #undef OF
 
-const char *job_outcome_name(enum job_outcome o)
-{
-	return outcome_words[o];
-}
+const char *job_outcome_name(enum job_outcome o) { return outcome_words[o]; }
 
 int job_outcome_parse(const char *word, enum job_outcome *ret, struct err *err)
 {
@@ -48,10 +45,7 @@ int job_outcome_parse(const char *word, enum job_outcome *ret, struct err *err)
 	return 0;
 }
 
-void job_exit_free(struct job_exit *e)
-{
-	fields_free(fields, ARRAY_LEN(fields), e);
-}
+void job_exit_free(struct job_exit *e) { fields_free(fields, ARRAY_LEN(fields), e); }
 
 int job_exit_write(const struct job_exit *e, const char *path, struct err *err)
 {

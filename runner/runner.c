@@ -62,7 +62,8 @@ static int check_fresh(const struct runner *r, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		CLEANUP_FREE char *path = fs_join(r->job_dir, marks[i]);
 		if (fs_exists(path))
-			return err_set(err, ERR_CONFLICT, "%s exists: this job has already run or was given up, it is never run again", path);
+			return err_set(err, ERR_CONFLICT, "%s exists: this job has already run or was given up, it is never run again",
+				       path);
 	}
 	return 0;
 }
@@ -87,7 +88,8 @@ static int keys_read(struct keys *k, struct err *err)
 		if (rc != 0)
 			return err_wrap(err, "key %zu of the job", i + 1);
 	}
-	return k->job.len == AEAD_KEY_SIZE ? 0 : err_set(err, ERR_PARSE, "the job key has %zu bytes, %d are needed", k->job.len, AEAD_KEY_SIZE);
+	return k->job.len == AEAD_KEY_SIZE ? 0
+					   : err_set(err, ERR_PARSE, "the job key has %zu bytes, %d are needed", k->job.len, AEAD_KEY_SIZE);
 }
 
 static void keys_wipe(struct keys *k)

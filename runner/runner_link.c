@@ -10,8 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The runner tells the daemon what happens, and never waits for it: whatever does not go out at once closes the connection, and the next one
- * begins with everything the daemon has to know. What counts is on disk. */
+/* The runner tells the daemon what happens, and never waits for it: whatever does not go out at once closes the connection, and the next
+ * one begins with everything the daemon has to know. What counts is on disk. */
 
 enum { RETRY_MS = 200, COMMAND_MAX = 4096 };
 

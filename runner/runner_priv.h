@@ -32,11 +32,11 @@ struct link {
 struct step_seen {
 	enum step_id id;
 	bool running;
-	int status;         /* wait status once it ended */
-	bool capture;       /* stdout is collected, not logged */
-	bool printed;       /* something came on stdout */
-	struct buf out;     /* collected stdout, up to its own max */
-	struct buf err;     /* the first bytes of stderr, for the error sentence */
+	int status;     /* wait status once it ended */
+	bool capture;   /* stdout is collected, not logged */
+	bool printed;   /* something came on stdout */
+	struct buf out; /* collected stdout, up to its own max */
+	struct buf err; /* the first bytes of stderr, for the error sentence */
 };
 
 /* One file on its way out. */
@@ -71,7 +71,7 @@ struct runner {
 
 	int64_t deadline_ms; /* monotonic */
 	enum stop stop;
-	int64_t kill_ms;     /* monotonic, 0: not stopping */
+	int64_t kill_ms; /* monotonic, 0: not stopping */
 
 	bool has_facts;
 	struct state_facts facts;

@@ -15,10 +15,10 @@
 /* The one place where the runner waits. Bytes of the box are counted here, against our own ceilings, whatever job-init may say. */
 
 enum {
-	STDERR_KEPT = 256 * 1024,     /* of a step, for its error sentence */
+	STDERR_KEPT = 256 * 1024, /* of a step, for its error sentence */
 	BOX_SAYS_KEPT = 4096,
 	READ_SIZE = 256 * 1024,
-	READY_WAIT_MS = 30000,        /* for bubblewrap and job-init to come up */
+	READY_WAIT_MS = 30000, /* for bubblewrap and job-init to come up */
 };
 
 /* ---- log ---- */
@@ -214,10 +214,7 @@ static void errors_readable(struct runner *r)
 
 /* ---- waiting ---- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return b != 0 && b < a ? b : a;
-}
+static int64_t earlier(int64_t a, int64_t b) { return b != 0 && b < a ? b : a; }
 
 static int wait_ms(const struct runner *r)
 {
@@ -309,7 +306,8 @@ static int try_box(struct runner *r, const struct box_order *o, struct err *err)
 	buf_reset(&r->from_box);
 	while (r->box_says.len > 0 && r->box_says.data[r->box_says.len - 1] == '\n')
 		buf_truncate(&r->box_says, r->box_says.len - 1);
-	return err_set(err, ERR_UNAVAILABLE, "the sandbox does not start: %s", r->box_says.len > 0 ? buf_str(&r->box_says) : "no reason given");
+	return err_set(err, ERR_UNAVAILABLE, "the sandbox does not start: %s",
+		       r->box_says.len > 0 ? buf_str(&r->box_says) : "no reason given");
 }
 
 /* What this host cannot do is left out, said in the log, and never more than that: all other failures end the job. */

@@ -62,10 +62,7 @@ static void say_failed(struct runner *r)
 	r->exit.error = buf_take(&out);
 }
 
-static bool step_ok(const struct runner *r)
-{
-	return WIFEXITED(r->step.status) && WEXITSTATUS(r->step.status) == 0;
-}
+static bool step_ok(const struct runner *r) { return WIFEXITED(r->step.status) && WEXITSTATUS(r->step.status) == 0; }
 
 /* Writes down how the job ended; the stop that was asked for explains a failure, an engine that finished all the same did finish. */
 static void fail(struct runner *r)
@@ -150,8 +147,8 @@ static bool run(struct runner *r, enum step_id id)
 	return finish(r);
 }
 
-/* The engine refused at the door and says that it has to be initialised. After the first word on its stdout that is not certain any more: an
- * apply is then never started a second time. */
+/* The engine refused at the door and says that it has to be initialised. After the first word on its stdout that is not certain any more:
+ * an apply is then never started a second time. */
 static bool refused_for_init(const struct runner *r)
 {
 	return !r->spec.needs_init && r->exit.error == NULL && r->stop == STOP_NONE && (r->step.id == STEP_PLAN || !r->step.printed) &&
@@ -236,8 +233,8 @@ static void state_lost(struct runner *r, const char *why)
 	r->exit.error = both;
 }
 
-/* The state is taken out whatever the engine said, and what it did is not undone by a state that cannot be read: that is told. An engine that
- * applied without error always writes one. */
+/* The state is taken out whatever the engine said, and what it did is not undone by a state that cannot be read: that is told. An engine
+ * that applied without error always writes one. */
 static void take_state_out(struct runner *r, const char *path)
 {
 	struct err err = {0};

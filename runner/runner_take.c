@@ -9,10 +9,7 @@
 
 /* What crosses the boundary with a value: plan and state. In clear they exist in this process and in the box only. */
 
-static char *aad_of(const struct runner *r, const char *what)
-{
-	return xasprintf("sluice job %lld %s", (long long)r->spec.job_id, what);
-}
+static char *aad_of(const struct runner *r, const char *what) { return xasprintf("sluice job %lld %s", (long long)r->spec.job_id, what); }
 
 static int seal_to(const struct runner *r, const char *what, const struct buf *clear, const char *file, struct err *err)
 {
@@ -66,7 +63,8 @@ static int take_state(struct runner *r, const struct buf *clear, struct err *err
 	if (rc != 0)
 		return rc;
 	if (r->has_facts && strcmp(f.lineage, r->facts.lineage) == 0 && f.serial < r->facts.serial)
-		return err_set(err, ERR_CONFLICT, "state: serial %lld came out after %lld", (long long)f.serial, (long long)r->facts.serial);
+		return err_set(err, ERR_CONFLICT, "state: serial %lld came out after %lld", (long long)f.serial,
+			       (long long)r->facts.serial);
 	crypto_sha256_hex(clear->data, clear->len, hex);
 	if (r->exit.has_state && strcmp(r->exit.state_sha256, hex) == 0)
 		return 0; /* already on disk */
@@ -88,16 +86,13 @@ static int take(struct runner *r, enum export_id id, int end, struct err *err)
 	struct export_seen *e = &r->exports[id];
 	const char *what = id == EXPORT_PLAN ? "plan file" : "state";
 	switch (end) {
-	case JOB_EXPORT_DONE:
-		return id == EXPORT_PLAN ? take_plan(r, &e->bytes, err) : take_state(r, &e->bytes, err);
+	case JOB_EXPORT_DONE: return id == EXPORT_PLAN ? take_plan(r, &e->bytes, err) : take_state(r, &e->bytes, err);
 	case JOB_EXPORT_MISSING:
 		if (id == EXPORT_STATE)
 			return 0; /* an engine that failed early has written none */
 		return err_set(err, ERR_NOT_FOUND, "the engine left no %s", what);
-	case JOB_EXPORT_TOO_LARGE:
-		return err_set(err, ERR_LIMIT, "the %s is larger than %zu bytes: split the project", what, e->max);
-	default:
-		return err_set(err, ERR_IO, "the %s could not be read out of the sandbox", what);
+	case JOB_EXPORT_TOO_LARGE: return err_set(err, ERR_LIMIT, "the %s is larger than %zu bytes: split the project", what, e->max);
+	default: return err_set(err, ERR_IO, "the %s could not be read out of the sandbox", what);
 	}
 }
 
@@ -118,8 +113,8 @@ void runner_take(struct runner *r, enum export_id id, int end)
 
 /* ---- in ---- */
 
-static int open_sealed(const char *what, const char *path, const char *aad, const struct buf *key, size_t max, uint8_t **ret, size_t *ret_len,
-		       struct err *err)
+static int open_sealed(const char *what, const char *path, const char *aad, const struct buf *key, size_t max, uint8_t **ret,
+		       size_t *ret_len, struct err *err)
 {
 	if (key->len != AEAD_KEY_SIZE)
 		return err_set(err, ERR_INTERNAL, "%s: its key did not arrive", what);
@@ -144,7 +139,8 @@ int runner_open_inputs(struct runner *r, const struct buf *state_key, const stru
 	const struct job_spec *s = &r->spec;
 	int rc = 0;
 	if (s->managed_state && s->state_in != NULL) {
-		rc = open_sealed("the managed state", s->state_in, s->state_in_aad, state_key, LIMIT_STATE_BYTES, &r->state_in, &r->state_in_len, err);
+		rc = open_sealed("the managed state", s->state_in, s->state_in_aad, state_key, LIMIT_STATE_BYTES, &r->state_in,
+				 &r->state_in_len, err);
 		if (rc == 0) {
 			rc = state_facts_read((const char *)r->state_in, r->state_in_len, &r->facts, err);
 			r->has_facts = rc == 0;

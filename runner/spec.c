@@ -39,10 +39,7 @@ static const struct field fields[] = {
 };
 #undef OF
 
-const char *job_phase_name(enum job_phase phase)
-{
-	return phase_words[phase];
-}
+const char *job_phase_name(enum job_phase phase) { return phase_words[phase]; }
 
 int job_phase_parse(const char *word, enum job_phase *ret, struct err *err)
 {
@@ -53,10 +50,7 @@ int job_phase_parse(const char *word, enum job_phase *ret, struct err *err)
 	return 0;
 }
 
-void job_spec_free(struct job_spec *s)
-{
-	fields_free(fields, ARRAY_LEN(fields), s);
-}
+void job_spec_free(struct job_spec *s) { fields_free(fields, ARRAY_LEN(fields), s); }
 
 int job_spec_write(const struct job_spec *s, const char *path, struct err *err)
 {

@@ -56,11 +56,8 @@ static void serve_one(const uint8_t *master, const struct request *q, struct ans
 		crypto_random(a->key, sizeof(a->key));
 		a->code = crypto_seal(master, q->context, q->context_len, a->key, sizeof(a->key), a->wrapped, &err);
 		break;
-	case OP_UNWRAP:
-		a->code = crypto_open(master, q->context, q->context_len, q->wrapped, sizeof(q->wrapped), a->key, &err);
-		break;
-	default:
-		break;
+	case OP_UNWRAP: a->code = crypto_open(master, q->context, q->context_len, q->wrapped, sizeof(q->wrapped), a->key, &err); break;
+	default: break;
 	}
 }
 
@@ -101,9 +98,11 @@ static int master_key_load(const char *path, uint8_t *key, struct err *err)
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_sys(err, "open the master key %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size != AEAD_KEY_SIZE)
-		return err_set(err, ERR_PARSE, "%s: a master key is a file of exactly %d bytes: restore it from your backup", path, AEAD_KEY_SIZE);
+		return err_set(err, ERR_PARSE, "%s: a master key is a file of exactly %d bytes: restore it from your backup", path,
+			       AEAD_KEY_SIZE);
 	if ((st.st_mode & 077) != 0)
-		return err_set(err, ERR_REFUSED, "%s: others may read the master key (mode %04o): chmod 600 it", path, (unsigned)(st.st_mode & 07777));
+		return err_set(err, ERR_REFUSED, "%s: others may read the master key (mode %04o): chmod 600 it", path,
+			       (unsigned)(st.st_mode & 07777));
 	ssize_t n = read(fd, key, AEAD_KEY_SIZE);
 	return n == AEAD_KEY_SIZE ? 0 : err_sys(err, "read the master key %s", path);
 }
@@ -117,7 +116,8 @@ static void agent_run(int fd, const char *key_path, pid_t parent)
 	struct rlimit none = {0, 0};
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "sluice-keys");
-	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 || getppid() != parent)
+	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
+	    getppid() != parent)
 		_exit(3);
 	(void)signal(SIGINT, SIG_IGN); /* ends with its socket, after the daemon's last request */
 	(void)signal(SIGTERM, SIG_IGN);
@@ -211,7 +211,8 @@ static int ask(struct agent *a, enum agent_op op, const char *context, struct re
 	return wait_answer(a, ret, err);
 }
 
-int agent_new_key(struct agent *a, const char *context, uint8_t ret_key[AGENT_KEY_SIZE], uint8_t ret_wrapped[AGENT_WRAPPED_SIZE], struct err *err)
+int agent_new_key(struct agent *a, const char *context, uint8_t ret_key[AGENT_KEY_SIZE], uint8_t ret_wrapped[AGENT_WRAPPED_SIZE],
+		  struct err *err)
 {
 	struct request q = {0};
 	struct answer n = {0};
@@ -226,14 +227,16 @@ int agent_new_key(struct agent *a, const char *context, uint8_t ret_key[AGENT_KE
 	return rc;
 }
 
-int agent_unwrap(struct agent *a, const char *context, const uint8_t wrapped[AGENT_WRAPPED_SIZE], uint8_t ret_key[AGENT_KEY_SIZE], struct err *err)
+int agent_unwrap(struct agent *a, const char *context, const uint8_t wrapped[AGENT_WRAPPED_SIZE], uint8_t ret_key[AGENT_KEY_SIZE],
+		 struct err *err)
 {
 	struct request q = {0};
 	struct answer n = {0};
 	memcpy(q.wrapped, wrapped, AGENT_WRAPPED_SIZE);
 	int rc = ask(a, OP_UNWRAP, context, &q, &n, err);
 	if (rc == 0 && n.code != 0)
-		rc = err_set(err, n.code, "the key of %s does not open: it was wrapped under another master key or for something else", context);
+		rc = err_set(err, n.code, "the key of %s does not open: it was wrapped under another master key or for something else",
+			     context);
 	if (rc == 0)
 		memcpy(ret_key, n.key, AGENT_KEY_SIZE);
 	crypto_wipe(&n, sizeof(n));

@@ -49,7 +49,8 @@ static int check_file(int fd, const char *path, bool allow_loose, struct err *er
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_REFUSED, "read secret %s: not a regular file", path);
 	if (!allow_loose && (st.st_mode & 077) != 0)
-		return err_set(err, ERR_REFUSED, "read secret %s: others may read it (mode %04o): chmod 600 it", path, (unsigned)(st.st_mode & 07777));
+		return err_set(err, ERR_REFUSED, "read secret %s: others may read it (mode %04o): chmod 600 it", path,
+			       (unsigned)(st.st_mode & 07777));
 	return 0;
 }
 
@@ -57,7 +58,8 @@ int secret_read_file(struct secret *s, const char *path, bool allow_loose, struc
 {
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "read secret %s: no such file", path) : err_sys(err, "read secret %s", path);
+		return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "read secret %s: no such file", path)
+				       : err_sys(err, "read secret %s", path);
 	int rc = check_file(fd, path, allow_loose, err);
 	if (rc != 0)
 		return rc;

@@ -24,8 +24,8 @@ static void expect(const struct scene *s, enum job_outcome outcome, const char *
 {
 	if (s->exit.outcome != outcome || strcmp(s->exit.step != NULL ? s->exit.step : "-", step) != 0 || s->exit.engine_starts != starts) {
 		CLEANUP_FREE char *log = scene_read(s, "log");
-		fail_msg("%s at %s after %lld starts: %s\n%s", job_outcome_name(s->exit.outcome), s->exit.step, (long long)s->exit.engine_starts, s->error,
-			 log);
+		fail_msg("%s at %s after %lld starts: %s\n%s", job_outcome_name(s->exit.outcome), s->exit.step,
+			 (long long)s->exit.engine_starts, s->error, log);
 	}
 }
 
@@ -88,8 +88,8 @@ static void check_sealed_state(const struct scene *s)
 	assert_string_equal(hex, s->exit.state_sha256);
 	assert_int_equal(state.len, s->exit.state_bytes);
 	CLEANUP_FREE char *facts = scene_read(s, "state.json");
-	CLEANUP_FREE char *want = xasprintf("{\"serial\":%lld,\"lineage\":\"%s\",\"sha256\":\"%s\",\"bytes\":%zu}", (long long)f.serial, f.lineage, hex,
-					    state.len);
+	CLEANUP_FREE char *want = xasprintf("{\"serial\":%lld,\"lineage\":\"%s\",\"sha256\":\"%s\",\"bytes\":%zu}", (long long)f.serial,
+					    f.lineage, hex, state.len);
 	assert_string_equal(facts, want);
 }
 
@@ -199,7 +199,8 @@ static void on_step(int64_t job_id, const char *step, void *arg)
 	(void)snprintf(h->steps + n, sizeof(h->steps) - n, "%s ", step);
 }
 
-static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err, void *arg)
+static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err,
+			  void *arg)
 {
 	struct heard *h = arg;
 	assert_int_equal(end, EXEC_RECORD);
@@ -293,7 +294,8 @@ static void local_backend_has_its_state_managed(void **state)
 	(void)state;
 	struct scene s;
 	scene_open(&s, NULL);
-	scene_file(&s, "main.tf", "terraform {\n  backend \"local\" {\n    path = \"sub/mine.tfstate\"\n  }\n}\nresource \"terraform_data\" \"a\" {}\n");
+	scene_file(&s, "main.tf",
+		   "terraform {\n  backend \"local\" {\n    path = \"sub/mine.tfstate\"\n  }\n}\nresource \"terraform_data\" \"a\" {}\n");
 	assert_int_equal(scene_run(&s), 0);
 	expect(&s, JOB_OK, "show", 4);
 	scene_then_apply(&s);
@@ -320,14 +322,17 @@ static void errors_name_file_and_line(void **state)
 		{"resource \"terraform_data\" \"a\" {\n  inputt = 1\n}\n", "plan",
 		 "live/app/main.tf:2: Unsupported argument: An argument named \"inputt\" is not expected here. Did you mean \"input\"?", 1},
 		{"output \"x\" {\n  value = nothing.here\n}\noutput \"y\" {\n  value = nothing.there\n}\n", "plan",
-		 "live/app/main.tf:2: Reference to undeclared resource: A managed resource \"nothing\" \"here\" has not been declared in the root module. "
+		 "live/app/main.tf:2: Reference to undeclared resource: A managed resource \"nothing\" \"here\" has not been declared in "
+		 "the root module. "
 		 "(and 1 more error, see the log)",
 		 1},
-		{"locals {\n", "plan", "live/app/main.tf:1: Unclosed configuration block: There is no closing brace for this block before the end of the file. "
-				       "This may be caused by incorrect brace nesting elsewhere in this file.",
+		{"locals {\n", "plan",
+		 "live/app/main.tf:1: Unclosed configuration block: There is no closing brace for this block before the end of the file. "
+		 "This may be caused by incorrect brace nesting elsewhere in this file.",
 		 1},
 		{"data \"external\" \"x\" { program = [\"/bin/sh\"] }\n", "init",
-		 "Failed to query available provider packages: Could not retrieve the list of available versions for provider hashicorp/external: "
+		 "Failed to query available provider packages: Could not retrieve the list of available versions for "
+		 "provider hashicorp/external: "
 		 "cannot search /nonexistent: lstat /nonexistent: no such file or directory",
 		 2},
 	};
@@ -378,7 +383,8 @@ static void tool_state_of_the_commit_is_not_shown(void **state)
 	(void)state;
 	struct scene s;
 	scene_open(&s, NULL);
-	scene_file(&s, "main.tf", "module \"m\" {\n  source = \"./m\"\n}\noutput \"shadow\" {\n  value = fileexists(\"${path.module}/evil\")\n}\n");
+	scene_file(&s, "main.tf",
+		   "module \"m\" {\n  source = \"./m\"\n}\noutput \"shadow\" {\n  value = fileexists(\"${path.module}/evil\")\n}\n");
 	scene_file(&s, "m/main.tf", "resource \"terraform_data\" \"reviewed\" {}\n");
 	scene_file(&s, "hidden/main.tf", "resource \"terraform_data\" \"smuggled\" {}\n");
 	scene_file(&s, ".terraform/modules/modules.json",
@@ -408,9 +414,10 @@ static void overhead_is_told(void **state)
 	scene_open(&s, NULL);
 	scene_file(&s, "main.tf", two_resources);
 	int64_t best = INT64_MAX, best_alone = INT64_MAX;
-	CLEANUP_FREE char *command = xasprintf("cd %s && export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_DATA_DIR=%s/data TF_CLI_CONFIG_FILE=/dev/null; "
-					       "%s plan -input=false -no-color -out=%s/p >/dev/null && %s show -json %s/p >/dev/null",
-					       s.tree, s.root, s.spec.engine_path, s.root, s.spec.engine_path, s.root);
+	CLEANUP_FREE char *command =
+		xasprintf("cd %s && export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_DATA_DIR=%s/data TF_CLI_CONFIG_FILE=/dev/null; "
+			  "%s plan -input=false -no-color -out=%s/p >/dev/null && %s show -json %s/p >/dev/null",
+			  s.tree, s.root, s.spec.engine_path, s.root, s.spec.engine_path, s.root);
 	for (int i = 0; i < 7; i++) {
 		int64_t t = clock_mono_ns();
 		assert_int_equal(scene_run(&s), 0);
@@ -430,7 +437,8 @@ static void overhead_is_told(void **state)
 		t = clock_mono_ns() - t;
 		best_alone = t < best_alone ? t : best_alone;
 	}
-	print_message("plan and show: in the runner %.1f ms, engine alone %.1f ms (best of 7)\n", (double)best / 1e6, (double)best_alone / 1e6);
+	print_message("plan and show: in the runner %.1f ms, engine alone %.1f ms (best of 7)\n", (double)best / 1e6,
+		      (double)best_alone / 1e6);
 	scene_close(&s);
 }
 

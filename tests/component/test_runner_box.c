@@ -1,11 +1,8 @@
-/* The job runner with an engine double in the real sandbox: what hangs, floods, crashes, writes half a state, looks around, or loses its
- * daemon or its runner. */
+/* The job runner with an engine double in the real sandbox: what hangs, floods, crashes, lies, or looks around. */
 #include "base/clock.h"
-#include "base/frame.h"
 #include "base/fs.h"
 #include "tests/support/runner_support.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -15,7 +12,6 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,26 +30,6 @@ static void run_mode(struct scene *s, const char *mode, enum job_outcome outcome
 	if (s->exit.outcome != outcome)
 		fail_msg("%s: %s, %s", mode, job_outcome_name(s->exit.outcome), s->error);
 	assert_string_equal(s->exit.step, step);
-}
-
-/* An apply needs a plan: makes one, then changes the mode. */
-static void to_apply(struct scene *s, const char *mode)
-{
-	free(s->spec.plan_in);
-	s->spec.plan_in = NULL;
-	s->spec.phase = PHASE_PLAN;
-	scene_next_job(s);
-	run_mode(s, "plain", JOB_OK, "show");
-	scene_then_apply(s);
-	scene_file(s, "mode", mode);
-}
-
-static int wait_gone(const char *text)
-{
-	int n = -1;
-	for (int64_t end = clock_mono_ms() + 5000; n != 0 && clock_mono_ms() < end; (void)usleep(10000))
-		n = runner_support_count_processes(text);
-	return n;
 }
 
 /* ---- what the box shows ---- */
@@ -97,11 +73,31 @@ static void box_shows_only_the_job(void **state)
 	(void)close(77);
 	CLEANUP_FREE char *log = scene_read(&s, "log");
 	static const char *const lines[] = {
-		"fds: 0 1 2", "uid 65534 gid 65534", "network no", "environ of 1: 0", "memory of job-init: no", "trace job-init: no", "shadow no",
-		"escape no", "shell no", "change input no", "remove input no", "write beside yes", "write outside no",
-		"write home yes", "mount no", "nested namespace no",
-		"env PATH=/bin", "env HOME=/home", "env TMPDIR=/tmp", "env LANG=C.UTF-8", "env TF_IN_AUTOMATION=1", "env TF_INPUT=0",
-		"env CHECKPOINT_DISABLE=1", "env TF_DATA_DIR=/tmp/tfdata", "env TF_CLI_CONFIG_FILE=/etc/tfrc",
+		"fds: 0 1 2",
+		"uid 65534 gid 65534",
+		"network no",
+		"environ of 1: 0",
+		"memory of job-init: no",
+		"trace job-init: no",
+		"shadow no",
+		"escape no",
+		"shell no",
+		"change input no",
+		"remove input no",
+		"write beside yes",
+		"write outside no",
+		"write home yes",
+		"mount no",
+		"nested namespace no",
+		"env PATH=/bin",
+		"env HOME=/home",
+		"env TMPDIR=/tmp",
+		"env LANG=C.UTF-8",
+		"env TF_IN_AUTOMATION=1",
+		"env TF_INPUT=0",
+		"env CHECKPOINT_DISABLE=1",
+		"env TF_DATA_DIR=/tmp/tfdata",
+		"env TF_CLI_CONFIG_FILE=/etc/tfrc",
 		"env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -221,7 +217,8 @@ static void cancel_is_gentle_then_firm(void **state)
 		const char *mode;
 		int64_t at_least_ms, at_most_ms;
 		int exit_code;
-	} cases[] = {{"hang", 0, RUNNER_SUPPORT_GRACE_MS, 1}, {"stubborn", RUNNER_SUPPORT_GRACE_MS, RUNNER_SUPPORT_GRACE_MS + 1500, 128 + SIGKILL}};
+	} cases[] = {{"hang", 0, RUNNER_SUPPORT_GRACE_MS, 1},
+		     {"stubborn", RUNNER_SUPPORT_GRACE_MS, RUNNER_SUPPORT_GRACE_MS + 1500, 128 + SIGKILL}};
 	struct scene s;
 	open_double(&s, "hang");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -260,7 +257,8 @@ static void time_limit_ends_a_plan(void **state)
 static void boxes_that_lie(void **state)
 {
 	(void)state;
-	static const char nonsense[] = "the sandbox answered what it was not asked and was killed", late[] = "the sandbox did not end in time and was killed";
+	static const char nonsense[] = "the sandbox answered what it was not asked and was killed",
+			  late[] = "the sandbox did not end in time and was killed";
 	static const struct {
 		const char *mode, *error;
 		enum job_outcome outcome;
@@ -300,7 +298,8 @@ static void masked_proc_is_lived_with(void **state)
 	pid_t pid = fork();
 	if (pid == 0) { /* a mount namespace of its own, as a container would have */
 		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		    mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) != 0 || mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
+		    mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) != 0 ||
+		    mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
 			_exit(77);
 		_exit(scene_run(&s) == 0 ? 0 : 1);
 	}
@@ -321,220 +320,6 @@ static void masked_proc_is_lived_with(void **state)
 	scene_close(&s);
 }
 
-/* ---- state ---- */
-
-static void state_is(const struct scene *s, int64_t serial)
-{
-	CLEANUP_BUF struct buf clear = {0};
-	CLEANUP_FREE char *want = xasprintf("{\"version\":4,\"serial\":%lld,\"lineage\":\"double\",\"outputs\":{}}", (long long)serial);
-	assert_true(s->exit.has_state);
-	assert_int_equal(s->exit.state_serial, serial);
-	assert_string_equal(s->exit.state_lineage, "double");
-	scene_unseal(s, "state.enc", "state", &clear);
-	assert_string_equal(buf_str(&clear), want);
-}
-
-static void state_comes_out_whatever_happens(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "plain");
-	to_apply(&s, "plain");
-	run_mode(&s, "plain", JOB_OK, "apply");
-	state_is(&s, 3);
-
-	to_apply(&s, "apply-crash");
-	run_mode(&s, "apply-crash", JOB_FAILED, "apply");
-	assert_string_equal(s.error, "Terraform was killed by signal 6 during apply");
-	state_is(&s, 7);
-
-	to_apply(&s, "apply-torn"); /* the last whole one is kept, and the loss is told */
-	run_mode(&s, "apply-torn", JOB_BROKEN, "apply");
-	assert_non_null(strstr(s.error, "killed by signal 6 during apply; the state after this apply could not be kept: state: "));
-	state_is(&s, 1);
-
-	to_apply(&s, "apply-hang");
-	s.spec.timeout_ms = 1500;
-	run_mode(&s, "apply-hang", JOB_TIMEOUT, "apply");
-	state_is(&s, 1);
-	s.spec.timeout_ms = 60000;
-
-	to_apply(&s, "apply-nostate");
-	run_mode(&s, "apply-nostate", JOB_BROKEN, "apply");
-	assert_non_null(strstr(s.error, "the engine left none at its usual place"));
-
-	to_apply(&s, "apply-init");
-	run_mode(&s, "apply-init", JOB_OK, "apply");
-	assert_int_equal(s.exit.engine_starts, 3);
-	to_apply(&s, "apply-late-init"); /* it had begun: never twice */
-	run_mode(&s, "apply-late-init", JOB_FAILED, "apply");
-	assert_int_equal(s.exit.engine_starts, 1);
-	assert_false(s.exit.has_state);
-	scene_close(&s);
-}
-
-static void older_serial_never_replaces(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "plain");
-	to_apply(&s, "plain");
-	run_mode(&s, "plain", JOB_OK, "apply"); /* leaves serial 3 */
-	scene_keep_state(&s);
-	to_apply(&s, "apply-older");
-	run_mode(&s, "apply-older", JOB_BROKEN, "apply");
-	assert_non_null(strstr(s.error, "serial 2 came out after 3"));
-	assert_false(s.exit.has_state);
-	scene_close(&s);
-}
-
-/* A snapshot is on disk while the apply still runs, so that a machine that dies leaves it behind. */
-static void snapshots_while_it_runs_and_kill_leaves_nothing(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "plain");
-	to_apply(&s, "apply-hang");
-	pid_t pid = scene_start(&s);
-	CLEANUP_FREE char *facts = scene_job_file(&s, "state.json"), *point = scene_job_file(&s, "point"), *record = scene_job_file(&s, "exit.json");
-	for (int64_t end = clock_mono_ms() + 10000; !fs_exists(facts) && clock_mono_ms() < end; (void)usleep(10000))
-		continue;
-	assert_true(fs_exists(facts) && fs_exists(point));
-	assert_int_equal(runner_support_count_processes("/bin/terraform"), 1);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_true(WIFSIGNALED(scene_wait(&s, pid)));
-	assert_int_equal(wait_gone("/bin/terraform"), 0);
-	assert_int_equal(wait_gone("job-init"), 0);
-	assert_false(fs_exists(record));
-	CLEANUP_BUF struct buf clear = {0};
-	scene_unseal(&s, "state.enc", "state", &clear);
-	assert_non_null(strstr(buf_str(&clear), "\"serial\":1,"));
-	assert_int_not_equal(scene_run(&s), 0); /* it passed the point: never again */
-	assert_false(fs_exists(record));
-	scene_close(&s);
-}
-
-static void inputs_that_do_not_fit_are_refused(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "plain");
-	to_apply(&s, "plain");
-	CLEANUP_FREE char *sha = xstrdup(s.spec.plan_in_sha256);
-	s.spec.plan_in_sha256[0] = s.spec.plan_in_sha256[0] == '0' ? '1' : '0';
-	assert_int_equal(scene_run(&s), 0);
-	assert_int_equal(s.exit.outcome, JOB_BROKEN);
-	assert_string_equal(s.error, "the stored plan is not the one that was reviewed (SHA-256 differs): plan again");
-	memcpy(s.spec.plan_in_sha256, sha, strlen(sha));
-	s.plan_key[0] ^= 1;
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	assert_string_equal(s.error, "the reviewed plan: open sealed bytes: wrong key, wrong context or changed bytes");
-	s.plan_key[0] ^= 1;
-	s.spec.plan_in_aad[0] = 'S';
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	assert_int_equal(s.exit.outcome, JOB_BROKEN);
-	assert_int_equal(s.exit.engine_starts, 0);
-	CLEANUP_FREE char *point = scene_job_file(&s, "point");
-	assert_false(fs_exists(point));
-	scene_close(&s);
-}
-
-/* ---- the daemon ---- */
-
-static int listen_unix(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	(void)unlink(path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fd, 4), 0);
-	return fd;
-}
-
-static void hears(int fd, const char *want)
-{
-	struct err err = {0};
-	CLEANUP_BUF struct buf f = {0};
-	if (frame_read(fd, 4096, &f, &err) != 0)
-		fail_msg("%s instead of %s", err.msg, want);
-	assert_string_equal(buf_str(&f), want);
-}
-
-static void daemon_comes_and_goes(void **state)
-{
-	(void)state;
-	static const char cancel[] = "{\"type\":\"cancel\"}";
-	struct scene s;
-	struct err err = {0};
-	open_double(&s, "hang");
-	s.spec.socket_path = fs_join(s.root, "sock");
-	pid_t pid = scene_start(&s); /* nobody listens yet */
-	assert_true(scene_log_has(&s, "hanging"));
-	int server = listen_unix(s.spec.socket_path);
-	int c = accept(server, NULL, NULL);
-	hears(c, "{\"type\":\"hello\",\"job\":1}");
-	hears(c, "{\"type\":\"step\",\"job\":1,\"step\":\"plan\"}");
-	(void)close(c);
-	(void)close(server);
-	(void)usleep(300000); /* away */
-	server = listen_unix(s.spec.socket_path);
-	c = accept(server, NULL, NULL);
-	hears(c, "{\"type\":\"hello\",\"job\":1}");
-	hears(c, "{\"type\":\"step\",\"job\":1,\"step\":\"plan\"}");
-	assert_int_equal(frame_write(c, "not json", 8, &err), 0); /* harmless */
-	assert_int_equal(frame_write(c, cancel, sizeof(cancel) - 1, &err), 0);
-	hears(c, "{\"type\":\"exit\",\"job\":1}");
-	CLEANUP_FREE char *record = scene_job_file(&s, "exit.json");
-	assert_true(fs_exists(record));
-	assert_int_equal(scene_wait(&s, pid), 0);
-	assert_int_equal(s.exit.outcome, JOB_CANCELLED);
-	(void)close(c);
-	(void)close(server);
-	scene_close(&s);
-}
-
-static void two_runners_of_one_job(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "hang");
-	pid_t pid = scene_start(&s);
-	assert_true(scene_log_has(&s, "hanging"));
-	assert_int_equal(WEXITSTATUS(scene_run(&s)), 3); /* the lock is held */
-	assert_int_equal(kill(pid, SIGTERM), 0);
-	assert_int_equal(scene_wait(&s, pid), 0);
-	assert_int_equal(s.exit.outcome, JOB_CANCELLED);
-	assert_int_equal(WEXITSTATUS(scene_run(&s)), 3); /* there is a record */
-	scene_close(&s);
-}
-
-static void twenty_jobs_leave_no_process(void **state)
-{
-	(void)state;
-	struct scene s;
-	pid_t pids[20];
-	open_double(&s, "orphan");
-	for (int round = 0; round < 4; round++) {
-		for (int i = 0; i < 5; i++) {
-			scene_next_job(&s);
-			pids[i] = scene_start(&s);
-		}
-		for (int i = 0; i < 5; i++) {
-			int status = -1;
-			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-			assert_int_equal(status, 0);
-		}
-	}
-	assert_int_equal(wait_gone("/bin/terraform"), 0);
-	assert_int_equal(wait_gone("job-init"), 0);
-	assert_int_equal(wait_gone("job-runner"), 0);
-	scene_close(&s);
-}
-
 int main(int argc, char **argv)
 {
 	runner_support_role(argc, argv);
@@ -552,13 +337,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(time_limit_ends_a_plan),
 		cmocka_unit_test(boxes_that_lie),
 		cmocka_unit_test(masked_proc_is_lived_with),
-		cmocka_unit_test(state_comes_out_whatever_happens),
-		cmocka_unit_test(older_serial_never_replaces),
-		cmocka_unit_test(snapshots_while_it_runs_and_kill_leaves_nothing),
-		cmocka_unit_test(inputs_that_do_not_fit_are_refused),
-		cmocka_unit_test(daemon_comes_and_goes),
-		cmocka_unit_test(two_runners_of_one_job),
-		cmocka_unit_test(twenty_jobs_leave_no_process),
 	};
 	return cmocka_run_group_tests_name("runner box", tests, NULL, NULL);
 }

@@ -7,11 +7,11 @@
 #include "runner/runner.h"
 #include "runner/runner_priv.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +31,8 @@ static int understand(const char *json, size_t len, char **ret_summary, char **r
 		return err_wrap(err, "plan JSON");
 	struct json list = json_member(&root, "resource_changes");
 	for (struct json e = json_first(&list); json_ok(&e); e = json_next(&e)) {
-		struct json address = json_member(&e, "address"), change = json_member(&e, "change"), actions = json_member(&change, "actions");
+		struct json address = json_member(&e, "address"), change = json_member(&e, "change"),
+			    actions = json_member(&change, "actions");
 		buf_printf(&out, "%s ", json_text(&address));
 		json_print(&actions, &out);
 		buf_adds(&out, "; ");
@@ -41,10 +42,7 @@ static int understand(const char *json, size_t len, char **ret_summary, char **r
 	return 0;
 }
 
-static char *job_init_path(void)
-{
-	return xasprintf("%s/../../sluice-job-init", fs_self_dir());
-}
+static char *job_init_path(void) { return xasprintf("%s/../../sluice-job-init", fs_self_dir()); }
 
 void runner_support_role(int argc, char **argv)
 {
@@ -94,7 +92,8 @@ const char *runner_support_double(void)
 		return path;
 	assert_non_null(mkdtemp(double_dir));
 	(void)snprintf(path, sizeof(path), "%s/terraform", double_dir);
-	const char *argv[] = {"cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-static", "-o", path, "tests/support/runner_double/double.c", NULL};
+	const char *argv[] = {"cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-static", "-o", path, "tests/support/runner_double/double.c",
+			      NULL};
 	if (system_of(argv) != 0)
 		fail_msg("the engine double does not compile; run the tests from the root of the repository");
 	(void)atexit(remove_double);
@@ -165,10 +164,7 @@ void scene_next_job(struct scene *s)
 	assert_int_equal(fs_mkdir_p(s->spec.job_dir, 0700, &err), 0);
 }
 
-char *scene_job_file(const struct scene *s, const char *name)
-{
-	return fs_join(s->spec.job_dir, name);
-}
+char *scene_job_file(const struct scene *s, const char *name) { return fs_join(s->spec.job_dir, name); }
 
 static void send_keys(const struct scene *s, int fd)
 {
@@ -216,10 +212,7 @@ int scene_wait(struct scene *s, pid_t pid)
 	return status;
 }
 
-int scene_run(struct scene *s)
-{
-	return scene_wait(s, scene_start(s));
-}
+int scene_run(struct scene *s) { return scene_wait(s, scene_start(s)); }
 
 char *scene_read(const struct scene *s, const char *name)
 {
@@ -286,22 +279,19 @@ bool scene_log_has(const struct scene *s, const char *text)
 	return false;
 }
 
-int runner_support_count_processes(const char *text)
+void runner_support_adopt_orphans(void) { assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); }
+
+int runner_support_no_orphans(void)
 {
-	int count = 0;
-	DIR *d = opendir("/proc");
-	assert_non_null(d);
-	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-		struct err err;
-		CLEANUP_BUF struct buf b = {0};
-		CLEANUP_FREE char *path = xasprintf("/proc/%s/cmdline", e->d_name);
-		CLEANUP_FREE char *exe_path = xasprintf("/proc/%s/exe", e->d_name);
-		char exe[4096] = "";
-		if (e->d_name[0] < '0' || e->d_name[0] > '9' || fs_read(path, 65536, &b, &err) != 0)
-			continue;
-		(void)!readlink(exe_path, exe, sizeof(exe) - 1);
-		count += (b.len > 0 && memmem(b.data, b.len, text, strlen(text)) != NULL) || strstr(exe, text) != NULL;
+	int n = 0;
+	for (int64_t end = clock_mono_ms() + 5000; clock_mono_ms() < end;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		if (pid < 0 && errno == ECHILD)
+			return n;
+		n += pid > 0;
+		if (pid == 0)
+			(void)usleep(5000);
 	}
-	(void)closedir(d);
-	return count;
+	fail_msg("a process of a job is still there");
+	return n;
 }

@@ -48,7 +48,9 @@ bool scene_log_has(const struct scene *s, const char *text);
 
 /* Compiles the engine double once per process; a path that lives as long. */
 const char *runner_support_double(void);
-/* Processes whose command line or name holds the text, but this one. */
-int runner_support_count_processes(const char *text);
+/* Orphans of runners become ours from now on, so that whatever a job leaves behind is seen. */
+void runner_support_adopt_orphans(void);
+/* Reaps orphans until there is no child left; fails after 5 s. Returns how many there were. */
+int runner_support_no_orphans(void);
 
 #endif

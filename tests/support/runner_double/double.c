@@ -1,6 +1,8 @@
-/* A stand-in for an engine, for what a real one cannot be made to do on demand: hang, flood, crash, write half a state, look around. It is
- * compiled statically by the tests and put where the runner looks for `terraform`. The file "mode" in the project directory says what to do. */
+/* A stand-in for an engine, for what a real one cannot be made to do on demand: hang, flood, crash, write half a state, look around. It
+ * is compiled statically by the tests and put where the runner looks for `terraform`. The file "mode" in the project directory says what
+ * to do. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <dirent.h>
 
 extern char **environ;
 static char mode[64];
@@ -64,10 +65,7 @@ static int exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
-static const char *yes(int ok)
-{
-	return ok ? "yes" : "no";
-}
+static const char *yes(int ok) { return ok ? "yes" : "no"; }
 
 static int can_connect(const char *ip, int port)
 {
@@ -118,7 +116,8 @@ static void probe(int host_port)
 	printf("remove input %s\n", yes(unlink("mode") == 0));
 	printf("change tree %s\n", yes(open("/work/other.txt", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("write beside %s\n", yes(open("beside", O_WRONLY | O_CREAT, 0600) >= 0));
-	printf("write outside %s\n", yes(open("/etc/x", O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/x", O_WRONLY | O_CREAT, 0600) >= 0 || mkdir("/x", 0700) == 0));
+	printf("write outside %s\n", yes(open("/etc/x", O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/x", O_WRONLY | O_CREAT, 0600) >= 0 ||
+					 mkdir("/x", 0700) == 0));
 	printf("write home %s\n", yes(open("/home/x", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("mount %s\n", yes(mount("none", "/tmp", "tmpfs", 0, "") == 0));
 	list("root", "/");

@@ -76,7 +76,8 @@ static void hmac_vectors(void **state)
 		   "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 	check_hmac(NULL, 0, NULL, 0, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 	/* GitHub's own example of a webhook signature */
-	check_hmac("It's a Secret to Everybody", 26, "Hello, World!", 13, "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+	check_hmac("It's a Secret to Everybody", 26, "Hello, World!", 13,
+		   "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
 }
 
 static void same_and_wipe(void **state)
@@ -158,9 +159,10 @@ static void opens_a_published_vector(void **state)
 {
 	(void)state;
 	static const uint8_t key[AEAD_KEY_SIZE] = {0}, zero[16] = {0};
-	static const uint8_t sealed[16 + AEAD_OVERHEAD] = {0,	 0,    0,    0,	   0,	 0,    0,    0,	   0,	 0,    0,    0,	   0xce, 0xa7, 0x40,
-							   0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e, 0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18, 0xd0, 0xd1,
-							   0xc8, 0xa7, 0x99, 0x99, 0x6b, 0xf0, 0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19};
+	static const uint8_t sealed[16 + AEAD_OVERHEAD] = {0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+							   0,    0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e,
+							   0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18, 0xd0, 0xd1, 0xc8, 0xa7, 0x99,
+							   0x99, 0x6b, 0xf0, 0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19};
 	uint8_t out[16];
 	struct err err = {0};
 	assert_int_equal(crypto_open(key, NULL, 0, sealed, sizeof(sealed), out, &err), 0);
@@ -170,9 +172,14 @@ static void opens_a_published_vector(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_vectors),  cmocka_unit_test(sha256_of_a_file),		  cmocka_unit_test(hmac_vectors),
-		cmocka_unit_test(same_and_wipe),   cmocka_unit_test(random_differs),		  cmocka_unit_test(seal_and_open),
-		cmocka_unit_test(every_changed_byte_is_refused), cmocka_unit_test(opens_a_published_vector),
+		cmocka_unit_test(sha256_vectors),
+		cmocka_unit_test(sha256_of_a_file),
+		cmocka_unit_test(hmac_vectors),
+		cmocka_unit_test(same_and_wipe),
+		cmocka_unit_test(random_differs),
+		cmocka_unit_test(seal_and_open),
+		cmocka_unit_test(every_changed_byte_is_refused),
+		cmocka_unit_test(opens_a_published_vector),
 	};
 	return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
 }

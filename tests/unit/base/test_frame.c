@@ -69,9 +69,14 @@ static void bad_streams(void **state)
 		size_t len;
 		int want;
 	} cases[] = {
-		{"", 0, ERR_NOT_FOUND},		{"\x01", 1, ERR_PARSE},	   {"\x01\0\0", 3, ERR_PARSE},
-		{"\x02\0\0\0a", 5, ERR_PARSE},	{"\x01\0\0\0", 4, ERR_PARSE}, {"\x65\0\0\0aaa", 7, ERR_LIMIT},
-		{"\xff\xff\xff\xff", 4, ERR_LIMIT}, {"\x64\0\0\0aa", 6, ERR_PARSE},
+		{"", 0, ERR_NOT_FOUND},
+		{"\x01", 1, ERR_PARSE},
+		{"\x01\0\0", 3, ERR_PARSE},
+		{"\x02\0\0\0a", 5, ERR_PARSE},
+		{"\x01\0\0\0", 4, ERR_PARSE},
+		{"\x65\0\0\0aaa", 7, ERR_LIMIT},
+		{"\xff\xff\xff\xff", 4, ERR_LIMIT},
+		{"\x64\0\0\0aa", 6, ERR_PARSE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int fds[2];
@@ -140,8 +145,9 @@ static void take_many_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),	  cmocka_unit_test(large_frame_through_a_child), cmocka_unit_test(bad_streams),
-		cmocka_unit_test(closed_socket_is_no_signal), cmocka_unit_test(take_byte_by_byte), cmocka_unit_test(take_many_at_once),
+		cmocka_unit_test(round_trip),        cmocka_unit_test(large_frame_through_a_child),
+		cmocka_unit_test(bad_streams),       cmocka_unit_test(closed_socket_is_no_signal),
+		cmocka_unit_test(take_byte_by_byte), cmocka_unit_test(take_many_at_once),
 	};
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }

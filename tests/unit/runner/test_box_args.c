@@ -57,8 +57,13 @@ static void lacks(const char *all, const char *part)
 
 static struct box_order order(char *dir, char *workspace)
 {
-	spec = (struct job_spec){.dir = dir, .workspace = workspace, .engine = ENGINE_TERRAFORM, .engine_path = engine, .tree_dir = root,
-				 .managed_state = true, .memory_max = 1 << 20};
+	spec = (struct job_spec){.dir = dir,
+				 .workspace = workspace,
+				 .engine = ENGINE_TERRAFORM,
+				 .engine_path = engine,
+				 .tree_dir = root,
+				 .managed_state = true,
+				 .memory_max = 1 << 20};
 	return (struct box_order){.spec = &spec, .job_init = "/opt/job-init"};
 }
 
@@ -68,14 +73,31 @@ static void closed_on_every_side(void **state)
 	struct box_order o = order(dot, dflt);
 	CLEANUP_FREE char *all = joined(&o);
 	static const char *const always[] = {
-		"--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop ALL",
-		"--uid 65534 --gid 65534", "--remount-ro /", "--remount-ro /dev", "--ro-bind /opt/terraform /bin/terraform",
-		"--ro-bind /opt/job-init /bin/job-init", "--ro-bind-data 6 /etc/tfrc", "--proc /proc", "--dev /dev", "--size 524288 --tmpfs /tmp",
-		"--size 262144 --tmpfs /work", "--setenv TF_DATA_DIR /tmp/tfdata", "--setenv HOME /home", "--chdir /work",
+		"--unshare-all",
+		"--unshare-user",
+		"--disable-userns",
+		"--die-with-parent",
+		"--new-session",
+		"--clearenv",
+		"--cap-drop ALL",
+		"--uid 65534 --gid 65534",
+		"--remount-ro /",
+		"--remount-ro /dev",
+		"--ro-bind /opt/terraform /bin/terraform",
+		"--ro-bind /opt/job-init /bin/job-init",
+		"--ro-bind-data 6 /etc/tfrc",
+		"--proc /proc",
+		"--dev /dev",
+		"--size 524288 --tmpfs /tmp",
+		"--size 262144 --tmpfs /work",
+		"--setenv TF_DATA_DIR /tmp/tfdata",
+		"--setenv HOME /home",
+		"--chdir /work",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		holds(all, always[i]);
-	static const char *const never[] = {"--share-net", " --bind ", "--dev-bind", "TF_WORKSPACE", "/plugins", BOX_PLAN_IN, "--file", "terraform.tfstate"};
+	static const char *const never[] = {"--share-net", " --bind ",  "--dev-bind", "TF_WORKSPACE",
+					    "/plugins",    BOX_PLAN_IN, "--file",     "terraform.tfstate"};
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		lacks(all, never[i]);
 }
@@ -105,7 +127,10 @@ static void project_layer_comes_after_the_tree(void **state)
 	CLEANUP_FREE char *file = xasprintf("--ro-bind %s/live/app/main.tf /work/live/app/main.tf", root);
 	CLEANUP_FREE char *sub = xasprintf("--ro-bind %s/live/app/sub /work/live/app/sub", root);
 	size_t at_tree = holds(all, tree), at_layer = holds(all, "--tmpfs /work/live/app"), at_file = holds(all, file);
-	size_t at_state = holds(all, "--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 /work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
+	size_t at_state = holds(
+		all,
+		"--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 "
+		"/work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
 	assert_true(at_tree < at_layer && at_layer < at_file && at_layer < at_state && at_state < holds(all, "--remount-ro /"));
 	holds(all, sub);
 	holds(all, "--ro-bind /opt/mirror /plugins");
@@ -177,7 +202,8 @@ static void refused(char *dir, char *workspace, int code, const char *want)
 static void names_that_are_refused(void **state)
 {
 	(void)state;
-	static char nowhere[] = "nowhere", out[] = "..", absolute[] = "/etc", link[] = "link", many[] = "many", slash[] = "a/b", empty[] = "", dots[] = "..";
+	static char nowhere[] = "nowhere", out[] = "..", absolute[] = "/etc", link[] = "link", many[] = "many", slash[] = "a/b",
+		    empty[] = "", dots[] = "..";
 	refused(nowhere, dflt, ERR_NOT_FOUND, "does not exist in this commit");
 	refused(out, dflt, ERR_REFUSED, "out of the repository");
 	refused(absolute, dflt, ERR_REFUSED, "out of the repository");
@@ -200,10 +226,14 @@ static void local_backends_are_seen(void **state)
 		const char *name, *text;
 		bool want;
 	} cases[] = {
-		{"a.tf", "terraform {\n  backend \"local\" {}\n}\n", true}, {"a.tf", "backend\t\"local\"", true},
-		{"a.tofu", "x backend backend   \"local\"{", true},	 {"a.tf", "backend \"s3\" {}", false},
-		{"a.tf", "backend \"local", false},			 {"a.tf", "backend", false},
-		{"a.tf", "", false},					 {"a.txt", "backend \"local\"", false},
+		{"a.tf", "terraform {\n  backend \"local\" {}\n}\n", true},
+		{"a.tf", "backend\t\"local\"", true},
+		{"a.tofu", "x backend backend   \"local\"{", true},
+		{"a.tf", "backend \"s3\" {}", false},
+		{"a.tf", "backend \"local", false},
+		{"a.tf", "backend", false},
+		{"a.tf", "", false},
+		{"a.txt", "backend \"local\"", false},
 	};
 	(void)order(where, dflt);
 	assert_false(project_names_local_backend(&spec)); /* no such directory */
@@ -233,8 +263,13 @@ int main(void)
 	struct err err;
 	if (mkdtemp(root) == NULL)
 		return 1;
-	static const char *const files[] = {"live/app/main.tf", "live/app/sub/x.tf", "live/app/.terraform.lock.hcl", "live/app/.terraform/modules/modules.json",
-					    "live/app/terraform.tfstate", "live/app/terraform.tfstate.d/x", "live/app/errored.tfstate"};
+	static const char *const files[] = {"live/app/main.tf",
+					    "live/app/sub/x.tf",
+					    "live/app/.terraform.lock.hcl",
+					    "live/app/.terraform/modules/modules.json",
+					    "live/app/terraform.tfstate",
+					    "live/app/terraform.tfstate.d/x",
+					    "live/app/errored.tfstate"};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		put(files[i]);
 	CLEANUP_FREE char *evil = fs_join(root, "live/app/evil"), *fifo = fs_join(root, "live/app/fifo"), *link = fs_join(root, "link");

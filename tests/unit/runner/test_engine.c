@@ -141,7 +141,8 @@ int main(void)
 	other = fs_join(root, "other");
 	count = fs_join(root, "count");
 	CLEANUP_FREE char *path = xasprintf("%s:/usr/bin:/bin", bin);
-	if (fs_mkdir_p(data_dir, 0700, &err) != 0 || fs_mkdir_p(bin, 0700, &err) != 0 || fs_mkdir_p(other, 0700, &err) != 0 || setenv("PATH", path, 1) != 0)
+	if (fs_mkdir_p(data_dir, 0700, &err) != 0 || fs_mkdir_p(bin, 0700, &err) != 0 || fs_mkdir_p(other, 0700, &err) != 0 ||
+	    setenv("PATH", path, 1) != 0)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),

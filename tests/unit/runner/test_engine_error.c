@@ -16,14 +16,17 @@ static const struct {
 	{"\nWarning: Deprecated\n\n  on main.tf line 1:\n\nold\n", ".", NULL},
 	{"\nError: Unsupported argument\n\n  on main.tf line 2, in resource \"terraform_data\" \"a\":\n   2:   inputt = 1\n\n"
 	 "An argument named \"inputt\" is not expected here. Did you mean \"input\"?\n",
-	 "live/app", "live/app/main.tf:2: Unsupported argument: An argument named \"inputt\" is not expected here. Did you mean \"input\"?"},
+	 "live/app",
+	 "live/app/main.tf:2: Unsupported argument: An argument named \"inputt\" is not expected here. Did you mean \"input\"?"},
 	/* framed and coloured, as on a terminal */
-	{"\033[31m╷\033[0m\033[0m\n\033[31m│\033[0m \033[0m\033[1m\033[31mError: \033[0m\033[0m\033[1mUnsupported argument\033[0m\n\033[31m│\033[0m \n"
+	{"\033[31m╷\033[0m\033[0m\n\033[31m│\033[0m \033[0m\033[1m\033[31mError: \033[0m\033[0m"
+	 "\033[1mUnsupported argument\033[0m\n\033[31m│\033[0m \n"
 	 "\033[31m│\033[0m   on main.tf line 14, in resource \"x\" \"a\":\n\033[31m│\033[0m   14:   inputt = 1\n\033[31m│\033[0m \n"
 	 "\033[31m│\033[0m Not expected\n\033[31m│\033[0m here.\n\033[31m╵\033[0m\n",
 	 ".", "main.tf:14: Unsupported argument: Not expected here."},
 	/* the resource's address before the place, values below the quotation */
-	{"Error: Invalid value\n\n  with aws_x.y[\"a\"],\n  on net.tf line 3, in resource \"aws_x\" \"y\":\n   3:   a = var.b\n    ├────────────────\n"
+	{"Error: Invalid value\n\n  with aws_x.y[\"a\"],\n  on net.tf line 3, in resource \"aws_x\" \"y\":\n   3:   a = var.b\n"
+	 "    ├────────────────\n"
 	 "    │ var.b is \"c\"\n\nBad.\n",
 	 "a", "a/net.tf:3: Invalid value: Bad."},
 	/* places outside the project */
@@ -44,7 +47,8 @@ static const struct {
 	{"Error: Error acquiring the state lock\n\nLocked.\n", ".",
 	 "Error acquiring the state lock: Locked. (another run holds the state lock: wait for it, or unlock the state where it is kept)"},
 	{"Error: Failed to query available provider packages\n\nCould not retrieve.\n", ".",
-	 "Failed to query available provider packages: Could not retrieve. (this server gives jobs only the providers of its own mirror: ask its operator to "
+	 "Failed to query available provider packages: Could not retrieve. (this server gives jobs only the providers of its own mirror: "
+	 "ask its operator to "
 	 "add this one)"},
 	/* what a hostile configuration may print */
 	{"Error: a\x1b[2Jb\r\x07\n\nx\xe2\x80\xaey\n", ".", "ab: xy"},

@@ -168,7 +168,8 @@ static void on_step(int64_t job_id, const char *step, void *arg)
 		s->x.cancel(s->x.self, job_id);
 }
 
-static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err, void *arg)
+static void on_exit_event(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err,
+			  void *arg)
 {
 	struct seen *s = arg;
 	assert_false(s->in_call);
@@ -219,8 +220,18 @@ static char *job_dir(int64_t id, const char *how)
 static void start_job(struct seen *s, int64_t id, char *dir)
 {
 	static char text[] = "x", path[] = "/x", dot[] = ".";
-	struct job_spec spec = {.job_id = id, .run_id = 1, .project = text, .dir = dot, .workspace = text, .engine_path = path, .tree_dir = path,
-				.job_dir = dir, .socket_path = socket_path, .timeout_ms = 1, .output_max = 1, .memory_max = 1};
+	struct job_spec spec = {.job_id = id,
+				.run_id = 1,
+				.project = text,
+				.dir = dot,
+				.workspace = text,
+				.engine_path = path,
+				.tree_dir = path,
+				.job_dir = dir,
+				.socket_path = socket_path,
+				.timeout_ms = 1,
+				.output_max = 1,
+				.memory_max = 1};
 	uint8_t job[32], state[32];
 	memset(job, 'J', sizeof(job));
 	memset(state, 'S', sizeof(state));
@@ -256,9 +267,12 @@ static void starts_and_ends(void **state)
 		enum job_outcome outcome;
 		bool past_point;
 	} cases[] = {
-		{"plain", "1:plan ", EXEC_RECORD, JOB_OK, false},     {"silent", "", EXEC_RECORD, JOB_FAILED, false},
-		{"die", "", EXEC_LOST, JOB_OK, false},		      {"die past point", "", EXEC_LOST, JOB_OK, true},
-		{"linger", "1:plan ", EXEC_RECORD, JOB_OK, false},    {"stranger", "1:plan ", EXEC_RECORD, JOB_OK, false},
+		{"plain", "1:plan ", EXEC_RECORD, JOB_OK, false},
+		{"silent", "", EXEC_RECORD, JOB_FAILED, false},
+		{"die", "", EXEC_LOST, JOB_OK, false},
+		{"die past point", "", EXEC_LOST, JOB_OK, true},
+		{"linger", "1:plan ", EXEC_RECORD, JOB_OK, false},
+		{"stranger", "1:plan ", EXEC_RECORD, JOB_OK, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = {0};

@@ -17,11 +17,27 @@ static char *path;
 static struct job_spec sample(void)
 {
 	return (struct job_spec){
-		.job_id = (int64_t)1 << 40, .run_id = 7, .phase = PHASE_APPLY, .project = xstrdup("net \"work\"\n"), .dir = xstrdup("live/ä"),
-		.workspace = xstrdup("prod"), .engine = ENGINE_OPENTOFU, .engine_path = xstrdup("/bin/tofu"), .engine_version = xstrdup("1.8.0"),
-		.tree_dir = xstrdup("/t"), .job_dir = xstrdup("/j"), .needs_init = true, .managed_state = true, .state_in = xstrdup("/s"),
-		.state_in_aad = xstrdup("sluice job 1 state"), .plan_in = xstrdup("/p"), .plan_in_aad = xstrdup("sluice job 1 plan"),
-		.plan_in_sha256 = xstrdup("ab"), .timeout_ms = 1, .output_max = 2, .memory_max = 3,
+		.job_id = (int64_t)1 << 40,
+		.run_id = 7,
+		.phase = PHASE_APPLY,
+		.project = xstrdup("net \"work\"\n"),
+		.dir = xstrdup("live/ä"),
+		.workspace = xstrdup("prod"),
+		.engine = ENGINE_OPENTOFU,
+		.engine_path = xstrdup("/bin/tofu"),
+		.engine_version = xstrdup("1.8.0"),
+		.tree_dir = xstrdup("/t"),
+		.job_dir = xstrdup("/j"),
+		.needs_init = true,
+		.managed_state = true,
+		.state_in = xstrdup("/s"),
+		.state_in_aad = xstrdup("sluice job 1 state"),
+		.plan_in = xstrdup("/p"),
+		.plan_in_aad = xstrdup("sluice job 1 plan"),
+		.plan_in_sha256 = xstrdup("ab"),
+		.timeout_ms = 1,
+		.output_max = 2,
+		.memory_max = 3,
 	};
 }
 
@@ -39,9 +55,18 @@ static void spec_comes_back(void **state)
 	assert_true(a.job_id == b.job_id && a.run_id == b.run_id && a.phase == b.phase && a.engine == b.engine);
 	assert_true(b.needs_init && b.managed_state && b.timeout_ms == 1 && b.output_max == 2 && b.memory_max == 3);
 	const char *const texts[][2] = {
-		{a.project, b.project},	  {a.dir, b.dir},	{a.workspace, b.workspace}, {a.engine_path, b.engine_path}, {a.engine_version, b.engine_version},
-		{a.tree_dir, b.tree_dir}, {a.job_dir, b.job_dir}, {a.state_in, b.state_in},   {a.state_in_aad, b.state_in_aad}, {a.plan_in, b.plan_in},
-		{a.plan_in_aad, b.plan_in_aad}, {a.plan_in_sha256, b.plan_in_sha256},
+		{a.project, b.project},
+		{a.dir, b.dir},
+		{a.workspace, b.workspace},
+		{a.engine_path, b.engine_path},
+		{a.engine_version, b.engine_version},
+		{a.tree_dir, b.tree_dir},
+		{a.job_dir, b.job_dir},
+		{a.state_in, b.state_in},
+		{a.state_in_aad, b.state_in_aad},
+		{a.plan_in, b.plan_in},
+		{a.plan_in_aad, b.plan_in_aad},
+		{a.plan_in_sha256, b.plan_in_sha256},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_string_equal(texts[i][0], texts[i][1]);
@@ -124,7 +149,11 @@ static void texts_that_are_refused(void **state)
 	static const struct {
 		const char *text;
 		int code;
-	} cases[] = {{"", ERR_PARSE}, {"{", ERR_PARSE}, {"[]", ERR_PARSE}, {"{\"job_id\":\"1\"}", ERR_PARSE}, {"{\"job_id\":1.5}", ERR_PARSE}};
+	} cases[] = {{"", ERR_PARSE},
+		     {"{", ERR_PARSE},
+		     {"[]", ERR_PARSE},
+		     {"{\"job_id\":\"1\"}", ERR_PARSE},
+		     {"{\"job_id\":1.5}", ERR_PARSE}};
 	struct err err = {0};
 	struct job_spec b = {0};
 	struct job_exit e = {0};
@@ -144,17 +173,36 @@ static void record_comes_back(void **state)
 	struct err err = {0};
 	struct job_exit b = {0};
 	struct job_exit a = {
-		.job_id = 9, .outcome = JOB_TIMEOUT, .exit_code = -1, .step = xstrdup("apply"), .error = xstrdup("a: \"b\"\n<c>"), .plan_sha256 = xstrdup("ff"),
-		.plan_bytes = 12, .summary = xstrdup("{\"create\":1}"), .diff = xstrdup("+ x\n\\"), .has_state = true, .state_serial = 4,
-		.state_lineage = xstrdup("l"), .state_sha256 = xstrdup("00"), .state_bytes = 5, .started_ms = 1795574881724, .finished_ms = 1795574881797,
+		.job_id = 9,
+		.outcome = JOB_TIMEOUT,
+		.exit_code = -1,
+		.step = xstrdup("apply"),
+		.error = xstrdup("a: \"b\"\n<c>"),
+		.plan_sha256 = xstrdup("ff"),
+		.plan_bytes = 12,
+		.summary = xstrdup("{\"create\":1}"),
+		.diff = xstrdup("+ x\n\\"),
+		.has_state = true,
+		.state_serial = 4,
+		.state_lineage = xstrdup("l"),
+		.state_sha256 = xstrdup("00"),
+		.state_bytes = 5,
+		.started_ms = 1795574881724,
+		.finished_ms = 1795574881797,
 		.engine_starts = 3,
 	};
 	assert_int_equal(job_exit_write(&a, path, &err), 0);
 	assert_int_equal(job_exit_read(path, &b, &err), 0);
 	assert_true(a.job_id == b.job_id && a.outcome == b.outcome && b.exit_code == -1 && a.plan_bytes == b.plan_bytes && b.has_state);
-	assert_true(b.state_serial == 4 && b.state_bytes == 5 && a.started_ms == b.started_ms && a.finished_ms == b.finished_ms && b.engine_starts == 3);
-	const char *const texts[][2] = {{a.step, b.step},	{a.error, b.error}, {a.plan_sha256, b.plan_sha256},	{a.summary, b.summary},
-					{a.diff, b.diff},	{a.state_lineage, b.state_lineage}, {a.state_sha256, b.state_sha256}};
+	assert_true(b.state_serial == 4 && b.state_bytes == 5 && a.started_ms == b.started_ms && a.finished_ms == b.finished_ms &&
+		    b.engine_starts == 3);
+	const char *const texts[][2] = {{a.step, b.step},
+					{a.error, b.error},
+					{a.plan_sha256, b.plan_sha256},
+					{a.summary, b.summary},
+					{a.diff, b.diff},
+					{a.state_lineage, b.state_lineage},
+					{a.state_sha256, b.state_sha256}};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_string_equal(texts[i][0], texts[i][1]);
 	job_exit_free(&a);
@@ -216,7 +264,7 @@ int main(void)
 	path = fs_join(dir, "f.json");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spec_comes_back),   cmocka_unit_test(specs_that_are_refused), cmocka_unit_test(texts_that_are_refused),
-		cmocka_unit_test(record_comes_back), cmocka_unit_test(words_both_ways),	       cmocka_unit_test(state_facts),
+		cmocka_unit_test(record_comes_back), cmocka_unit_test(words_both_ways),        cmocka_unit_test(state_facts),
 	};
 	int rc = cmocka_run_group_tests_name("spec", tests, NULL, NULL);
 	struct err err;

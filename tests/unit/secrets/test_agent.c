@@ -137,7 +137,8 @@ static void child_is_hardened(void **state)
 	CLEANUP_BUF struct buf b = {0};
 	pid_t pid = child();
 	assert_int_equal(getsid(pid), pid);
-	CLEANUP_FREE char *limits = xasprintf("/proc/%d/limits", (int)pid), *fds = xasprintf("/proc/%d/fd", (int)pid), *mem = xasprintf("/proc/%d/mem", (int)pid);
+	CLEANUP_FREE char *limits = xasprintf("/proc/%d/limits", (int)pid), *fds = xasprintf("/proc/%d/fd", (int)pid),
+			  *mem = xasprintf("/proc/%d/mem", (int)pid);
 	struct stat st;
 	assert_int_equal(stat(mem, &st), 0);
 	assert_int_equal(st.st_uid, 0); /* not dumpable: its files in /proc are root's */
@@ -218,12 +219,9 @@ int main(void)
 		return 1;
 	key_path = fs_join(dir, "master.key");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_differ_and_open_again),
-		cmocka_unit_test(contexts_have_a_size),
-		cmocka_unit_test(master_key_is_private),
-		cmocka_unit_test(bad_master_keys_are_kept_and_refused),
-		cmocka_unit_test(child_is_hardened),
-		cmocka_unit_test(a_dead_or_silent_agent_is_told),
+		cmocka_unit_test(keys_differ_and_open_again), cmocka_unit_test(contexts_have_a_size),
+		cmocka_unit_test(master_key_is_private),      cmocka_unit_test(bad_master_keys_are_kept_and_refused),
+		cmocka_unit_test(child_is_hardened),          cmocka_unit_test(a_dead_or_silent_agent_is_told),
 		cmocka_unit_test(dies_with_the_daemon),
 	};
 	int rc = cmocka_run_group_tests_name("agent", tests, NULL, NULL);

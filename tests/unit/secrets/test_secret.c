@@ -61,10 +61,12 @@ static void files(void **state)
 		const char *holds;
 		size_t holds_len;
 	} cases[] = {
-		{"abc\n", 4, 0600, false, 0, "abc", 3},	    {"abc", 3, 0400, false, 0, "abc", 3},	{"abc\r\n", 5, 0600, false, 0, "abc", 3},
-		{"abc\n\n", 5, 0600, false, 0, "abc\n", 4}, {"a\0c\n", 4, 0600, false, 0, "a\0c", 3},	{"\n", 1, 0600, false, ERR_REFUSED, NULL, 0},
-		{"", 0, 0600, false, ERR_REFUSED, NULL, 0}, {"abc", 3, 0640, false, ERR_REFUSED, NULL, 0}, {"abc", 3, 0604, false, ERR_REFUSED, NULL, 0},
-		{"abc", 3, 0644, true, 0, "abc", 3},	    {"\r\n", 2, 0600, false, ERR_REFUSED, NULL, 0},
+		{"abc\n", 4, 0600, false, 0, "abc", 3},         {"abc", 3, 0400, false, 0, "abc", 3},
+		{"abc\r\n", 5, 0600, false, 0, "abc", 3},       {"abc\n\n", 5, 0600, false, 0, "abc\n", 4},
+		{"a\0c\n", 4, 0600, false, 0, "a\0c", 3},       {"\n", 1, 0600, false, ERR_REFUSED, NULL, 0},
+		{"", 0, 0600, false, ERR_REFUSED, NULL, 0},     {"abc", 3, 0640, false, ERR_REFUSED, NULL, 0},
+		{"abc", 3, 0604, false, ERR_REFUSED, NULL, 0},  {"abc", 3, 0644, true, 0, "abc", 3},
+		{"\r\n", 2, 0600, false, ERR_REFUSED, NULL, 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = {0};
