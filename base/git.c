@@ -18,7 +18,7 @@ struct git_repo {
 	git_odb *odb;
 };
 
-#define DEFINE_DROP(kind)                                                                                                                  \
+#define DEFINE_DROP(kind) \
 	static void drop_##kind(git_##kind **p) { git_##kind##_free(*p); }
 DEFINE_DROP(commit)
 DEFINE_DROP(tree)
@@ -34,10 +34,7 @@ static const char *reason(void)
 	return e != NULL && e->message != NULL && e->message[0] != '\0' ? e->message : "unknown reason";
 }
 
-static int code_of(int git_code)
-{
-	return git_code == GIT_ENOTFOUND || git_code == GIT_EINVALIDSPEC ? ERR_NOT_FOUND : ERR_IO;
-}
+static int code_of(int git_code) { return git_code == GIT_ENOTFOUND || git_code == GIT_EINVALIDSPEC ? ERR_NOT_FOUND : ERR_IO; }
 
 static int read_oid(const char *hex, git_oid *ret, struct err *err)
 {
@@ -46,10 +43,7 @@ static int read_oid(const char *hex, git_oid *ret, struct err *err)
 	return 0;
 }
 
-static void write_oid(const git_oid *oid, char ret[GIT_OID_HEX + 1])
-{
-	git_oid_tostr(ret, GIT_OID_HEX + 1, oid);
-}
+static void write_oid(const git_oid *oid, char ret[GIT_OID_HEX + 1]) { git_oid_tostr(ret, GIT_OID_HEX + 1, oid); }
 
 /* Once per process. No file of this machine or user may say how we fetch (url.insteadOf, http.proxy, credentials): no search paths.
  * Objects are named by their hash when a fetch indexes them; hashing them again at each read would cost more than inflating them. */
@@ -224,8 +218,11 @@ static int fetch_with(git_remote *remote, const struct git_fetch *f, char *heade
 		specs[i] = xstrdup(f->refspecs[i]);
 	git_strarray refspecs = {.strings = specs, .count = f->refspecs_n};
 	/* Connected first: git_remote_fetch() itself forgets to free the header when it cannot connect (1.5). */
-	git_remote_connect_options c = {.version = GIT_REMOTE_CONNECT_OPTIONS_VERSION, .callbacks = o.callbacks, .proxy_opts = o.proxy_opts,
-					.follow_redirects = o.follow_redirects, .custom_headers = o.custom_headers};
+	git_remote_connect_options c = {.version = GIT_REMOTE_CONNECT_OPTIONS_VERSION,
+					.callbacks = o.callbacks,
+					.proxy_opts = o.proxy_opts,
+					.follow_redirects = o.follow_redirects,
+					.custom_headers = o.custom_headers};
 	set_alarm(f->timeout_ms);
 	int rc = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &c);
 	if (rc == 0)
@@ -350,18 +347,13 @@ static int tree_lookup(struct git_repo *r, const git_oid *id, git_tree **ret, st
 static enum git_entry_type type_of(const git_tree_entry *e)
 {
 	switch (git_tree_entry_filemode(e)) {
-	case GIT_FILEMODE_TREE:
-		return GIT_DIR;
-	case GIT_FILEMODE_LINK:
-		return GIT_SYMLINK;
-	case GIT_FILEMODE_COMMIT:
-		return GIT_SUBMODULE;
-	case GIT_FILEMODE_BLOB_EXECUTABLE:
-		return GIT_EXEC;
+	case GIT_FILEMODE_TREE: return GIT_DIR;
+	case GIT_FILEMODE_LINK: return GIT_SYMLINK;
+	case GIT_FILEMODE_COMMIT: return GIT_SUBMODULE;
+	case GIT_FILEMODE_BLOB_EXECUTABLE: return GIT_EXEC;
 	case GIT_FILEMODE_BLOB:
 	case GIT_FILEMODE_UNREADABLE:
-	default:
-		return GIT_FILE;
+	default: return GIT_FILE;
 	}
 }
 

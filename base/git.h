@@ -4,8 +4,8 @@
 #ifndef BASE_GIT_H
 #define BASE_GIT_H
 
-#include "base/mem.h"
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,13 +26,15 @@ struct git_fetch {
 	size_t refspecs_n;
 	int64_t timeout_ms;
 };
-/* ERR_UNAVAILABLE: try again. ERR_TIMEOUT. ERR_REFUSED: our credentials, or an address that is not https, http or file. A refspec whose source
- * is gone removes the local ref. Uses SIGALRM of the process. */
+/* ERR_UNAVAILABLE: try again. ERR_TIMEOUT. ERR_REFUSED: our credentials, or an address that is not https, http or file. A refspec whose
+ * source is gone removes the local ref. Uses SIGALRM of the process. */
 int git_mirror_fetch(struct git_repo *r, const struct git_fetch *f, uint64_t *ret_bytes, struct err *err) MUST_CHECK;
 
 bool git_has_commit(struct git_repo *r, const char *oid);
-int git_resolve(struct git_repo *r, const char *rev, char ret_oid[GIT_OID_HEX + 1], struct err *err) MUST_CHECK; /* a ref name or id, to a commit */
-int git_merge_base_of(struct git_repo *r, const char *a, const char *b, char ret[GIT_OID_HEX + 1], struct err *err) MUST_CHECK; /* ERR_NOT_FOUND: none */
+int git_resolve(struct git_repo *r, const char *rev, char ret_oid[GIT_OID_HEX + 1], struct err *err)
+	MUST_CHECK; /* a ref name or id, to a commit */
+int git_merge_base_of(struct git_repo *r, const char *a, const char *b, char ret[GIT_OID_HEX + 1], struct err *err)
+	MUST_CHECK; /* ERR_NOT_FOUND: none */
 int git_tree_of(struct git_repo *r, const char *commit, char ret_tree[GIT_OID_HEX + 1], struct err *err) MUST_CHECK;
 bool git_is_ancestor(struct git_repo *r, const char *ancestor, const char *commit);
 
@@ -47,8 +49,10 @@ int git_tree_path(struct git_repo *r, const char *tree, const char *path, enum g
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
 
 /* Changed paths between two trees (either may be NULL = empty), submodules included; old_path and new_path are equal for a change in place,
- * both given and different for a rename (same content elsewhere, when find_renames); NULL where the side does not exist. Cost grows with the difference, not with the trees. */
+ * both given and different for a rename (same content elsewhere, when find_renames); NULL where the side does not exist. Cost grows with
+ * the difference, not with the trees. */
 typedef int (*git_change_cb)(const char *old_path, const char *new_path, void *arg, struct err *err);
-int git_tree_diff(struct git_repo *r, const char *old_tree, const char *new_tree, bool find_renames, git_change_cb fn, void *arg, struct err *err) MUST_CHECK;
+int git_tree_diff(struct git_repo *r, const char *old_tree, const char *new_tree, bool find_renames, git_change_cb fn, void *arg,
+		  struct err *err) MUST_CHECK;
 
 #endif

@@ -158,7 +158,8 @@ static int tell_lones(struct differ *d, struct err *err)
 	return rc;
 }
 
-int git_tree_diff(struct git_repo *r, const char *old_tree, const char *new_tree, bool find_renames, git_change_cb fn, void *arg, struct err *err)
+int git_tree_diff(struct git_repo *r, const char *old_tree, const char *new_tree, bool find_renames, git_change_cb fn, void *arg,
+		  struct err *err)
 {
 	if (old_tree != NULL && new_tree != NULL && strcmp(old_tree, new_tree) == 0)
 		return 0;

@@ -8,20 +8,17 @@
 struct changes {
 	const struct strlist *paths;
 	const struct index *index;
-	struct pathmap below;    /* every directory above a changed path, and the path itself */
-	struct pathmap engine;   /* the nearest directory with engine files; *.md left out */
-	struct pathmap project;  /* the nearest directory of a project; *.md left out */
+	struct pathmap below;   /* every directory above a changed path, and the path itself */
+	struct pathmap engine;  /* the nearest directory with engine files; *.md left out */
+	struct pathmap project; /* the nearest directory of a project; *.md left out */
 	struct pathmap is_project;
-	struct pathmap globs;    /* base directory + '\n' + glob -> first match, or NONE */
+	struct pathmap globs; /* base directory + '\n' + glob -> first match, or NONE */
 	struct strlist glob_keys;
 };
 
 enum { NONE = 0x7fffffff };
 
-static bool first_of(const struct pathmap *m, const char *dir, uint32_t *ret)
-{
-	return pathmap_get(m, dir, strlen(dir), ret);
-}
+static bool first_of(const struct pathmap *m, const char *dir, uint32_t *ret) { return pathmap_get(m, dir, strlen(dir), ret); }
 
 static bool is_engine_dir(const struct changes *c, const char *dir, size_t len) { return index_find(c->index, dir, len) != NULL; }
 
@@ -148,7 +145,8 @@ int modules_closure(const struct index *index, const char *dir, struct strlist *
 	strlist_add(ret, dir);
 	for (unsigned depth = 0; from < ret->n; depth++) {
 		if (depth > LIMIT_MODULE_DEPTH)
-			return err_set(err, ERR_LIMIT, "%s: local modules call each other more than %u levels deep", dir, LIMIT_MODULE_DEPTH);
+			return err_set(err, ERR_LIMIT, "%s: local modules call each other more than %u levels deep", dir,
+				       LIMIT_MODULE_DEPTH);
 		size_t level_end = ret->n;
 		for (; from < level_end; from++) {
 			const struct index_dir *d = index_find(index, ret->v[from], strlen(ret->v[from]));
@@ -186,7 +184,7 @@ static char *reason_for(struct changes *c, const struct project *p)
 		return xasprintf("%s changed", c->paths->v[at]);
 	struct strlist used = {0};
 	char *reason = modules_closure(c->index, p->dir, &used, NULL) == 0 ? by_modules(c, p->dir, &used)
-									  : xstrdup("its local modules call each other without end");
+									   : xstrdup("its local modules call each other without end");
 	strlist_free(&used);
 	return reason;
 }

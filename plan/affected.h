@@ -1,8 +1,8 @@
 /* Which projects there are, and which of them a change touches. Step 4; pure: an index, a configuration and changed paths in, a list out.
  *
  * A project is touched by a changed path that lies in its directory (not in another project's directory below it, *.md left out; where
- * when_modified is said, its globs decide instead), in a local module it uses, however indirectly, or in a path outside that its files or its
- * modules' files name. Work grows with projects plus changed paths, never with their product, but for globs that climb (`../`). */
+ * when_modified is said, its globs decide instead), in a local module it uses, however indirectly, or in a path outside that its files
+ * or its modules' files name. Work grows with projects plus changed paths, never with their product, but for globs that climb (`../`). */
 #ifndef PLAN_AFFECTED_H
 #define PLAN_AFFECTED_H
 

@@ -20,7 +20,7 @@ struct exporter {
 	mode_t umask_before;
 	struct pathmap finished; /* inputs exported by this process */
 	struct strlist finished_keys;
-	struct strlist links;    /* targets of symbolic links, to be exported too */
+	struct strlist links; /* targets of symbolic links, to be exported too */
 	size_t entries;
 	uint64_t bytes;
 	struct buf blob;
@@ -30,9 +30,9 @@ struct exporter {
 struct place {
 	struct exporter *e;
 	int fd;
-	const char *dir;  /* repository path of fd; "." is the root */
+	const char *dir; /* repository path of fd; "." is the root */
 	unsigned depth;
-	bool own;         /* refused names are errors here; below another engine directory they are left out */
+	bool own; /* refused names are errors here; below another engine directory they are left out */
 };
 
 /* Names that must not come from a repository: what an engine would take for its own (installed providers and modules, its settings, state,
@@ -59,7 +59,8 @@ static char *below(const char *dir, const char *name) { return strcmp(dir, ".") 
 static int count_entry(struct exporter *e, const char *path, struct err *err)
 {
 	if (++e->entries > LIMIT_TREE_ENTRIES)
-		return err_set(err, ERR_LIMIT, "%s: more than %u files and directories to export; name smaller directories", path, LIMIT_TREE_ENTRIES);
+		return err_set(err, ERR_LIMIT, "%s: more than %u files and directories to export; name smaller directories", path,
+			       LIMIT_TREE_ENTRIES);
 	return 0;
 }
 
@@ -72,8 +73,8 @@ static int write_new(int dir, const char *name, const struct buf *bytes, bool ex
 	return rc == 0 ? 0 : err_wrap(err, "%s", path);
 }
 
-/* A file that is there was written for this commit, by us or by a process that was killed meanwhile: then it is shorter, and nobody reads it,
- * for no marker says that a project is complete. A shorter one is replaced. */
+/* A file that is there was written for this commit, by us or by a process that was killed meanwhile: then it is shorter, and nobody reads
+ * it, for no marker says that a project is complete. A shorter one is replaced. */
 static int write_file(struct exporter *e, int dir, const char *name, const char *path, bool executable, struct err *err)
 {
 	struct stat st;
@@ -120,8 +121,8 @@ static int export_link(struct exporter *e, int fd, const char *dir, const char *
 	const char *target = buf_str(&e->blob);
 	CLEANUP_FREE char *resolved = strlen(target) == e->blob.len && !climbs_late(target) ? path_resolve(dir, target) : NULL;
 	if (resolved == NULL || *target == '\0')
-		return err_set(err, ERR_REFUSED, "%s is a symbolic link that points out of the repository (%.100s): replace it by the file", path,
-			       target);
+		return err_set(err, ERR_REFUSED, "%s is a symbolic link that points out of the repository (%.100s): replace it by the file",
+			       path, target);
 	if (symlinkat(target, fd, name) != 0 && errno != EEXIST)
 		return err_sys(err, "make symbolic link %s", path);
 	strlist_take(&e->links, TAKE(resolved));
@@ -162,16 +163,12 @@ static int on_export_entry(const char *name, enum git_entry_type type, const cha
 	if (rc != 0)
 		return rc;
 	switch (type) {
-	case GIT_DIR:
-		return export_subdir(p, name, path, oid, err);
-	case GIT_SYMLINK:
-		return export_link(p->e, p->fd, p->dir, name, oid, err);
+	case GIT_DIR: return export_subdir(p, name, path, oid, err);
+	case GIT_SYMLINK: return export_link(p->e, p->fd, p->dir, name, oid, err);
 	case GIT_FILE:
-	case GIT_EXEC:
-		return export_file(p->e, p->fd, name, path, type == GIT_EXEC, oid, err);
+	case GIT_EXEC: return export_file(p->e, p->fd, name, path, type == GIT_EXEC, oid, err);
 	case GIT_SUBMODULE:
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -214,8 +211,9 @@ static int check_width(struct exporter *e, const struct input *in, struct err *e
 	int rc = git_tree_each(e->repo, in->oid, on_count, &left, err);
 	if (rc != ERR_LIMIT)
 		return rc;
-	return err_set(err, ERR_LIMIT, "%s has more than %u files and directories in it, the limit for a project: move some into a subdirectory",
-		       in->path, LIMIT_PROJECT_ENTRIES);
+	return err_set(err, ERR_LIMIT,
+		       "%s has more than %u files and directories in it, the limit for a project: move some into a subdirectory", in->path,
+		       LIMIT_PROJECT_ENTRIES);
 }
 
 static int export_input(struct exporter *e, const struct input *in, bool is_project, struct err *err)

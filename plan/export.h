@@ -4,8 +4,8 @@
  * complete there; only then it is read. Files are 0444 or 0555, directories 0755; one process at a time exports for a repository
  * (trees_dir/lock). Trees of an earlier boot are made again: nothing here is fsynced.
  *
- * Left out: submodules. Refused, as the project's error: links that point out of the repository, and names that would change what the engine
- * does or that hold state (see refused_name in export.c). */
+ * Left out: submodules. Refused, as the project's error: links that point out of the repository, and names that would change what the
+ * engine does or that hold state (see refused_name in export.c). */
 #ifndef PLAN_EXPORT_H
 #define PLAN_EXPORT_H
 
@@ -18,13 +18,13 @@ struct inputs {
 		enum git_entry_type type;
 		char oid[GIT_OID_HEX + 1];
 		bool is_module; /* the project's directory or a module's: refused names are looked for */
-	} *v; /* in path order, each once */
+	} * v;                  /* in path order, each once */
 	size_t n, cap;
 	char digest[65]; /* sha256 over "path oid\n" */
 };
 void inputs_free(struct inputs *in);
-/* The project's directory, its local modules, what their files name outside, and the plain beginnings of its globs; what does not exist at tree
- * is left out. */
+/* The project's directory, its local modules, what their files name outside, and the plain beginnings of its globs; what does not exist at
+ * tree is left out. */
 int inputs_find(struct git_repo *repo, const char *tree, const struct index *index, const struct project *p, struct inputs *ret,
 		struct err *err) MUST_CHECK;
 

@@ -21,9 +21,9 @@ enum mode_kind { MODE_CODE, MODE_INTERPOLATION, MODE_STRING, MODE_HEREDOC, MODE_
 
 struct mode {
 	enum mode_kind kind;
-	unsigned braces;       /* MODE_INTERPOLATION: open { */
-	struct buf text;       /* templates: literal text with marks */
-	const char *end;       /* MODE_HEREDOC: its end word */
+	unsigned braces; /* MODE_INTERPOLATION: open { */
+	struct buf text; /* templates: literal text with marks */
+	const char *end; /* MODE_HEREDOC: its end word */
 	size_t end_len;
 	bool line_start;
 };
@@ -44,7 +44,8 @@ static char peek(const struct lexer *l, size_t ahead) { return (size_t)(l->limit
 
 static bool is_word_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+	       (unsigned char)c >= 0x80;
 }
 
 static bool push_mode(struct lexer *l, enum mode_kind kind)

@@ -12,10 +12,11 @@
 #include <stddef.h>
 
 struct hcl_facts {
-	bool needs_init; /* a module, backend, provider, or resource type that is not built in; or a file that could not be read */
-	char *backend;   /* "s3", "local", "cloud"; NULL: none named */
+	bool needs_init;        /* a module, backend, provider, or resource type that is not built in; or a file that could not be read */
+	char *backend;          /* "s3", "local", "cloud"; NULL: none named */
 	struct strlist modules; /* local module sources as written: "./a", "../b"; may repeat */
-	struct strlist paths;   /* relative paths in quoted strings: "../x.json", "./y"; "${path.module}/" and "${path.root}/" are taken off, and
+	struct strlist
+		paths; /* relative paths in quoted strings: "../x.json", "./y"; "${path.module}/" and "${path.root}/" are taken off, and
 				   what follows another interpolation is cut at the last slash before it; may repeat */
 };
 

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* File: this line, the tree id, a hash of both that and the rest, then one record per directory: dir, flags, backend, modules..., "", paths..., "";
- * each a NUL-terminated string. The hash is against accidents, not against people: the file is ours. */
+/* File: this line, the tree id, a hash of both that and the rest, then one record per directory: dir, flags, backend, modules..., "",
+ * paths..., ""; each a NUL-terminated string. The hash is against accidents, not against people: the file is ours. */
 #define MAGIC "sluice-index 1"
 enum { HEAD_SIZE = sizeof(MAGIC) + GIT_OID_HEX + 1 + 16 + 1, FILE_MAX = 1 << 30, CHUNK_SIZE = 1 << 16 };
 
@@ -124,8 +124,11 @@ static void add_list(struct buf *b, const char *list)
 static void add_flags(struct buf *b, enum engine_kind hint, bool needs_init, bool has_links)
 {
 	char flags[4];
-	(void)snprintf(flags, sizeof(flags), "%s%s%s", hint == ENGINE_OPENTOFU ? "o" : hint == ENGINE_PULUMI ? "p" : "", needs_init ? "i" : "",
-		       has_links ? "l" : "");
+	(void)snprintf(flags, sizeof(flags), "%s%s%s",
+		       hint == ENGINE_OPENTOFU ? "o"
+		       : hint == ENGINE_PULUMI ? "p"
+					       : "",
+		       needs_init ? "i" : "", has_links ? "l" : "");
 	add_string(b, flags);
 }
 

@@ -1,7 +1,7 @@
 /* The index: every directory of a tree that holds engine files, and what those files say about their surroundings. Step 4.
  *
- * Kept in one file beside the mirror and brought from tree to tree by a tree diff, so that finding the projects of a repository of a hundred
- * thousand files costs what the change costs. A missing, damaged or older file is an empty index: the next advance walks everything.
+ * Kept in one file beside the mirror and brought from tree to tree by a tree diff, so that finding the projects of a repository of a
+ * hundred thousand files costs what the change costs. A missing, damaged or older file is an empty index: the next advance walks everything.
  * Strings live as long as the index. Only a child process uses it, under the mirror's lock. */
 #ifndef PLAN_INDEX_H
 #define PLAN_INDEX_H
@@ -13,14 +13,14 @@
 
 struct index_dir {
 	const char *dir;
-	const char *backend; /* NULL: none named */
-	const char *modules; /* packed list of repository paths of local modules: each NUL-terminated, an empty one ends it */
-	const char *paths;   /* packed list of repository paths outside dir that its files name */
+	const char *backend;   /* NULL: none named */
+	const char *modules;   /* packed list of repository paths of local modules: each NUL-terminated, an empty one ends it */
+	const char *paths;     /* packed list of repository paths outside dir that its files name */
 	enum engine_kind hint; /* ENGINE_OPENTOFU (*.tofu), ENGINE_PULUMI (Pulumi.yaml), ENGINE_NONE */
 	bool needs_init;
-	bool has_links; /* engine files that are symbolic links: looked at again when a target changes */
-	bool live;      /* it holds engine files now */
-	bool was_live;  /* and at the last index_mark() */
+	bool has_links;          /* engine files that are symbolic links: looked at again when a target changes */
+	bool live;               /* it holds engine files now */
+	bool was_live;           /* and at the last index_mark() */
 	const char *was_modules; /* modules at the last mark */
 };
 /* for (const char *s = d->modules; *s != '\0'; s = index_next(s)) */

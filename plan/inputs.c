@@ -86,7 +86,8 @@ static void sort_unique(struct inputs *in)
 	in->n = kept;
 }
 
-int inputs_find(struct git_repo *repo, const char *tree, const struct index *index, const struct project *p, struct inputs *ret, struct err *err)
+int inputs_find(struct git_repo *repo, const char *tree, const struct index *index, const struct project *p, struct inputs *ret,
+		struct err *err)
 {
 	struct collector c = {.repo = repo, .tree = tree, .in = ret};
 	int rc = add_modules(&c, index, p->dir, err);

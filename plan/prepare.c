@@ -74,7 +74,8 @@ static int fetch(struct prep *p, const char *base_ref, struct err *err)
 	if (is_apply(p) && !r->fetch_only && on_base_branch(p, base_ref))
 		return 0;
 	CLEANUP_FREE char *base = xasprintf("+%s:%s", base_ref, base_ref);
-	CLEANUP_FREE char *pull = xasprintf("+refs/pull/%lld/head:refs/pull/%lld/head", (long long)r->pull_number, (long long)r->pull_number);
+	CLEANUP_FREE char *pull = xasprintf("+refs/pull/%lld/head:refs/pull/%lld/head", (long long)r->pull_number,
+					    (long long)r->pull_number);
 	const char *specs[] = {base, pull};
 	struct git_fetch f = {
 		.url = r->clone_url,
@@ -101,7 +102,8 @@ static int bring_mirror(struct prep *p, struct err *err)
 	if (rc != 0 || r->fetch_only)
 		return rc;
 	if (is_apply(p) && !git_is_ancestor(p->repo, r->merge_sha, p->tip))
-		return err_set(err, ERR_REFUSED, "commit %.12s is not on the branch %s: nothing is applied from elsewhere", r->merge_sha, r->base_ref);
+		return err_set(err, ERR_REFUSED, "commit %.12s is not on the branch %s: nothing is applied from elsewhere", r->merge_sha,
+			       r->base_ref);
 	if (!is_apply(p) && !git_has_commit(p->repo, r->head_sha))
 		return err_set(err, ERR_NOT_FOUND, "commit %.12s of pull request %lld is gone from %s: it was pushed over", r->head_sha,
 			       (long long)r->pull_number, r->clone_url);
@@ -264,7 +266,8 @@ static bool is_selected(const struct filter *f, const struct project *p)
 	if (!f->any)
 		return p->reason != NULL;
 	return (r->only_projects.n == 0 || pathmap_get(&f->names, p->name, strlen(p->name), &at)) &&
-	       (f->dirs.n == 0 || strlist_has(&f->dirs, p->dir)) && (r->only_workspace == NULL || strcmp(p->workspace, r->only_workspace) == 0);
+	       (f->dirs.n == 0 || strlist_has(&f->dirs, p->dir)) &&
+	       (r->only_workspace == NULL || strcmp(p->workspace, r->only_workspace) == 0);
 }
 
 /* Words of the command that no project answers to. */
@@ -330,7 +333,8 @@ static void describe(const struct prep *prep, const struct project *p, struct pr
 	strlist_copy(&out->depends_on, &r->depends_on);
 	out->managed_state = out->engine != ENGINE_PULUMI && (out->backend == NULL || strcmp(out->backend, "local") == 0);
 	if (p->deleted && p->reason == NULL)
-		out->error = xasprintf("%s is not in this commit, but on %s: bring the branch up to date first", p->dir, prep->req->base_ref);
+		out->error = xasprintf("%s is not in this commit, but on %s: bring the branch up to date first", p->dir,
+				       prep->req->base_ref);
 }
 
 /* Inputs and files of one project; what is wrong with it is its own error and not the run's. */
@@ -382,8 +386,9 @@ static int select_projects(struct prep *p, struct err *err)
 	find_unknown(p, &f);
 	int rc = 0;
 	if (n > LIMIT_RUN_JOBS)
-		rc = err_set(err, ERR_LIMIT, "%zu projects are touched, and one run takes at most %u: split the pull request, or name projects with -p",
-			     n, LIMIT_RUN_JOBS);
+		rc = err_set(err, ERR_LIMIT,
+			     "%zu projects are touched, and one run takes at most %u: split the pull request, or name projects with -p", n,
+			     LIMIT_RUN_JOBS);
 	if (rc == 0) {
 		ret->projects = xcalloc(n + 1, sizeof(*ret->projects));
 		ret->projects_n = n;

@@ -48,7 +48,10 @@ struct text_field {
 	const char *key;
 	size_t offset;
 };
-#define TEXT_FIELD(type, name) {#name, offsetof(struct type, name)}
+#define TEXT_FIELD(type, name)                     \
+	{                                          \
+#name, offsetof(struct type, name) \
+	}
 
 static const struct text_field request_texts[] = {
 	TEXT_FIELD(prepare_request, server_file), TEXT_FIELD(prepare_request, mirror_dir), TEXT_FIELD(prepare_request, trees_dir),

@@ -142,7 +142,8 @@ static void apply_exact(struct finder *f, const struct project_rule *rule)
 	else if (head == DIR_THERE || f->look(rule->dir, true, f->arg) == DIR_THERE)
 		add(f, rule, rule->dir, NULL, head != DIR_THERE);
 	else
-		config_errors_add(f->errors, f->file, rule->line, rule->column, "dir: there is no directory %s in the repository", rule->dir);
+		config_errors_add(f->errors, f->file, rule->line, rule->column, "dir: there is no directory %s in the repository",
+				  rule->dir);
 }
 
 /* --- checks over the whole list --- */
@@ -163,7 +164,8 @@ static void check_names(struct finder *f)
 			continue;
 		const struct project_rule *at = b->rule->line >= a->rule->line ? b->rule : a->rule;
 		config_errors_add(f->errors, f->file, at->line, at->column,
-				  "two projects are called \"%s\" (directories %s and %s); give one of them another name", a->name, a->dir, b->dir);
+				  "two projects are called \"%s\" (directories %s and %s); give one of them another name", a->name, a->dir,
+				  b->dir);
 	}
 }
 
@@ -193,8 +195,8 @@ static void check_rings(struct finder *f, const struct pathmap *names)
 		if (!gone[i]) {
 			const struct project *p = &s->v[i];
 			config_errors_add(f->errors, f->file, p->rule->line, p->rule->column,
-					  "depends_on: \"%s\" waits for \"%s\", which in the end waits for a ring; take one of them out", p->name,
-					  p->rule->depends_on.v[waits[i]]);
+					  "depends_on: \"%s\" waits for \"%s\", which in the end waits for a ring; take one of them out",
+					  p->name, p->rule->depends_on.v[waits[i]]);
 			break;
 		}
 	free(waits);

@@ -1,6 +1,6 @@
 /* How long it takes to know the affected projects of a repository with 10,000 projects and 100,000 files, and to export 2,000 files.
  *
- *   bench_affected [DIR]    makes the repository with `git fast-import` (in a temporary directory, or DIR, which is kept), then prints a table
+ *   bench_affected [DIR]    makes the repository with `git fast-import`, then prints a table; DIR is kept, without it all is temporary
  *
  * Each row is one preparation in a child process of its own, as the daemon does it: fetch over file://, index, affected, export. */
 #include "base/clock.h"
@@ -50,7 +50,8 @@ static void large_file(FILE *f, const char *path, int n)
 {
 	CLEANUP_BUF struct buf text = {0};
 	for (int i = 0; text.len < 12288; i++)
-		buf_printf(&text, "variable \"v%d_%d\" {\n  type    = string\n  default = \"%08x\"\n}\n\n", n, i, (unsigned)(n * 7919 + i) * 2654435761u);
+		buf_printf(&text, "variable \"v%d_%d\" {\n  type    = string\n  default = \"%08x\"\n}\n\n", n, i,
+			   (unsigned)(n * 7919 + i) * 2654435761u);
 	file(f, path, text.data);
 }
 
@@ -110,14 +111,16 @@ struct row {
 static void child(const char *dir, const char *branch, const char *trees_name, int fd)
 {
 	struct err err;
-	char *url = xasprintf("file://%s/git", dir), *git = fs_join(dir, "git"), *mirror = fs_join(dir, "mirror.git"), *trees = fs_join(dir, trees_name);
+	char *url = xasprintf("file://%s/git", dir), *git = fs_join(dir, "git"), *mirror = fs_join(dir, "mirror.git"),
+	     *trees = fs_join(dir, trees_name);
 	struct git_repo *r = NULL;
 	char head[GIT_OID_HEX + 1], *ref = xasprintf("refs/heads/%s", branch);
 	if (git_mirror_open(git, &r, &err) != 0 || git_resolve(r, ref, head, &err) != 0)
 		_exit(1);
 	int64_t began = clock_mono_ns();
 	char base[] = "main";
-	struct prepare_request req = {.mirror_dir = mirror, .trees_dir = trees, .clone_url = url, .base_ref = base, .head_sha = head, .pull_number = 1};
+	struct prepare_request req =
+		{.mirror_dir = mirror, .trees_dir = trees, .clone_url = url, .base_ref = base, .head_sha = head, .pull_number = 1};
 	struct prepare_result res;
 	if (prepare_run(&req, &res, &err) != 0) {
 		(void)fprintf(stderr, "%s\n", err.msg);
@@ -160,8 +163,8 @@ static void report(const char *dir, const char *branch, const char *label, bool 
 		if (r.wall_us < best.wall_us)
 			best = r;
 	}
-	(void)printf("%-52s %7.1f ms, process %3lld ms, %5zu projects, %5zu untouched\n", label, (double)best.wall_us / 1000, (long long)best.took_ms,
-		     best.projects, best.untouched);
+	(void)printf("%-52s %7.1f ms, process %3lld ms, %5zu projects, %5zu untouched\n", label, (double)best.wall_us / 1000,
+		     (long long)best.took_ms, best.projects, best.untouched);
 }
 
 int main(int argc, char **argv)

@@ -35,7 +35,10 @@ void gitfix_open(struct gitfix *g)
 	char root[] = "/tmp/sluice-gitfix-XXXXXX";
 	if (mkdtemp(root) == NULL)
 		abort();
-	*g = (struct gitfix){.root = xstrdup(root), .dir = fs_join(root, "work"), .mirror = fs_join(root, "mirror.git"), .trees = fs_join(root, "trees")};
+	*g = (struct gitfix){.root = xstrdup(root),
+			     .dir = fs_join(root, "work"),
+			     .mirror = fs_join(root, "mirror.git"),
+			     .trees = fs_join(root, "trees")};
 	g->url = xasprintf("file://%s", g->dir);
 	if (mkdir(g->dir, 0755) != 0)
 		abort();

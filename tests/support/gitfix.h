@@ -14,7 +14,7 @@ struct gitfix {
 
 void gitfix_open(struct gitfix *g);
 void gitfix_close(struct gitfix *g);
-void gitfix_write(const struct gitfix *g, const char *path, const char *text); /* makes directories */
+void gitfix_write(const struct gitfix *g, const char *path, const char *text);   /* makes directories */
 void gitfix_git(const struct gitfix *g, const char *fmt, ...) PRINTF_LIKE(2, 3); /* `git -C dir ...`, through a shell */
 /* Adds everything and commits; the id is written to ret when it is not NULL. */
 void gitfix_commit(const struct gitfix *g, char ret[GIT_OID_HEX + 1]);

@@ -117,8 +117,11 @@ static void test_fetch_errors(void **state)
 		const char *url;
 		int want;
 	} rows[] = {
-		{"http://127.0.0.1:1/x.git", ERR_UNAVAILABLE}, {"ssh://127.0.0.1/x.git", ERR_REFUSED}, {"git@github.com:x/y.git", ERR_REFUSED},
-		{"file://relative", ERR_REFUSED},              {"/absolute", ERR_REFUSED},
+		{"http://127.0.0.1:1/x.git", ERR_UNAVAILABLE},
+		{"ssh://127.0.0.1/x.git", ERR_REFUSED},
+		{"git@github.com:x/y.git", ERR_REFUSED},
+		{"file://relative", ERR_REFUSED},
+		{"/absolute", ERR_REFUSED},
 	};
 	struct world *w = *state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -175,10 +178,12 @@ static void test_credentials_go_with_the_first_request(void **state)
 {
 	struct world *w = *state;
 	int port = 0, request = -1;
-	pid_t pid = serve("HTTP/1.1 401 no\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", &port, &request);
+	pid_t pid = serve("HTTP/1.1 401 no\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", &port,
+			  &request);
 	CLEANUP_FREE char *url = xasprintf("http://127.0.0.1:%d/x.git", port);
 	const char *spec = "+refs/heads/main:refs/heads/main";
-	struct git_fetch f = {.url = url, .user = "x-access-token", .password = "abcde", .refspecs = &spec, .refspecs_n = 1, .timeout_ms = 5000};
+	struct git_fetch f =
+		{.url = url, .user = "x-access-token", .password = "abcde", .refspecs = &spec, .refspecs_n = 1, .timeout_ms = 5000};
 	assert_int_equal(git_mirror_fetch(w->repo, &f, NULL, &w->err), ERR_REFUSED);
 	assert_null(strstr(w->err.msg, "abcde"));
 	char got[4096] = "";

@@ -63,8 +63,12 @@ static struct project_rule *rule(struct world *w, const char *name, const char *
 		const char *in;
 		char *out;
 	} n = {name}, d = {dir}; /* only read */
-	*r = (struct project_rule){.name = n.out, .dir = d.out, .dir_is_glob = strpbrk(dir, "*?[") != NULL, .engine = ENGINE_NONE,
-				   .line = (int)c->projects_n, .column = 5};
+	*r = (struct project_rule){.name = n.out,
+				   .dir = d.out,
+				   .dir_is_glob = strpbrk(dir, "*?[") != NULL,
+				   .engine = ENGINE_NONE,
+				   .line = (int)c->projects_n,
+				   .column = 5};
 	return r;
 }
 
@@ -278,11 +282,12 @@ static void test_rule_errors(void **state)
 	struct project_rule *r = rule(w, "a", "live/app");
 	strlist_add(&r->depends_on, "a");
 	strlist_add(&r->depends_on, "nobody");
-	assert_errors(w, "sluice.yaml:2:5: dir: there is no directory gone in the repository\n"
-			 "sluice.yaml:3:5: dir: link is a symbolic link or lies below one; name the directory that it points to\n"
-			 "sluice.yaml:4:5: two projects are called \"a\" (directories live/app and live/net); give one of them another name\n"
-			 "sluice.yaml:4:5: depends_on: there is no project called \"nobody\"\n"
-			 "sluice.yaml:4:5: depends_on: \"a\" waits for \"a\", which in the end waits for a ring; take one of them out\n");
+	assert_errors(w,
+		      "sluice.yaml:2:5: dir: there is no directory gone in the repository\n"
+		      "sluice.yaml:3:5: dir: link is a symbolic link or lies below one; name the directory that it points to\n"
+		      "sluice.yaml:4:5: two projects are called \"a\" (directories live/app and live/net); give one of them another name\n"
+		      "sluice.yaml:4:5: depends_on: there is no project called \"nobody\"\n"
+		      "sluice.yaml:4:5: depends_on: \"a\" waits for \"a\", which in the end waits for a ring; take one of them out\n");
 	strlist_free(&w->config.projects[3].depends_on);
 }
 
@@ -294,9 +299,12 @@ static void test_dependency_rings(void **state)
 	} rows[] = {
 		{{-1, 0, 1}, ""},
 		{{1, 2, -1}, ""},
-		{{1, 0, -1}, "sluice.yaml:1:5: depends_on: \"a\" waits for \"b\", which in the end waits for a ring; take one of them out\n"},
-		{{-1, 2, 1}, "sluice.yaml:2:5: depends_on: \"b\" waits for \"c\", which in the end waits for a ring; take one of them out\n"},
-		{{0, -1, -1}, "sluice.yaml:1:5: depends_on: \"a\" waits for \"a\", which in the end waits for a ring; take one of them out\n"},
+		{{1, 0, -1},
+		 "sluice.yaml:1:5: depends_on: \"a\" waits for \"b\", which in the end waits for a ring; take one of them out\n"},
+		{{-1, 2, 1},
+		 "sluice.yaml:2:5: depends_on: \"b\" waits for \"c\", which in the end waits for a ring; take one of them out\n"},
+		{{0, -1, -1},
+		 "sluice.yaml:1:5: depends_on: \"a\" waits for \"a\", which in the end waits for a ring; take one of them out\n"},
 	};
 	static const char *const names[] = {"a", "b", "c"}, *const dirs[] = {"live/net", "live/app", "live/app/nested"};
 	struct world *w = *state;
@@ -351,8 +359,16 @@ static void test_paths(void **state)
 	static const struct {
 		const char *dir, *rel, *want;
 	} rows[] = {
-		{".", "a", "a"},          {".", ".", "."},           {".", "..", NULL},    {"a/b", "../c", "a/c"},   {"a/b", "../..", "."},
-		{"a/b", "../../..", NULL}, {"a/b", "./c//d/", "a/b/c/d"}, {"a", "/etc", NULL}, {"a", "b/../../c", "c"}, {"a", "", "a"},
+		{".", "a", "a"},
+		{".", ".", "."},
+		{".", "..", NULL},
+		{"a/b", "../c", "a/c"},
+		{"a/b", "../..", "."},
+		{"a/b", "../../..", NULL},
+		{"a/b", "./c//d/", "a/b/c/d"},
+		{"a", "/etc", NULL},
+		{"a", "b/../../c", "c"},
+		{"a", "", "a"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_FREE char *got = path_resolve(rows[i].dir, rows[i].rel);

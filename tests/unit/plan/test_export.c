@@ -81,8 +81,10 @@ static char *place(const struct world *w, const char *path) { return xasprintf("
 /* "path:mode" or "path->target" of everything below the exported tree. */
 static void assert_tree(const struct world *w, const char *want)
 {
-	CLEANUP_FREE char *command = xasprintf("cd '%s/%s' && find . -mindepth 1 -type l -printf '%%P->%%l\\n' -o -mindepth 1 -printf '%%P:%%m\\n' | LC_ALL=C sort | "
-					       "tr '\\n' ' ' > ../listing", w->git.trees, w->commit);
+	CLEANUP_FREE char *command = xasprintf(
+		"cd '%s/%s' && find . -mindepth 1 -type l -printf '%%P->%%l\\n' -o -mindepth 1 -printf '%%P:%%m\\n' | LC_ALL=C sort | "
+		"tr '\\n' ' ' > ../listing",
+		w->git.trees, w->commit);
 	CLEANUP_FREE char *listing = fs_join(w->git.trees, "listing");
 	CLEANUP_BUF struct buf b = {0};
 	if (system(command) != 0 || fs_read(listing, 1 << 20, &b, NULL) != 0)
@@ -101,7 +103,8 @@ static void assert_inputs(const struct world *w, const char *want)
 static void test_only_the_inputs(void **state)
 {
 	struct world *w = *state;
-	gitfix_write(&w->git, "live/app/main.tf", "module \"m\" {\n  source = \"../../mods/m\"\n}\nlocals { a = file(\"../../data/a.txt\") }\n");
+	gitfix_write(&w->git, "live/app/main.tf",
+		     "module \"m\" {\n  source = \"../../mods/m\"\n}\nlocals { a = file(\"../../data/a.txt\") }\n");
 	gitfix_write(&w->git, "live/app/sub/t.tpl", "t");
 	gitfix_write(&w->git, "live/app/run.sh", "#!/bin/sh\n");
 	gitfix_write(&w->git, "live/other/main.tf", "\n");
@@ -121,9 +124,11 @@ static void test_only_the_inputs(void **state)
 	bring(w);
 	export_ok(w, "live/app");
 	assert_inputs(w, "data/a.txt docs/deep live/app* mods/m* mods/n* mods/shared ");
-	assert_tree(w, "data/a.txt:444 data:755 docs/deep/d.md:444 docs/deep:755 docs:755 live/app/main.tf:444 live/app/run.sh:555 "
-		       "live/app/sub/t.tpl:444 live/app/sub:755 live/app:755 live:755 mods/m/main.tf:444 mods/m:755 mods/n/main.tf:444 mods/n:755 "
-		       "mods/shared/x:444 mods/shared:755 mods:755 ");
+	assert_tree(
+		w,
+		"data/a.txt:444 data:755 docs/deep/d.md:444 docs/deep:755 docs:755 live/app/main.tf:444 live/app/run.sh:555 "
+		"live/app/sub/t.tpl:444 live/app/sub:755 live/app:755 live:755 mods/m/main.tf:444 mods/m:755 mods/n/main.tf:444 mods/n:755 "
+		"mods/shared/x:444 mods/shared:755 mods:755 ");
 	CLEANUP_FREE char *marker = xasprintf("%s/%s.done/%s", w->git.trees, w->commit, w->inputs.digest);
 	assert_true(fs_exists(marker));
 }
@@ -169,8 +174,8 @@ static void test_links(void **state)
 		const char *target;
 		bool ok;
 	} rows[] = {
-		{"../shared/x", true}, {"../missing", true}, {"main.tf", true},   {"./sub/../main.tf", false}, {"../../x", false}, {"/x", false},
-		{"..", true},          {"a/..", false},      {"../p/main.tf", true}, {"../shared/link", true},
+		{"../shared/x", true}, {"../missing", true}, {"main.tf", true}, {"./sub/../main.tf", false}, {"../../x", false},
+		{"/x", false},         {"..", true},         {"a/..", false},   {"../p/main.tf", true},      {"../shared/link", true},
 	};
 	struct world *w = *state;
 	gitfix_write(&w->git, "p/main.tf", "\n");
@@ -213,7 +218,9 @@ static void test_module_with_state(void **state)
 	gitfix_write(&w->git, "m/terraform.tfstate", "{}");
 	bring(w);
 	assert_int_equal(export(w, "p"), ERR_REFUSED);
-	assert_string_equal(w->err.msg, "m/terraform.tfstate is tracked in git; state has a home in sluice (managed state): remove it from the repository");
+	assert_string_equal(
+		w->err.msg,
+		"m/terraform.tfstate is tracked in git; state has a home in sluice (managed state): remove it from the repository");
 	/* told again, not taken for done */
 	assert_int_equal(export(w, "p"), ERR_REFUSED);
 }
@@ -240,14 +247,14 @@ static void test_ceilings(void **state)
 {
 	struct world *w = *state;
 	/* straight into objects: thousands of files on disk take their time */
-	CLEANUP_FREE char *command = xasprintf(
-		"cd '%s' && export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t && "
-		"B=$(echo x | git hash-object -w --stdin) && W=$(seq 0 %u | sed \"s/.*/100644 blob $B\tf&/\" | git mktree) && "
-		"D=$(printf '100644 blob %%s\td\n' $B | git mktree) && "
-		"for i in $(seq 0 %u); do D=$(printf '040000 tree %%s\td\n' $D | git mktree); done && "
-		"T=$(printf '040000 tree %%s\tdeep\n040000 tree %%s\twide\n' $D $W | git mktree) && "
-		"git update-ref refs/heads/main $(git commit-tree -m x $T)",
-		w->git.dir, LIMIT_PROJECT_ENTRIES, LIMIT_TREE_DEPTH);
+	CLEANUP_FREE char *command =
+		xasprintf("cd '%s' && export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t && "
+			  "B=$(echo x | git hash-object -w --stdin) && W=$(seq 0 %u | sed \"s/.*/100644 blob $B\tf&/\" | git mktree) && "
+			  "D=$(printf '100644 blob %%s\td\n' $B | git mktree) && "
+			  "for i in $(seq 0 %u); do D=$(printf '040000 tree %%s\td\n' $D | git mktree); done && "
+			  "T=$(printf '040000 tree %%s\tdeep\n040000 tree %%s\twide\n' $D $W | git mktree) && "
+			  "git update-ref refs/heads/main $(git commit-tree -m x $T)",
+			  w->git.dir, LIMIT_PROJECT_ENTRIES, LIMIT_TREE_DEPTH);
 	assert_int_equal(system(command), 0);
 	gitfix_rev(&w->git, "refs/heads/main", w->commit);
 	const char *spec = "+refs/heads/*:refs/heads/*";
@@ -255,7 +262,8 @@ static void test_ceilings(void **state)
 	assert_int_equal(git_mirror_fetch(w->repo, &f, NULL, &w->err), 0);
 	assert_int_equal(git_tree_of(w->repo, w->commit, w->tree, &w->err), 0);
 	assert_int_equal(export(w, "wide"), ERR_LIMIT);
-	assert_string_equal(w->err.msg, "wide has more than 2000 files and directories in it, the limit for a project: move some into a subdirectory");
+	assert_string_equal(w->err.msg,
+			    "wide has more than 2000 files and directories in it, the limit for a project: move some into a subdirectory");
 	assert_int_equal(export(w, "deep"), ERR_LIMIT);
 	assert_non_null(strstr(w->err.msg, "directories nested deeper than 64"));
 }

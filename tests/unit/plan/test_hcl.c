@@ -87,7 +87,8 @@ static void test_modules_and_paths(void **state)
 		{"module \"a\" {\n  source = \"./a\"\n}\n", "init modules=./a"},
 		{"module \"a\" { source = \"../../b\" }\n", "init modules=../../b"},
 		{"module \"a\" {\n  version = \"1\"\n  source = \"hashicorp/x/aws\"\n}\n", "init"},
-		{"module \"a\" {\n  source = \"git::https://example.com/x.git//../y?ref=1\"\n}\n", "init paths=git::https://example.com/x.git//../y?ref=1"},
+		{"module \"a\" {\n  source = \"git::https://example.com/x.git//../y?ref=1\"\n}\n",
+		 "init paths=git::https://example.com/x.git//../y?ref=1"},
 		{"module \"a\" {\n  source = \"../${var.x}/y\"\n}\n", "init paths=../"},
 		{"module \"a\" {\n  x = { source = \"./no\" }\n}\n", "init paths=./no"},
 		{"other \"a\" {\n  source = \"./no\"\n}\n", "plain paths=./no"},
@@ -223,8 +224,9 @@ static void test_every_prefix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blocks),   cmocka_unit_test(test_modules_and_paths), cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_ceilings), cmocka_unit_test(test_json),              cmocka_unit_test(test_every_prefix),
+		cmocka_unit_test(test_blocks),     cmocka_unit_test(test_modules_and_paths),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_ceilings),
+		cmocka_unit_test(test_json),       cmocka_unit_test(test_every_prefix),
 	};
 	return cmocka_run_group_tests_name("plan/hcl", tests, NULL, NULL);
 }

@@ -62,8 +62,11 @@ static void print(const struct index *x, struct buf *out)
 		CLEANUP_BUF struct buf b = {0};
 		if (!d->live)
 			continue;
-		buf_printf(&b, "%s[%s%s%s]", d->dir, d->hint == ENGINE_OPENTOFU ? "o" : d->hint == ENGINE_PULUMI ? "p" : "", d->needs_init ? "i" : "",
-			   d->has_links ? "l" : "");
+		buf_printf(&b, "%s[%s%s%s]", d->dir,
+			   d->hint == ENGINE_OPENTOFU ? "o"
+			   : d->hint == ENGINE_PULUMI ? "p"
+						      : "",
+			   d->needs_init ? "i" : "", d->has_links ? "l" : "");
 		if (d->backend != NULL)
 			buf_printf(&b, " %s", d->backend);
 		for (const char *s = d->modules; *s != '\0'; s = index_next(s))
@@ -98,8 +101,7 @@ static void write_some(const struct gitfix *g)
 	gitfix_write(g, "broken/x.tf", "}}}\n");
 }
 
-#define SOME                                                                                                                               \
-	".[i] m=mod\nbroken[i]\njs[i] gcs\nmod[] p=shared/x\npul[p]\ntofu[oi] m=mod\n"
+#define SOME ".[i] m=mod\nbroken[i]\njs[i] gcs\nmod[] p=shared/x\npul[p]\ntofu[oi] m=mod\n"
 
 static void test_first_build(void **state)
 {
@@ -225,8 +227,9 @@ static void test_engine_files(void **state)
 	static const struct {
 		const char *name;
 		bool want;
-	} rows[] = {{"main.tf", true},      {"a.tf.json", true}, {"a.tofu", true},  {"a.tofu.json", true}, {"Pulumi.yaml", true}, {"Pulumi.prod.yaml", false},
-		    {"a.tfvars", false},    {".a.tf", false},    {"tf", false},     {"a.tf.bak", false},   {"a.json", false},     {"pulumi.yaml", false}};
+	} rows[] = {{"main.tf", true},     {"a.tf.json", true},         {"a.tofu", true},    {"a.tofu.json", true},
+		    {"Pulumi.yaml", true}, {"Pulumi.prod.yaml", false}, {"a.tfvars", false}, {".a.tf", false},
+		    {"tf", false},         {"a.tf.bak", false},         {"a.json", false},   {"pulumi.yaml", false}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_int_equal(index_is_engine_file(rows[i].name), rows[i].want);
 }

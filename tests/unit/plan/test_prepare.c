@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,8 +41,11 @@ static int setup(void **state)
 	gitfix_write(g, "README.md", "x\n");
 	gitfix_commit(g, w->base);
 	gitfix_git(g, "checkout -q -b topic");
-	w->req = (struct prepare_request){.mirror_dir = xstrdup(g->mirror), .trees_dir = xstrdup(g->trees), .clone_url = xstrdup(g->url),
-					  .base_ref = xstrdup("main"), .pull_number = 7};
+	w->req = (struct prepare_request){.mirror_dir = xstrdup(g->mirror),
+					  .trees_dir = xstrdup(g->trees),
+					  .clone_url = xstrdup(g->url),
+					  .base_ref = xstrdup("main"),
+					  .pull_number = 7};
 	*state = w;
 	return 0;
 }
@@ -235,7 +239,8 @@ static void test_config_errors(void **state)
 	static const struct {
 		const char *yaml, *want;
 	} rows[] = {
-		{"version: 1\nprojects:\n  - dir: live/net\n  - dir: gone/x\n", "sluice.yaml:4:5: dir: there is no directory gone/x in the repository\n"},
+		{"version: 1\nprojects:\n  - dir: live/net\n  - dir: gone/x\n",
+		 "sluice.yaml:4:5: dir: there is no directory gone/x in the repository\n"},
 		{"version: 1\nprojects:\n  - dir: link\n",
 		 "sluice.yaml:3:5: dir: link is a symbolic link or lies below one; name the directory that it points to\n"},
 		{"version: 1\nprojects:\n  - dir: link/net\n",
@@ -268,12 +273,15 @@ static void test_refused_files(void **state)
 		 "live/app/terraform.tfstate is tracked in git; state has a home in sluice (managed state): remove it from the repository"},
 		{"live/app/terraform.tfstate.backup",
 		 "live/app/terraform.tfstate.backup is tracked in git; state has a home in sluice (managed state): remove it from the repository"},
-		{"live/app/sub/x.tfplan", "live/app/sub/x.tfplan is a plan file tracked in git, and plans may hold secrets: remove it from the repository"},
-		{"live/app/.terraform/x", "live/app/.terraform is tracked in git, and the engine would take it for what it installed itself: remove it "
-					  "from the repository"},
+		{"live/app/sub/x.tfplan",
+		 "live/app/sub/x.tfplan is a plan file tracked in git, and plans may hold secrets: remove it from the repository"},
+		{"live/app/.terraform/x",
+		 "live/app/.terraform is tracked in git, and the engine would take it for what it installed itself: remove it "
+		 "from the repository"},
 		{"live/app/terraform.d/x",
 		 "live/app/terraform.d is tracked in git, and the engine would take plugins from it: remove it from the repository"},
-		{"live/app/.terraformrc", "live/app/.terraformrc is tracked in git, and engine settings are the server's: remove it from the repository"},
+		{"live/app/.terraformrc",
+		 "live/app/.terraformrc is tracked in git, and engine settings are the server's: remove it from the repository"},
 	};
 	struct world *w = *state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -302,8 +310,9 @@ static void test_links(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
 		assert_int_equal(symlink(targets[i], out), 0);
 		prepare_ok(w);
-		CLEANUP_FREE char *want = xasprintf(
-			"live/app/out is a symbolic link that points out of the repository (%s): replace it by the file", targets[i]);
+		CLEANUP_FREE char *want =
+			xasprintf("live/app/out is a symbolic link that points out of the repository (%s): replace it by the file",
+				  targets[i]);
 		assert_string_equal(w->res.projects[0].error, want);
 		assert_int_equal(unlink(out), 0);
 	}
@@ -403,7 +412,8 @@ static void test_damaged_index(void **state)
 static void test_request_json(void **state)
 {
 	(void)state;
-	struct prepare_request r = {.mirror_dir = xstrdup("/m"), .token = xstrdup("t\"x"), .pull_number = 7, .fetch_only = true}, back = {0};
+	struct prepare_request r = {.mirror_dir = xstrdup("/m"), .token = xstrdup("t\"x"), .pull_number = 7, .fetch_only = true},
+			       back = {0};
 	strlist_add(&r.only_projects, "a");
 	CLEANUP_BUF struct buf b = {0};
 	assert_int_equal(prepare_request_write(&r, &b), 0);
@@ -441,6 +451,67 @@ static void test_result_json(void **state)
 	assert_string_equal(w->err.msg, "down");
 }
 
+/* The child as the daemon starts it: request on stdin, answer on stdout. Returns its exit status. */
+static int run_child(const struct world *w, const char *request, struct buf *answer)
+{
+	CLEANUP_FREE char *in = fs_join(w->git.root, "in"), *out = fs_join(w->git.root, "out");
+	int status = -1;
+	assert_int_equal(fs_write_fast(in, request, strlen(request), 0600, NULL), 0);
+	(void)fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (freopen(in, "r", stdin) == NULL || freopen(out, "w", stdout) == NULL)
+			_exit(99);
+		_exit(prepare_main());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(fs_read(out, 1 << 20, answer, NULL), 0);
+	return WEXITSTATUS(status);
+}
+
+static void test_child(void **state)
+{
+	struct world *w = *state;
+	struct prepare_result got = {0};
+	CLEANUP_BUF struct buf request = {0}, answer = {0};
+	gitfix_write(&w->git, "live/app/main.tf", "# topic\n");
+	prepare_ok(w);
+	assert_int_equal(prepare_request_write(&w->req, &request), 0);
+	assert_int_equal(run_child(w, request.data, &answer), 0);
+	assert_int_equal(prepare_answer_read(answer.data, answer.len, &got, &w->err), 0);
+	assert_int_equal(got.projects_n, 1);
+	assert_string_equal(got.projects[0].inputs, w->res.projects[0].inputs);
+	prepare_result_free(&got);
+	assert_int_equal(run_child(w, "{}", &answer), 3);
+	assert_int_equal(prepare_answer_read(answer.data, answer.len, &got, &w->err), ERR_USAGE);
+	assert_string_equal(w->err.msg, "mirror_dir, clone_url and base_ref are required");
+	assert_int_equal(run_child(w, "not JSON", &answer), 3);
+	assert_int_equal(prepare_answer_read(answer.data, answer.len, &got, &w->err), ERR_PARSE);
+	assert_int_equal(prepare_answer_read("", 0, &got, &w->err), ERR_PARSE);
+}
+
+/* Several children on one mirror that does not exist yet: one fetches everything, none fails. */
+static void test_children_at_once(void **state)
+{
+	struct world *w = *state;
+	CLEANUP_BUF struct buf request = {0}, answer = {0};
+	gitfix_write(&w->git, "live/app/main.tf", "# topic\n");
+	gitfix_commit(&w->git, w->head);
+	gitfix_git(&w->git, "update-ref refs/pull/7/head %s", w->head);
+	w->req.head_sha = xstrdup(w->head);
+	pid_t pids[4];
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(prepare_run(&w->req, &w->res, &w->err) == 0 && w->res.projects_n == 1 ? 0 : 1);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+		int status = -1;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +532,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damaged_index, setup, teardown),
 		cmocka_unit_test(test_request_json),
 		cmocka_unit_test_setup_teardown(test_result_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_child, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_children_at_once, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("plan/prepare", tests, NULL, NULL);
 }
