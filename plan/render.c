@@ -14,6 +14,7 @@ enum {
 	NOTES_MAX = 10,
 	SHA_SHOWN = 7,
 	LEFT_OUT_NAMES = 5,
+	OPEN_ERRORS_MAX = 3, /* more of them unfolded would bury the rest */
 };
 
 static void put_sha(struct buf *out, const char *sha)
@@ -158,6 +159,7 @@ static void put_folds(struct buf *out, const struct rows *r, size_t chars)
 {
 	struct strlist left_out = {0};
 	size_t waiting = 0;
+	bool open_errors = r->count[RANK_FAILED] + r->count[RANK_APPLY_FAILED] + r->count[RANK_UNKNOWN] <= OPEN_ERRORS_MAX;
 	for (size_t i = 0; i < r->n; i++)
 		waiting += render_has_detail(r->v[i]);
 	for (size_t i = 0; i < r->n; i++) {
@@ -165,7 +167,7 @@ static void put_folds(struct buf *out, const struct rows *r, size_t chars)
 			continue;
 		size_t share = waiting > 2 ? chars / 2 : chars / waiting, start = out->len;
 		waiting--;
-		if (render_detail(out, r->v[i], share))
+		if (render_detail(out, r->v[i], open_errors, share))
 			chars -= text_chars(out->data + start, out->len - start);
 		else
 			strlist_add(&left_out, r->v[i]->name);

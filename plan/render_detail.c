@@ -199,14 +199,14 @@ static size_t whole_lines(const char *s, size_t len, size_t max_chars)
 	return n;
 }
 
-static void put_fold(struct buf *out, const struct view_project *p, size_t text_chars_max)
+static void put_fold(struct buf *out, const struct view_project *p, bool open_errors, size_t text_chars_max)
 {
 	bool is_diff = render_has_detail(p) && p->diff != NULL && p->state != VIEW_FAILED && p->state != VIEW_APPLY_FAILED &&
 		       p->state != VIEW_UNKNOWN;
 	const char *text = is_diff ? p->diff : p->error;
 	size_t len = strlen(text), limit = is_diff || text_chars_max < ERROR_BYTES ? text_chars_max : ERROR_BYTES;
 	size_t cut = whole_lines(text, len, limit);
-	fold_open(out, p, !is_diff);
+	fold_open(out, p, !is_diff && open_errors);
 	if (p->reason != NULL && is_diff) {
 		buf_adds(out, "Planned because ");
 		render_cell_sentence(out, p->reason);
@@ -221,12 +221,12 @@ static void put_fold(struct buf *out, const struct view_project *p, size_t text_
 	buf_adds(out, "\n</details>\n\n");
 }
 
-bool render_detail(struct buf *out, const struct view_project *p, size_t max_chars)
+bool render_detail(struct buf *out, const struct view_project *p, bool open_errors, size_t max_chars)
 {
 	size_t room = max_chars;
 	for (int i = 0; i < ATTEMPTS && room >= DETAIL_MIN_CHARS / 2; i++) {
 		CLEANUP_BUF struct buf fold = {0};
-		put_fold(&fold, p, room);
+		put_fold(&fold, p, open_errors, room);
 		size_t chars = text_chars(buf_str(&fold), fold.len);
 		if (chars <= max_chars) {
 			buf_add(out, buf_str(&fold), fold.len);
@@ -293,6 +293,10 @@ static void next_planned(struct buf *out, const struct view *v, const struct row
 	bool waits = false, said = false;
 	if (!is_anything_applyable(r)) {
 		buf_adds(out, "**Nothing to apply**: merge when you like.\n\n");
+		return;
+	}
+	if (v->gate == NULL && r->count[RANK_FAILED] + r->count[RANK_REFUSED] + r->count[RANK_CANCELLED] > 0) {
+		buf_adds(out, "**Next**: push a commit that mends the error, or comment `plan` to plan again.\n\n");
 		return;
 	}
 	buf_adds(out, "**To apply**: ");

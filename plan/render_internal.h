@@ -80,8 +80,9 @@ void render_table(struct buf *out, const struct rows *r, size_t max_rows);
 
 /* The callout: what is replaced and destroyed, or what an apply left behind. */
 void render_callout(struct buf *out, const struct rows *r);
-/* The folded part of one project in at most max_chars characters; false when it has none or does not fit in any form. */
-bool render_detail(struct buf *out, const struct view_project *p, size_t max_chars);
+/* The folded part of one project in at most max_chars characters; false when it has none or does not fit in any form. Errors stand open
+ * when open_errors is set: while they are few. */
+bool render_detail(struct buf *out, const struct view_project *p, bool open_errors, size_t max_chars);
 bool render_has_detail(const struct view_project *p);
 void render_drift(struct buf *out, const struct rows *r);
 /* The one line about what to do now, or the list of what an apply lacks. */

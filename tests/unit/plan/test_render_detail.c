@@ -126,12 +126,128 @@ static void plan_done_quiet(void **state)
 	gate_verdict_free(&gate);
 }
 
+/* A few errors stand open; many are folded, so that they do not bury the rest. */
+static void open_while_few(void **state)
+{
+	(void)state;
+	for (size_t n = 3; n <= 4; n++) {
+		struct crowd c;
+		crowd_make(&c, 10);
+		for (size_t i = 0; i < n; i++) {
+			c.v[i].state = VIEW_FAILED;
+			c.v[i].error = error_dns;
+		}
+		struct view v = view_example(VIEW_PLAN_DONE, c.v, c.n);
+		CLEANUP_FREE char *got = view_comment(&v);
+		assert_int_equal(strstr(got, "<details open>") != NULL, n == 3);
+		assert_non_null(strstr(got, "An argument named \"ttll\" is not expected here."));
+		crowd_free(&c);
+	}
+}
+
+/* Ten lines in the callout, and the number of those that are not in it. */
+static void callout_is_short(void **state)
+{
+	struct crowd c;
+	(void)state;
+	crowd_make(&c, 13);
+	for (size_t i = 0; i < c.n; i++)
+		c.v[i].summary = &plan_db;
+	struct view v = view_example(VIEW_PLAN_DONE, c.v, c.n);
+	CLEANUP_FREE char *got = view_comment(&v);
+	assert_non_null(strstr(got, "> **`live/prod/project-0009` replaces"));
+	assert_null(strstr(got, "> **`live/prod/project-0010` replaces"));
+	assert_non_null(strstr(got, "> and 3 more, in the plans below.\n"));
+	for (size_t i = 0; i < c.n; i++)
+		c.v[i].state = VIEW_UNKNOWN;
+	v.phase = VIEW_APPLY_DONE;
+	CLEANUP_FREE char *applied = view_comment(&v);
+	assert_non_null(strstr(applied, "> **`live/prod/project-0009`: interrupted, outcome unknown.**"));
+	assert_non_null(strstr(applied, "> and 3 more, in the plans below.\n"));
+	assert_non_null(strstr(applied, "then comment `unlock -p live/prod/project-0000`"));
+	crowd_free(&c);
+}
+
+/* Why something is replaced or destroyed, in every form. */
+static void callout_words(void **state)
+{
+	static char address[] = "t.a", data[] = "aws_db_instance", plain[] = "t", tainted[] = "is tainted", one[] = "a", two[] = "b[0].c";
+	static char *forces[] = {one, two, one, two, one, two};
+	static const struct {
+		struct plan_change change;
+		const char *want;
+	} cases[] = {
+		{{.kind = CHANGE_REPLACE, .type = plain, .forces = {forces, 1}},
+		 "`p` replaces `t.a`**: `a` changes and forces a new resource.\n"},
+		{{.kind = CHANGE_REPLACE, .type = plain, .forces = {forces, 2}},
+		 "`p` replaces `t.a`**: `a`, `b[0].c` change and force a new resource.\n"},
+		{{.kind = CHANGE_REPLACE, .type = plain, .forces = {forces, 6}},
+		 "`p` replaces `t.a`**: `a`, `b[0].c`, `a`, `b[0].c` and 2 more change and force a new resource.\n"},
+		{{.kind = CHANGE_REPLACE, .type = plain, .reason = tainted}, "`p` replaces `t.a`**: is tainted.\n"},
+		{{.kind = CHANGE_REPLACE, .type = plain}, "`p` replaces `t.a`**: the provider cannot change it in place.\n"},
+		{{.kind = CHANGE_REPLACE, .type = data, .create_before_destroy = true},
+		 "`p` replaces `t.a`**: the provider cannot change it in place; the new one is created first. Its data does not survive a replacement.\n"},
+		{{.kind = CHANGE_DESTROY, .type = plain}, "`p` destroys `t.a`**.\n"},
+		{{.kind = CHANGE_DESTROY, .type = plain, .reason = tainted}, "`p` destroys `t.a`**: is tainted.\n"},
+		{{.kind = CHANGE_DESTROY, .type = data}, "`p` destroys `t.a`**. Its data goes with it.\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct plan_change change = cases[i].change;
+		change.address = address;
+		struct plan_summary s = {.applyable = true, .changes = &change, .changes_n = 1, .replace = 1};
+		struct view_project p = {.name = "p", .state = VIEW_PLANNED, .summary = &s};
+		struct view v = view_example(VIEW_PLAN_DONE, &p, 1);
+		CLEANUP_FREE char *got = view_comment(&v);
+		const char *line = strstr(got, "> **");
+		if (line == NULL || strncmp(line + 4, cases[i].want, strlen(cases[i].want)) != 0)
+			fail_msg("%s\nwanted %s", got, cases[i].want);
+	}
+}
+
+/* What is not worth a fold has none, and the last step of an apply that failed is a pull request. */
+static void next_steps(void **state)
+{
+	static const struct {
+		enum view_phase phase;
+		struct view_project p;
+		const char *want; /* NULL: no next step */
+	} cases[] = {
+		{VIEW_PLANNING, {.state = VIEW_RUNNING}, NULL},
+		{VIEW_PLAN_DONE, {.state = VIEW_PLANNED, .summary = &plan_none}, "**Nothing to apply**: merge when you like."},
+		{VIEW_PLAN_DONE, {.state = VIEW_PLANNED, .summary = &plan_drifted}, "**Nothing to apply**: merge when you like."},
+		{VIEW_PLAN_DONE, {.state = VIEW_DELETED}, "**Nothing to apply**: merge when you like."},
+		{VIEW_PLAN_DONE, {.state = VIEW_PLANNED, .summary = &plan_network}, "**To apply**: comment `apply`."},
+		{VIEW_PLAN_DONE, {.state = VIEW_FAILED}, "**Next**: push a commit that mends the error, or comment `plan` to plan again."},
+		{VIEW_APPLYING_RUN, {.state = VIEW_APPLYING}, NULL},
+		{VIEW_APPLY_DONE, {.state = VIEW_APPLIED}, NULL},
+		{VIEW_APPLY_DONE,
+		 {.state = VIEW_APPLY_FAILED},
+		 "**Next**: open a pull request that mends the cause; its plan shows what is left to do."},
+		{VIEW_APPLY_DONE,
+		 {.state = VIEW_UNKNOWN},
+		 "**Next**: compare the real resources with the state, then comment `unlock -p p`;"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct view_project p = cases[i].p;
+		p.name = "p";
+		struct view v = view_example(cases[i].phase, &p, 1);
+		CLEANUP_FREE char *got = view_comment(&v);
+		assert_null(strstr(got, "<summary><b>p</b>"));
+		if (cases[i].want != NULL)
+			assert_non_null(strstr(got, cases[i].want));
+		else
+			assert_true(strstr(got, "**Next**") == NULL && strstr(got, "apply**") == NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(apply_refused),
-		cmocka_unit_test(applying_and_applied),
-		cmocka_unit_test(plan_done_quiet),
+		cmocka_unit_test(apply_refused),  cmocka_unit_test(applying_and_applied), cmocka_unit_test(plan_done_quiet),
+		cmocka_unit_test(open_while_few), cmocka_unit_test(callout_is_short),     cmocka_unit_test(callout_words),
+		cmocka_unit_test(next_steps),
 	};
 	return cmocka_run_group_tests_name("render_detail", tests, NULL, NULL);
 }
