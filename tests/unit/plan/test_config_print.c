@@ -96,7 +96,6 @@ static const char all_printed[] = "listen: \"[::1]:9090\"                       
 static void effective_values(void **state)
 {
 	CLEANUP_BUF struct buf once = {0};
-	CLEANUP_BUF struct buf twice = {0};
 	struct server_config c, again;
 	(void)state;
 	parse(all, &c);
