@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "runner/box_args.h"
 #include "runner/job_proto.h"
 
@@ -74,12 +75,16 @@ static int pipe_pair(int *ret_read, int *ret_write, struct err *err)
 	return 0;
 }
 
-/* When memory runs out the kernel takes the job and not the daemon. Raising one's own score needs no privilege. */
-static void offer_to_oom_killer(void)
+/* When memory runs out the kernel takes the job and not the daemon: the child is born with a high score, ours goes back to what it was, which
+ * needs no privilege. A host without this file has no such choice to offer. */
+static pid_t fork_for_oom_killer(const struct box_order *o)
 {
-	CLEANUP_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "800", 3) != 3)
-		return; /* a host without this file has no such choice to offer */
+	static const char high[] = "800";
+	bool raised = o->oom_fd >= 0 && pwrite(o->oom_fd, high, sizeof(high) - 1, 0) > 0;
+	pid_t pid = fork();
+	if (pid != 0 && raised && pwrite(o->oom_fd, o->oom_was, strlen(o->oom_was), 0) < 0)
+		log_warn("runner.oom", "errno=%d", errno);
+	return pid;
 }
 
 static bool place(int from, int to) { return from < 0 || dup2(from, to) == to; }
@@ -97,7 +102,6 @@ static void become_bwrap(const char *bwrap, struct ends *e)
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	offer_to_oom_killer();
 	for (int i = 0; i < BOX_FD_END; i++) /* out of the way of the numbers they go to */
 		if (e->fd[i] >= 0)
 			e->fd[i] = fcntl(e->fd[i], F_DUPFD, 64);
@@ -134,7 +138,7 @@ int box_start(const struct box_order *o, struct box *ret, struct err *err)
 	if (rc == 0)
 		rc = pipe_pair(&b.errors, &e.errors, err);
 	if (rc == 0) {
-		b.pid = fork();
+		b.pid = fork_for_oom_killer(o);
 		if (b.pid == 0)
 			become_bwrap(bwrap, &e);
 		if (b.pid < 0) {

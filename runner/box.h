@@ -19,6 +19,8 @@ struct box_order {
 	const char *job_init;     /* absolute host path of sluice-job-init */
 	const void *state, *plan; /* clear bytes or NULL; copied into memory of the box */
 	size_t state_len, plan_len;
+	int oom_fd;             /* our own oom_score_adj, open for writing; -1: none */
+	const char *oom_was;    /* and its value */
 	bool no_proc;           /* this host masks /proc, so that no new one can be mounted */
 	bool no_disable_userns; /* this bubblewrap does not know the option, or this host masks /proc/sys */
 };

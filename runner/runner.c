@@ -18,6 +18,15 @@
 
 struct runner_tuning runner_tuning = {.grace_ms = LIMIT_GRACE_MS, .take_out_ms = 30000, .plan_json_max = LIMIT_PLAN_JSON_BYTES};
 
+/* Before we are not dumpable any more: then our own files in /proc belong to root. */
+static void oom_open(struct runner *r)
+{
+	r->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	ssize_t n = r->oom_fd >= 0 ? pread(r->oom_fd, r->oom_was, sizeof(r->oom_was) - 1, 0) : -1;
+	if (n <= 0)
+		mem_close_fd(&r->oom_fd);
+}
+
 /* Keys must not be read by others of our user, nor end in a core file. */
 static int harden(struct err *err)
 {
@@ -105,6 +114,7 @@ static void keys_wipe(struct keys *k)
 static int open_job(struct runner *r, struct err *err)
 {
 	CLEANUP_FREE char *spec = fs_join(r->job_dir, "spec.json");
+	oom_open(r);
 	int rc = harden(err);
 	if (rc == 0)
 		rc = signals_open(r, err);
@@ -160,6 +170,7 @@ static void close_job(struct runner *r)
 	runner_wipe(r);
 	mem_close_fd(&r->log_fd);
 	mem_close_fd(&r->signal_fd);
+	mem_close_fd(&r->oom_fd);
 	job_exit_free(&r->exit);
 	job_spec_free(&r->spec);
 	mem_close_fd(&r->lock_fd); /* last: only now does the daemon look for what we left */
@@ -173,6 +184,7 @@ int runner_main(const char *job_dir, runner_understand understand)
 		.lock_fd = -1,
 		.log_fd = -1,
 		.signal_fd = -1,
+		.oom_fd = -1,
 		.link = {.fd = -1},
 		.box = {.control = -1, .result = -1, .errors = -1},
 		.exit = {.outcome = JOB_BROKEN, .exit_code = -1, .started_ms = clock_wall_ms()},

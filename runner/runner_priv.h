@@ -54,7 +54,8 @@ struct runner {
 	uint8_t job_key[AEAD_KEY_SIZE];
 	uint8_t *state_in, *plan_in; /* clear, memory only, wiped with the runner */
 	size_t state_in_len, plan_in_len;
-	int lock_fd, log_fd, signal_fd;
+	int lock_fd, log_fd, signal_fd, oom_fd;
+	char oom_was[16];
 	int64_t log_left;
 	bool log_cut;
 	struct link link;

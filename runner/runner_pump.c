@@ -337,6 +337,8 @@ int runner_box_open(struct runner *r, struct err *err)
 		.state_len = r->state_in_len,
 		.plan = r->plan_in,
 		.plan_len = r->plan_in_len,
+		.oom_fd = r->oom_fd,
+		.oom_was = r->oom_was,
 	};
 	for (;;) {
 		int rc = try_box(r, &o, err);

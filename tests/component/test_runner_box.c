@@ -88,6 +88,7 @@ static void box_shows_only_the_job(void **state)
 		"write outside no",
 		"write home yes",
 		"mount no",
+		"oom score 800",
 		"nested namespace no",
 		"env PATH=/bin",
 		"env HOME=/home",

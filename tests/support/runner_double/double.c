@@ -120,6 +120,9 @@ static void probe(int host_port)
 					 mkdir("/x", 0700) == 0));
 	printf("write home %s\n", yes(open("/home/x", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("mount %s\n", yes(mount("none", "/tmp", "tmpfs", 0, "") == 0));
+	char oom[16] = "";
+	(void)!read(open("/proc/self/oom_score_adj", O_RDONLY), oom, sizeof(oom) - 1);
+	printf("oom score %s", oom);
 	list("root", "/");
 	list("bin", "/bin");
 	list("work", "/work");
