@@ -45,6 +45,8 @@ void comment_gate_read(const char *json, struct gate_verdict *ret)
 static enum view_state view_state_of(const struct job_row *job)
 {
 	bool apply = job->phase == PHASE_APPLY;
+	if (job->deleted)
+		return VIEW_DELETED;
 	switch (job->state) {
 	case JOBS_WAITING:
 	case JOBS_READY: return VIEW_QUEUED;
@@ -52,7 +54,7 @@ static enum view_state view_state_of(const struct job_row *job)
 	case JOBS_DONE: return apply ? VIEW_APPLIED : VIEW_PLANNED;
 	case JOBS_FAILED: return apply ? VIEW_APPLY_FAILED : VIEW_FAILED;
 	case JOBS_CANCELLED: return VIEW_CANCELLED;
-	case JOBS_REFUSED: return job->deleted ? VIEW_DELETED : VIEW_REFUSED;
+	case JOBS_REFUSED: return VIEW_REFUSED;
 	case JOBS_UNKNOWN: return VIEW_UNKNOWN;
 	case JOBS_STATES: break;
 	}

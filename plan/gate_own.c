@@ -21,6 +21,8 @@ bool gate_own_has_work(const struct job_row *j)
 
 static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_own *own)
 {
+	if (j->deleted)
+		return; /* nothing of it is planned or applied */
 	int needed = j->requires_approved ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
 	f->projects++;
 	f->planned += j->state == JOBS_DONE;

@@ -47,6 +47,13 @@ int lock_release_job(struct db_conn *c, int64_t repo_id, const char *project, in
 	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND project=? AND run_id=? AND reason='apply'", "isi", repo_id, project, run_id);
 }
 
+int lock_release_project(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, int64_t *ret_n, struct err *err)
+{
+	int rc = db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND pull=? AND project=?", "iis", repo_id, pull, project);
+	*ret_n = rc == 0 ? db_changes(c) : 0;
+	return rc;
+}
+
 int lock_release_pull(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_n, struct err *err)
 {
 	int rc = db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND pull=?", "ii", repo_id, pull);

@@ -88,15 +88,29 @@ static int fetch(struct prep *p, const char *base_ref, struct err *err)
 	return git_mirror_fetch(p->repo, &f, &p->ret->fetched_bytes, err);
 }
 
+/* A mirror holds nothing that cannot be fetched again: one that a power failure damaged is made anew, once. */
+static int open_and_fetch(struct prep *p, const char *base_ref, struct err *err)
+{
+	const char *dir = p->req->mirror_dir;
+	int rc = git_mirror_open(dir, &p->repo, err);
+	if (rc == 0)
+		rc = fetch(p, base_ref, err);
+	if (rc != ERR_IO)
+		return rc;
+	git_repo_close_ptr(&p->repo);
+	rc = fs_remove_tree(dir, err);
+	if (rc == 0)
+		rc = git_mirror_open(dir, &p->repo, err);
+	return rc == 0 ? fetch(p, base_ref, err) : rc;
+}
+
 static int bring_mirror(struct prep *p, struct err *err)
 {
 	const struct prepare_request *r = p->req;
 	CLEANUP_FREE char *base_ref = xasprintf("refs/heads/%s", r->base_ref);
 	int rc = lock_mirror(p, err);
 	if (rc == 0)
-		rc = git_mirror_open(r->mirror_dir, &p->repo, err);
-	if (rc == 0)
-		rc = fetch(p, base_ref, err);
+		rc = open_and_fetch(p, base_ref, err);
 	if (rc == 0 && git_resolve(p->repo, base_ref, p->tip, NULL) != 0)
 		rc = err_set(err, ERR_NOT_FOUND, "there is no branch %s at %s", r->base_ref, r->clone_url);
 	if (rc != 0 || r->fetch_only)

@@ -253,7 +253,8 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		.needs_init = p->needs_init, .managed_state = p->managed_state, .deleted = p->deleted, .requires_approved = p->requires_approved,
 		.requires_checks = p->requires_checks, .requires_up_to_date = p->requires_up_to_date, .approvals = p->approvals,
 		.depends_on = depends, .error = p->deleted ? gone : p->error,
-		.state = p->deleted || p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
+		/* a directory that is gone has nothing to plan: told, and in nobody's way */
+		.state = p->deleted ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
 	};
 	int64_t id;
 	int rc = job_create(c, &j, &id, err);

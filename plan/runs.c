@@ -316,8 +316,11 @@ struct cancel {
 static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct cancel *x = arg;
+	struct run_row plan = {0}, apply = {0};
 	int rc = run_supersede(c, x->repo_id, x->pull, 0, RUN_CANCELLED, err);
-	struct run_row apply = {0};
+	if (rc == 0 && run_newest(c, x->repo_id, x->pull, RUN_PLAN, NULL, &plan, NULL) == 0 && plan.state == RUN_CANCELLED)
+		rc = comment_rollup(c, &x->m->comment, &plan, err);
+	run_row_free(&plan);
 	if (rc == 0 && run_newest(c, x->repo_id, x->pull, RUN_APPLY, NULL, &apply, NULL) == 0 && apply.state == RUN_WORKING) {
 		id_list_add(&x->applying, apply.id);
 		rc = job_end_open(c, apply.id, JOBS_CANCELLED, "cancelled before it started", err);

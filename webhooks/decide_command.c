@@ -100,10 +100,17 @@ static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struc
 	*ret = xstrdup("unlock");
 	if (applying)
 		return reply(c, it, "An apply of this pull request is under way, so its locks stay. Comment `cancel` first.", err);
-	rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);
+	const struct strlist *only = &it->command.projects;
+	if (only->n == 0)
+		rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);
+	for (size_t i = 0; rc == 0 && i < only->n; i++) {
+		int64_t one = 0;
+		rc = lock_release_project(c, it->event.repo_id, it->event.pull, only->v[i], &one, err);
+		n += one;
+	}
 	if (rc != 0)
 		return rc;
-	CLEANUP_FREE char *text = n == 0 ? xstrdup("This pull request holds no lock.")
+	CLEANUP_FREE char *text = n == 0 ? xstrdup(only->n == 0 ? "This pull request holds no lock." : "This pull request holds no lock of that name.")
 					 : xasprintf("Released %lld lock%s of this pull request. Comment `plan` to see what is left to do.", (long long)n,
 						     n == 1 ? "" : "s");
 	return reply(c, it, text, err);
