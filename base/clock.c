@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
-static bool fake;
-static int64_t fake_wall_ms, fake_mono_ms;
+/* Atomic: the writer thread reads the clock as well. */
+static _Atomic bool fake;
+static _Atomic int64_t fake_wall_ms, fake_mono_ms;
 
 int64_t clock_mono_ns(void)
 {
