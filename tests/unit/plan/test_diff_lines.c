@@ -75,6 +75,7 @@ static void edit_scripts_are_true(void **state)
 		char old[64] = "", new[64] = "";
 		size_t no = 0, nn = 0;
 		for (size_t i = 0; got[i] != '\0'; i += 2) {
+			assert_false(got[i] == '-' && i > 0 && got[i - 2] == '+'); /* old before new */
 			if (got[i] != '+') {
 				old[no++] = got[i + 1];
 				old[no++] = '\n';

@@ -1,4 +1,5 @@
 /* Sensitive values: hidden where they are marked, and where they are not. */
+#include "plan/diff_internal.h"
 #include "tests/support/plan_support.h"
 
 #include <setjmp.h>
@@ -64,11 +65,74 @@ static void sensitive_fixture(void **state)
 	}
 }
 
+/* From every place that carries marks, each string once, nothing that is not marked. */
+static void where_they_come_from(void **state)
+{
+	static const char json[] =
+		"{\"resource_changes\":[{\"change\":{\"before\":{\"a\":\"before-secret\",\"b\":\"plain\"},\"before_sensitive\":{\"a\":true},"
+		"\"after\":{\"a\":\"after-secret\",\"l\":[\"x-plain\",\"list-secret\"]},\"after_sensitive\":{\"a\":true,\"l\":[false,true]}}}],"
+		"\"resource_drift\":[{\"change\":{\"after\":{\"m\":{\"k\":[\"deep-secret\"]}},\"after_sensitive\":{\"m\":true}}}],"
+		"\"output_changes\":{\"o\":{\"after\":\"output-secret\",\"after_sensitive\":true},\"p\":{\"after\":\"shown\",\"after_sensitive\":false}},"
+		"\"configuration\":{\"root_module\":{\"variables\":{\"v\":{\"sensitive\":true},\"w\":{}}}},"
+		"\"variables\":{\"v\":{\"value\":{\"x\":\"variable-secret\",\"again\":\"after-secret\",\"n\":7,\"s\":\"ab\"}},\"w\":{\"value\":\"open\"}}}";
+	static const char *const want[] = {"before-secret", "after-secret",  "list-secret",
+					   "deep-secret",   "output-secret", "variable-secret"};
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	struct diff_secrets s;
+	(void)state;
+	assert_int_equal(json_parse(json, sizeof(json) - 1, NULL, &doc, &root, NULL), 0);
+	diff_secrets_collect(&root, &s);
+	assert_false(s.hide_all);
+	assert_int_equal(s.v.n, ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_string_equal(s.v.v[i], want[i]);
+		assert_true(diff_secrets_touch(&s, want[i]));
+	}
+	assert_true(diff_secrets_touch(&s, "postgres://u:deep-secret@host"));
+	assert_false(diff_secrets_touch(&s, "plain"));
+	assert_false(diff_secrets_touch(&s, "deep-secre"));
+	strlist_free(&s.v);
+}
+
+/* What is too deep or too much to know hides every string rather than one too few. */
+static void when_unsure_all_is_hidden(void **state)
+{
+	struct buf deep = {0}, many = {0};
+	(void)state;
+	buf_adds(&deep, "{\"output_changes\":{\"o\":{\"after_sensitive\":true,\"after\":");
+	buf_adds(&many, buf_str(&deep));
+	for (int i = 0; i < 100; i++)
+		buf_addc(&deep, '[');
+	for (int i = 0; i < 100; i++)
+		buf_addc(&deep, ']');
+	for (int i = 0; i < 5000; i++)
+		buf_printf(&many, "%s\"secret %d\"", i == 0 ? "[" : ",", i);
+	buf_adds(&deep, "}}}");
+	buf_adds(&many, "]}}}");
+	static const struct json_limits limits = {.depth = 200};
+	const struct buf *all[] = {&deep, &many};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		CLEANUP_JSON struct json_doc *doc = NULL;
+		struct json root;
+		struct diff_secrets s;
+		assert_int_equal(json_parse(all[i]->data, all[i]->len, &limits, &doc, &root, NULL), 0);
+		diff_secrets_collect(&root, &s);
+		assert_true(s.hide_all);
+		assert_true(diff_secrets_touch(&s, "anything"));
+		strlist_free(&s.v);
+	}
+	buf_free(&deep);
+	buf_free(&many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sensitive_values),
 		cmocka_unit_test(sensitive_fixture),
+		cmocka_unit_test(where_they_come_from),
+		cmocka_unit_test(when_unsure_all_is_hidden),
 	};
 	return cmocka_run_group_tests_name("diff_secrets", tests, NULL, NULL);
 }

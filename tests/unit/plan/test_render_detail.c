@@ -1,4 +1,6 @@
 /* What stands around the table: callouts, folds, next steps. Whole comments, byte for byte. */
+#include "base/text.h"
+#include "plan/render_internal.h"
 #include "tests/support/plan_support.h"
 
 #include <setjmp.h>
@@ -242,12 +244,37 @@ static void next_steps(void **state)
 	}
 }
 
+/* A fold keeps to its room whatever stands in it, and uses most of it. */
+static void fold_keeps_to_its_room(void **state)
+{
+	static const char *const lines[] = {"+   plain = 1\n", "``````` \xe2\x82\xac\n", "\xff\xff\xff\n", "`", "\x1b[31m+ red\n"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct buf text = {0};
+		while (text.len < 30000)
+			buf_adds(&text, lines[i]);
+		struct view_project p = {.name = "p",
+					 .state = VIEW_PLANNED,
+					 .diff = buf_str(&text),
+					 .summary = &plan_network,
+					 .log_url = VIEW_LOG("1")};
+		for (size_t room = 0; room < 20000; room += 333) {
+			CLEANUP_BUF struct buf out = {0};
+			bool shown = render_detail(&out, &p, true, room);
+			size_t chars = text_chars(buf_str(&out), out.len);
+			assert_true(shown ? chars > 0 && chars <= room : out.len == 0);
+			assert_true(shown || room < 1000);
+		}
+		buf_free(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(apply_refused),  cmocka_unit_test(applying_and_applied), cmocka_unit_test(plan_done_quiet),
-		cmocka_unit_test(open_while_few), cmocka_unit_test(callout_is_short),     cmocka_unit_test(callout_words),
-		cmocka_unit_test(next_steps),
+		cmocka_unit_test(apply_refused),  cmocka_unit_test(applying_and_applied),   cmocka_unit_test(plan_done_quiet),
+		cmocka_unit_test(open_while_few), cmocka_unit_test(callout_is_short),       cmocka_unit_test(callout_words),
+		cmocka_unit_test(next_steps),     cmocka_unit_test(fold_keeps_to_its_room),
 	};
 	return cmocka_run_group_tests_name("render_detail", tests, NULL, NULL);
 }
