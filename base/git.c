@@ -191,7 +191,9 @@ static int fetch_error(int git_code, const struct fetching *state, const struct 
 	if (too_late(state))
 		return err_set(err, ERR_TIMEOUT, "fetch %s: not finished after %lld ms", f->url, (long long)f->timeout_ms);
 	if (git_code == GIT_EAUTH)
-		return err_set(err, ERR_REFUSED, "fetch %s: the server refused our credentials (%s)", f->url, reason());
+		return err_set(err, ERR_REFUSED, "fetch %s: %s", f->url,
+			       f->password != NULL ? "the server refused our token"
+						   : "the server asks for credentials, and we have no token");
 	const git_error *e = git_error_last();
 	bool local = e != NULL && (e->klass == GIT_ERROR_ODB || e->klass == GIT_ERROR_REFERENCE || e->klass == GIT_ERROR_FILESYSTEM);
 	return err_set(err, local ? ERR_IO : ERR_UNAVAILABLE, "fetch %s: %s", f->url, reason());
@@ -280,8 +282,8 @@ int git_resolve(struct git_repo *r, const char *rev, char ret_oid[GIT_OID_HEX + 
 		rc = git_commit_lookup(&commit, r->g, &id);
 	} else {
 		rc = git_reference_lookup(&ref, r->g, rev);
-		if (rc == 0)
-			rc = git_reference_peel(&peeled, ref, GIT_OBJECT_COMMIT);
+		if (rc == 0 && git_reference_peel(&peeled, ref, GIT_OBJECT_COMMIT) != 0)
+			return err_set(err, ERR_IO, "%s: the mirror is damaged (%s)", rev, reason());
 		if (rc == 0)
 			id = *git_object_id(peeled);
 	}

@@ -32,7 +32,7 @@ int git_mirror_fetch(struct git_repo *r, const struct git_fetch *f, uint64_t *re
 
 bool git_has_commit(struct git_repo *r, const char *oid);
 int git_resolve(struct git_repo *r, const char *rev, char ret_oid[GIT_OID_HEX + 1], struct err *err)
-	MUST_CHECK; /* a ref name or id, to a commit */
+	MUST_CHECK; /* a full ref name or an id, to a commit; ERR_IO: the ref is there and its commit is not */
 int git_merge_base_of(struct git_repo *r, const char *a, const char *b, char ret[GIT_OID_HEX + 1], struct err *err)
 	MUST_CHECK; /* ERR_NOT_FOUND: none */
 int git_tree_of(struct git_repo *r, const char *commit, char ret_tree[GIT_OID_HEX + 1], struct err *err) MUST_CHECK;

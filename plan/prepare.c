@@ -88,6 +88,21 @@ static int fetch(struct prep *p, const char *base_ref, struct err *err)
 	return git_mirror_fetch(p->repo, &f, &p->ret->fetched_bytes, err);
 }
 
+/* A fetch is content with refs that are there already, whether or not their commits are. */
+static int check_mirror(struct prep *p, const char *base_ref, struct err *err)
+{
+	char oid[GIT_OID_HEX + 1], tree[GIT_OID_HEX + 1];
+	CLEANUP_FREE char *pull = xasprintf("refs/pull/%lld/head", (long long)p->req->pull_number);
+	const char *refs[] = {base_ref, pull};
+	int rc = 0;
+	for (size_t i = 0; rc != ERR_IO && i < ARRAY_LEN(refs); i++) {
+		rc = git_resolve(p->repo, refs[i], oid, err);
+		if (rc == 0 && git_tree_of(p->repo, oid, tree, err) != 0)
+			rc = ERR_IO;
+	}
+	return rc == ERR_IO ? rc : 0; /* a ref that does not exist is told later */
+}
+
 /* A mirror holds nothing that cannot be fetched again: one that a power failure damaged is made anew, once. */
 static int open_and_fetch(struct prep *p, const char *base_ref, struct err *err)
 {
@@ -95,6 +110,8 @@ static int open_and_fetch(struct prep *p, const char *base_ref, struct err *err)
 	int rc = git_mirror_open(dir, &p->repo, err);
 	if (rc == 0)
 		rc = fetch(p, base_ref, err);
+	if (rc == 0)
+		rc = check_mirror(p, base_ref, err);
 	if (rc != ERR_IO)
 		return rc;
 	git_repo_close_ptr(&p->repo);
