@@ -62,9 +62,15 @@ static int take_option(struct options *o, int c, const char *value, struct err *
 static int parse(int argc, char **argv, struct options *o, struct err *err)
 {
 	static const struct option longs[] = {
-		{"port", required_argument, NULL, 'p'},	  {"dir", required_argument, NULL, 'd'},    {"webhook-url", required_argument, NULL, 'u'},
-		{"secret-file", required_argument, NULL, 's'}, {"record", required_argument, NULL, 'r'}, {"seed", required_argument, NULL, 'S'},
-		{"faults", required_argument, NULL, 'f'}, {"token", required_argument, NULL, 't'},  {"enforce-write-limit", no_argument, NULL, 'l'},
+		{"port", required_argument, NULL, 'p'},
+		{"dir", required_argument, NULL, 'd'},
+		{"webhook-url", required_argument, NULL, 'u'},
+		{"secret-file", required_argument, NULL, 's'},
+		{"record", required_argument, NULL, 'r'},
+		{"seed", required_argument, NULL, 'S'},
+		{"faults", required_argument, NULL, 'f'},
+		{"token", required_argument, NULL, 't'},
+		{"enforce-write-limit", no_argument, NULL, 'l'},
 		{NULL, 0, NULL, 0},
 	};
 	int rc = 0;

@@ -215,10 +215,22 @@ static const struct {
 	action_fn act;
 	bool in_repo; /* needs repo and user */
 } actions[] = {
-	{"/_sim/repos", do_repo, true},	      {"/_sim/commit", do_commit, true},   {"/_sim/sync", do_sync, true},     {"/_sim/pulls", do_pull, true},
-	{"/_sim/comment", do_comment, true},  {"/_sim/review", do_review, true},   {"/_sim/merge", do_merge, true},   {"/_sim/act", do_act, true},
-	{"/_sim/edit", do_edit, true},	      {"/_sim/permission", do_permission, true}, {"/_sim/protect", do_protect, true}, {"/_sim/team", do_team, false},
-	{"/_sim/check", do_check, true},      {"/_sim/faults", do_faults, false},  {"/_sim/webhook", do_webhook, false}, {"/_sim/redeliver", do_redeliver, false},
+	{"/_sim/repos", do_repo, true},
+	{"/_sim/commit", do_commit, true},
+	{"/_sim/sync", do_sync, true},
+	{"/_sim/pulls", do_pull, true},
+	{"/_sim/comment", do_comment, true},
+	{"/_sim/review", do_review, true},
+	{"/_sim/merge", do_merge, true},
+	{"/_sim/act", do_act, true},
+	{"/_sim/edit", do_edit, true},
+	{"/_sim/permission", do_permission, true},
+	{"/_sim/protect", do_protect, true},
+	{"/_sim/team", do_team, false},
+	{"/_sim/check", do_check, true},
+	{"/_sim/faults", do_faults, false},
+	{"/_sim/webhook", do_webhook, false},
+	{"/_sim/redeliver", do_redeliver, false},
 };
 
 static int act(struct sim_req *q, action_fn fn, bool in_repo, struct json_writer *w, struct err *err)

@@ -184,7 +184,8 @@ int sim_git_rev(const struct sim *s, const struct sim_repo *r, const char *rev, 
 	CLEANUP_FREE char *commit = xasprintf("%s^{commit}", rev);
 	struct buf out CLEANUP_BUF = {0};
 	int code = 0;
-	int rc = sim_git_code(s, r->git_dir, (const char *const[]){"rev-parse", "--verify", "--quiet", "--end-of-options", commit, NULL}, NULL, &out, &code, err);
+	const char *const argv[] = {"rev-parse", "--verify", "--quiet", "--end-of-options", commit, NULL};
+	int rc = sim_git_code(s, r->git_dir, argv, NULL, &out, &code, err);
 	if (rc != 0)
 		return rc;
 	if (code != 0 || out.len < SIM_SHA_SIZE - 1)

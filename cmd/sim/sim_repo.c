@@ -134,8 +134,8 @@ int sim_repo_create(struct sim *s, const struct sim_repo_new *n, struct err *err
 		rc = first_commit(s, r, n, sim_user(s, n->user), err);
 	if (rc == 0)
 		rc = sim_permission(s, n->full_name, n->user, "admin", err);
-	for (size_t i = 0; rc == 0 && i < s->tokens_n; i++)
-		if (!sim_may(r, s->tokens[i].user, "write"))
+	for (size_t i = 0; rc == 0 && i < s->tokens_n; i++) /* a bot with a token is an installed app */
+		if (s->tokens[i].user->bot)
 			rc = sim_permission(s, n->full_name, s->tokens[i].user->login, "write", err);
 	if (rc == 0 && n->protect != SIM_OPEN)
 		rc = sim_protect(s, n->full_name, r->default_branch, n->protect, n->reviews, err);
