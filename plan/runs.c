@@ -3,6 +3,7 @@
 #include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "plan/retention.h"
 #include "plan/runs_priv.h"
 
 static const int64_t again_after_ms[] = {1000, 5000, 20000};
@@ -361,6 +362,7 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 		free(m);
 		return rc;
 	}
+	m->retention = retention_new(o->loop, o->db, o->config);
 	m->progress = loop_timer_new(o->loop, on_progress, m);
 	loop_timer_start(m->progress, 500, 500);
 	*ret = m;
@@ -387,6 +389,7 @@ void runs_close(struct runs *m)
 		return;
 	loop_timer_close(m->progress);
 	run_facts_close(m);
+	retention_close(m->retention);
 	jobs_close(m->jobs);
 	m->jobs = NULL;
 	for (struct run *r = m->open, *next; r != NULL; r = next) {

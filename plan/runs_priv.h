@@ -13,6 +13,7 @@ struct runs {
 	struct jobs *jobs;
 	struct run *open;
 	struct facts_read *facts; /* readings beside plans (run_facts.c) */
+	struct retention *retention;
 	struct loop_timer *progress; /* edits comments of runs at work */
 	bool looking, look_again, editing;
 };
