@@ -47,7 +47,7 @@ static void push(struct edits *e, enum edit_kind kind, size_t a, size_t b) { e->
 struct middle {
 	const struct spans *a, *b;
 	size_t from, a_end, b_end;
-	int n, m;
+	int n, m, max;  /* max: the longest script that is looked for */
 	int32_t *trace; /* furthest x on each diagonal, one row per distance: row d has 2d+1 entries and starts at d*d */
 };
 
@@ -71,8 +71,7 @@ static bool middle_same(const struct middle *w, int x, int y) { return same(w->a
 /* The length of the shortest script, or -1 when it is longer than DISTANCE_MAX. */
 static int search(struct middle *w)
 {
-	int max = w->n + w->m < DISTANCE_MAX ? w->n + w->m : DISTANCE_MAX;
-	for (int d = 0; d <= max; d++)
+	for (int d = 0; d <= w->max; d++)
 		for (int k = -d; k <= d; k += 2) {
 			int32_t x = first_x(w, d, k);
 			while (x < w->n && x - k < w->m && x >= 0 && x - k >= 0 && middle_same(w, x, x - k))
@@ -84,7 +83,8 @@ static int search(struct middle *w)
 	return -1;
 }
 
-/* Walks the trace back from the end; the script comes out in reverse and is turned round. */
+/* Walks the trace back from the end; the script comes out in reverse and is turned round. Where an added and a deleted line may change
+ * places, the furthest-reaching path deletes first, so old stands before new. */
 static void backtrack(const struct middle *w, int d, struct edits *ret)
 {
 	size_t first = ret->n;
@@ -116,23 +116,6 @@ static void replace_all(const struct middle *w, struct edits *ret)
 		push(ret, EDIT_ADD, 0, w->from + (size_t)i);
 }
 
-/* Within each run without kept lines: deletions first, so that old and new stand beside each other. */
-static void order_runs(struct edits *e)
-{
-	CLEANUP_FREE struct edit *added = xcalloc(e->n + 1, sizeof(*added));
-	for (size_t i = 0; i < e->n; i++) {
-		size_t at = i, n = 0;
-		for (; i < e->n && e->v[i].kind != EDIT_KEEP; i++) {
-			if (e->v[i].kind == EDIT_ADD)
-				added[n++] = e->v[i];
-			else
-				e->v[at++] = e->v[i];
-		}
-		if (n > 0)
-			memcpy(&e->v[at], added, n * sizeof(*added));
-	}
-}
-
 void edits_make(const struct spans *a, const struct spans *b, struct edits *ret)
 {
 	*ret = (struct edits){.v = xcalloc(a->n + b->n + 1, sizeof(*ret->v))};
@@ -147,9 +130,10 @@ void edits_make(const struct spans *a, const struct spans *b, struct edits *ret)
 	}
 	w.n = (int)(w.a_end - w.from);
 	w.m = (int)(w.b_end - w.from);
+	w.max = w.n + w.m < DISTANCE_MAX ? w.n + w.m : DISTANCE_MAX;
 	int distance = -1;
 	if (w.n <= LINES_MAX && w.m <= LINES_MAX) {
-		CLEANUP_FREE int32_t *trace = xcalloc((size_t)(DISTANCE_MAX + 1) * (DISTANCE_MAX + 1), sizeof(*trace));
+		CLEANUP_FREE int32_t *trace = xcalloc((size_t)(w.max + 1) * (size_t)(w.max + 1), sizeof(*trace));
 		w.trace = trace;
 		distance = search(&w);
 		if (distance >= 0)
@@ -159,5 +143,4 @@ void edits_make(const struct spans *a, const struct spans *b, struct edits *ret)
 		replace_all(&w, ret);
 	for (size_t i = w.a_end, j = w.b_end; i < a->n; i++, j++)
 		push(ret, EDIT_KEEP, i, j);
-	order_runs(ret);
 }
