@@ -1,5 +1,6 @@
 #include "plan/export.h"
 
+#include "base/crypto.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -11,6 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* One input that this process exported, and where the links in it point: what a later project that shares it needs to know too. */
+struct finished {
+	char *key;
+	struct strlist links;
+};
+
 struct exporter {
 	struct git_repo *repo;
 	const struct index *index;
@@ -18,9 +25,10 @@ struct exporter {
 	char *root_dir, *done_dir;
 	int lock, root, done;
 	mode_t umask_before;
-	struct pathmap finished; /* inputs exported by this process */
-	struct strlist finished_keys;
-	struct strlist links; /* targets of symbolic links, to be exported too */
+	struct finished *finished;
+	size_t finished_n, finished_cap;
+	struct pathmap by_key; /* key -> position in finished */
+	struct strlist links;  /* targets of symbolic links of this project, to be exported too */
 	size_t entries;
 	uint64_t bytes;
 	struct buf blob;
@@ -216,12 +224,21 @@ static int check_width(struct exporter *e, const struct input *in, struct err *e
 		       LIMIT_PROJECT_ENTRIES);
 }
 
-static int export_input(struct exporter *e, const struct input *in, bool is_project, struct err *err)
+static void add_finished(struct exporter *e, char *key, size_t links_from)
 {
-	uint32_t done = 0;
-	CLEANUP_FREE char *key = xasprintf("%c%s", is_project ? 'p' : in->is_module ? 'm' : '-', in->path);
-	if (pathmap_get(&e->finished, key, strlen(key), &done))
-		return 0;
+	if (e->finished_n == e->finished_cap) {
+		e->finished_cap = e->finished_cap == 0 ? 64 : e->finished_cap * 2;
+		e->finished = xreallocarray(e->finished, e->finished_cap, sizeof(*e->finished));
+	}
+	struct finished *f = &e->finished[e->finished_n];
+	*f = (struct finished){.key = key};
+	for (size_t i = links_from; i < e->links.n; i++)
+		strlist_add(&f->links, e->links.v[i]);
+	(void)pathmap_add(&e->by_key, key, strlen(key), (uint32_t)e->finished_n++); /* it was not there */
+}
+
+static int write_input(struct exporter *e, const struct input *in, bool is_project, struct err *err)
+{
 	int rc = is_project && in->type == GIT_DIR ? check_width(e, in, err) : 0;
 	if (rc != 0)
 		return rc;
@@ -239,48 +256,76 @@ static int export_input(struct exporter *e, const struct input *in, bool is_proj
 	} else if (in->type != GIT_SUBMODULE && refused_name(name) == NULL) {
 		rc = export_file(e, parent, name, in->path, in->type == GIT_EXEC, in->oid, err);
 	}
-	if (rc == 0) {
-		strlist_take(&e->finished_keys, TAKE(key));
-		const char *kept = e->finished_keys.v[e->finished_keys.n - 1];
-		(void)pathmap_add(&e->finished, kept, strlen(kept), 0); /* it was not there */
-	}
 	return rc;
 }
 
-/* What links point at, and what links there point at. A target that does not exist is a dangling link, as in a checkout. */
-static int export_links(struct exporter *e, struct err *err)
+static int export_input(struct exporter *e, const struct input *in, bool is_project, struct err *err)
+{
+	uint32_t at = 0;
+	size_t links_from = e->links.n;
+	CLEANUP_FREE char *key = xasprintf("%c%s", is_project ? 'p' : in->is_module ? 'm' : '-', in->path);
+	if (pathmap_get(&e->by_key, key, strlen(key), &at)) {
+		strlist_copy(&e->links, &e->finished[at].links);
+		return 0;
+	}
+	int rc = write_input(e, in, is_project, err);
+	if (rc == 0)
+		add_finished(e, TAKE(key), links_from);
+	return rc;
+}
+
+/* What links point at, and what links there point at; one line each for the digest. A target that does not exist is a dangling link, as in a
+ * checkout, and is an input too: it may come into being. */
+static int export_links(struct exporter *e, struct strlist *ret_lines, struct err *err)
 {
 	int rc = 0;
-	while (rc == 0 && e->links.n > 0) {
-		struct strlist now = e->links;
-		e->links = (struct strlist){0};
-		for (size_t i = 0; rc == 0 && i < now.n; i++) {
-			struct input in = {.path = now.v[i]};
-			const char *path = strcmp(in.path, ".") == 0 ? "" : in.path;
-			if (git_tree_path(e->repo, e->tree, path, &in.type, in.oid, NULL) == 0)
-				rc = export_input(e, &in, false, err);
-		}
-		strlist_free(&now);
+	struct pathmap seen = {0};
+	for (size_t i = 0; rc == 0 && i < e->links.n; i++) { /* grows on the way */
+		struct input in = {.path = e->links.v[i], .oid = "absent"};
+		if (!pathmap_add(&seen, in.path, strlen(in.path), 0))
+			continue;
+		const char *path = strcmp(in.path, ".") == 0 ? "" : in.path;
+		if (git_tree_path(e->repo, e->tree, path, &in.type, in.oid, NULL) == 0)
+			rc = export_input(e, &in, false, err);
+		strlist_take(ret_lines, xasprintf("%s %s\n", in.path, in.oid));
 	}
+	pathmap_free(&seen);
 	strlist_free(&e->links);
 	return rc;
 }
 
-int exporter_project(struct exporter *e, const char *dir, const struct inputs *in, struct err *err)
+static void full_digest(const char *digest, struct strlist *lines, char ret[65])
 {
-	struct stat st;
-	if (fstatat(e->done, in->digest, &st, 0) == 0)
+	CLEANUP_BUF struct buf b = {0};
+	buf_printf(&b, "%s\n", digest);
+	strlist_sort(lines);
+	for (size_t i = 0; i < lines->n; i++)
+		buf_adds(&b, lines->v[i]);
+	if (lines->n > 0)
+		crypto_sha256_hex(b.data, b.len, ret);
+	else
+		(void)snprintf(ret, 65, "%s", digest);
+}
+
+int exporter_project(struct exporter *e, const char *dir, const struct inputs *in, char ret_digest[65], struct err *err)
+{
+	struct strlist lines = {0};
+	CLEANUP_FREE char *marker = fs_join(e->done_dir, in->digest);
+	if (fs_read(marker, 64, &e->blob, NULL) == 0 && e->blob.len == 64) {
+		(void)snprintf(ret_digest, 65, "%s", e->blob.data);
 		return 0;
+	}
 	e->entries = 0;
 	e->bytes = 0;
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < in->n; i++)
 		rc = export_input(e, &in->v[i], strcmp(in->v[i].path, dir) == 0, err);
 	if (rc == 0)
-		rc = export_links(e, err);
+		rc = export_links(e, &lines, err);
 	strlist_free(&e->links);
-	buf_reset(&e->blob);
-	return rc == 0 ? write_file(e, e->done, in->digest, in->digest, false, err) : rc;
+	full_digest(in->digest, &lines, ret_digest);
+	strlist_free(&lines);
+	return rc == 0 ? fs_write_fast(marker, ret_digest, 64, 0444, err) : rc;
 }
 
 /* --- the tree's directories --- */
@@ -352,8 +397,12 @@ void exporter_close(struct exporter *e)
 	mem_close_fd(&e->root);
 	mem_close_fd(&e->done);
 	mem_close_fd(&e->lock);
-	pathmap_free(&e->finished);
-	strlist_free(&e->finished_keys);
+	for (size_t i = 0; i < e->finished_n; i++) {
+		free(e->finished[i].key);
+		strlist_free(&e->finished[i].links);
+	}
+	free(e->finished);
+	pathmap_free(&e->by_key);
 	strlist_free(&e->links);
 	buf_free(&e->blob);
 	free(e->root_dir);

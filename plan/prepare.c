@@ -375,8 +375,9 @@ static int export_one(struct prep *p, struct exporter *e, const struct project *
 	struct err why;
 	int rc = inputs_find(p->repo, p->target_tree, &p->index, project, &in, &why);
 	if (rc == 0) {
-		out->inputs = xstrdup(in.digest);
-		rc = exporter_project(e, project->dir, &in, &why);
+		char digest[sizeof(in.digest)];
+		rc = exporter_project(e, project->dir, &in, digest, &why);
+		out->inputs = xstrdup(rc == 0 ? digest : in.digest);
 	}
 	inputs_free(&in);
 	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {

@@ -1,7 +1,7 @@
 /* Preparing a run: from a head commit to the projects it touches, with their files exported. Steps 4 and 7, in a child process
  * (`sluice prepare`, request on stdin, result on stdout, both JSON) because git and hashing block.
  *
- * fetch base and pull/N/head into the bare mirror (skipped for what is there) -> merge base -> sluice.yaml from the base commit ->
+ * fetch base and pull/N/head into the bare mirror (one fetch; none for a merge commit that is there and on the base branch) -> merge base -> sluice.yaml from the base commit ->
  * changed paths (tree diff, renames, deletions) -> index of directories, modules and projects at head (kept beside the mirror, brought
  * up to date by a tree diff) -> affected projects -> export their inputs into tree_dir. */
 #ifndef PLAN_PREPARE_H
@@ -65,7 +65,9 @@ int prepare_result_write(const struct prepare_result *r, struct buf *out);
 int prepare_result_read(const char *bytes, size_t len, struct prepare_result *ret, struct err *err) MUST_CHECK;
 void prepare_result_free(struct prepare_result *r);
 
-/* Does the work (blocking). Errors: ERR_UNAVAILABLE (fetch: try again), ERR_NOT_FOUND (commit gone), ERR_LIMIT ... */
+/* Does the work (blocking). Errors: ERR_UNAVAILABLE and ERR_TIMEOUT (fetch: try again), ERR_REFUSED (token, or a merge commit that is not on
+ * the base branch), ERR_NOT_FOUND (branch or commit gone), ERR_LIMIT, ERR_IO. What is wrong with sluice.yaml or with one project is in the
+ * result. base_sha is the tip of the base branch, or the merge commit when one is applied. */
 int prepare_run(const struct prepare_request *req, struct prepare_result *ret, struct err *err) MUST_CHECK;
 /* The child: reads a request from stdin, prints {"ok":true,"result":...} or {"ok":false,"code":..,"error":..}; returns the exit status. */
 int prepare_main(void);

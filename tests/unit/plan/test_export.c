@@ -23,6 +23,7 @@ struct world {
 	struct project project;
 	struct inputs inputs;
 	struct err err;
+	char digest[65]; /* of the last export */
 	char commit[GIT_OID_HEX + 1], tree[GIT_OID_HEX + 1];
 };
 
@@ -64,7 +65,7 @@ static int export(struct world *w, const char *dir)
 	w->project.dir = xstrdup(dir);
 	assert_int_equal(inputs_find(w->repo, w->tree, &w->index, &w->project, &w->inputs, &w->err), 0);
 	assert_int_equal(exporter_open(w->repo, &w->index, w->tree, w->git.trees, w->commit, &e, &w->err), 0);
-	int rc = exporter_project(e, dir, &w->inputs, &w->err);
+	int rc = exporter_project(e, dir, &w->inputs, w->digest, &w->err);
 	exporter_close(e);
 	free(TAKE(w->project.dir));
 	return rc;
@@ -192,6 +193,72 @@ static void test_links(void **state)
 		assert_int_equal(unlink(link), 0);
 	}
 	assert_tree(w, "far/y:444 far:755 p/link->../shared/link p/main.tf:444 p:755 shared/link->../far shared:755 ");
+}
+
+/* A link deep in the project: its target is an input, also for a second project that shares the directory, and from the marker. */
+static void test_links_count_as_inputs(void **state)
+{
+	struct world *w = *state;
+	char first[65];
+	gitfix_write(&w->git, "p/main.tf", "module \"m\" {\n  source = \"../m\"\n}\n");
+	gitfix_write(&w->git, "m/main.tf", "\n");
+	gitfix_write(&w->git, "m/deep/x", "x");
+	gitfix_write(&w->git, "shared/x", "1");
+	CLEANUP_FREE char *link = fs_join(w->git.dir, "m/deep/link"), *dangling = fs_join(w->git.dir, "m/deep/later");
+	assert_int_equal(symlink("../../shared/x", link), 0);
+	assert_int_equal(symlink("../../shared/later", dangling), 0);
+	bring(w);
+	export_ok(w, "p");
+	memcpy(first, w->digest, sizeof(first));
+	assert_string_not_equal(first, w->inputs.digest);
+	export_ok(w, "p");
+	assert_string_equal(w->digest, first);
+	gitfix_write(&w->git, "unrelated", "1");
+	bring(w);
+	export_ok(w, "p");
+	assert_string_equal(w->digest, first);
+	gitfix_write(&w->git, "shared/x", "2");
+	bring(w);
+	export_ok(w, "p");
+	assert_string_not_equal(w->digest, first);
+	memcpy(first, w->digest, sizeof(first));
+	gitfix_write(&w->git, "shared/later", "1");
+	bring(w);
+	export_ok(w, "p");
+	assert_string_not_equal(w->digest, first);
+}
+
+/* Two projects in one go that share a module with a link have the digests that they have alone. */
+static void test_shared_links(void **state)
+{
+	struct world *w = *state;
+	struct exporter *e = NULL;
+	char alone[2][65], together[2][65];
+	char p[] = "p", q[] = "q", *dirs[] = {p, q};
+	for (size_t i = 0; i < 2; i++) {
+		CLEANUP_FREE char *file = xasprintf("%s/main.tf", dirs[i]);
+		gitfix_write(&w->git, file, "module \"m\" {\n  source = \"../m\"\n}\n");
+	}
+	gitfix_write(&w->git, "m/deep/x", "x");
+	gitfix_write(&w->git, "shared/x", "1");
+	CLEANUP_FREE char *link = fs_join(w->git.dir, "m/deep/link");
+	assert_int_equal(symlink("../../shared/x", link), 0);
+	bring(w);
+	for (size_t i = 0; i < 2; i++) {
+		export_ok(w, dirs[i]);
+		memcpy(alone[i], w->digest, 65);
+	}
+	CLEANUP_FREE char *other = fs_join(w->git.root, "other");
+	assert_int_equal(exporter_open(w->repo, &w->index, w->tree, other, w->commit, &e, &w->err), 0);
+	for (size_t i = 0; i < 2; i++) {
+		w->project.dir = dirs[i];
+		inputs_free(&w->inputs);
+		assert_int_equal(inputs_find(w->repo, w->tree, &w->index, &w->project, &w->inputs, &w->err), 0);
+		assert_int_equal(exporter_project(e, dirs[i], &w->inputs, together[i], &w->err), 0);
+		assert_string_equal(together[i], alone[i]);
+	}
+	exporter_close(e);
+	assert_string_not_equal(alone[0], alone[1]);
 }
 
 /* What is not the project's own is left out, not refused. */
@@ -332,6 +399,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_root_project, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_digest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links_count_as_inputs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module_with_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_submodule_is_left_out, setup, teardown),
