@@ -284,7 +284,7 @@ static int start(struct sim *s, const struct sim_options *o, struct err *err)
 	int rc = fs_mkdir_p(s->dir, 0700, err);
 	if (rc == 0)
 		rc = sim_set_faults(s, o->faults != NULL ? o->faults : "", err);
-	if (rc == 0 && o->record != NULL)
+	if (rc == 0)
 		rc = sim_record_open(s, o->record, err);
 	if (rc != 0)
 		return rc;

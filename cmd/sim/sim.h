@@ -31,7 +31,7 @@ struct sim_options {
 	size_t tokens_n;
 	uint64_t seed;            /* of faults given in percent */
 	const char *faults;       /* see sim_set_faults; NULL: none */
-	const char *record;       /* file for requests, answers and webhooks as JSON lines; NULL: none */
+	const char *record;       /* file for requests, answers and webhooks as JSON lines; NULL: one in the directory SLUICE_SIM_RECORD, if set */
 	bool enforce_write_limit; /* more than 80 content writes a minute or 500 an hour: 403 with retry-after */
 };
 

@@ -368,7 +368,7 @@ struct sim_fault *sim_fault_next(struct sim *s, const char *class_name, const ch
 void sim_faults_free(struct sim *s);
 
 /* sim_record.c */
-int sim_record_open(struct sim *s, const char *path, struct err *err) MUST_CHECK;
+int sim_record_open(struct sim *s, const char *path, struct err *err) MUST_CHECK; /* path NULL: SLUICE_SIM_RECORD says */
 void sim_record_rest(struct sim *s, const struct sim_req *q, int status, const char *answer, size_t len);
 void sim_record_hook(struct sim *s, const struct sim_delivery *d);
 

@@ -6,10 +6,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* Without a path of its own, every simulated GitHub of a test run writes a file into the directory that the environment names. */
 int sim_record_open(struct sim *s, const char *path, struct err *err)
 {
-	s->record_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return s->record_fd >= 0 ? 0 : err_sys(err, "record requests in %s", path);
+	static unsigned n;
+	const char *dir = getenv("SLUICE_SIM_RECORD");
+	CLEANUP_FREE char *numbered = xasprintf("%s/%d-%u.jsonl", dir != NULL ? dir : "", (int)getpid(), n++);
+	if (path == NULL && dir == NULL)
+		return 0;
+	const char *name = path != NULL ? path : numbered;
+	s->record_fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return s->record_fd >= 0 ? 0 : err_sys(err, "record requests in %s", name);
 }
 
 static void write_line(struct sim *s, struct buf *line)

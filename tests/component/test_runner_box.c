@@ -82,8 +82,8 @@ static void box_shows_only_the_job(void **state)
 		"shadow no",
 		"escape no",
 		"shell no",
-		"change input no",
-		"remove input no",
+		"change input yes",
+		"remove input yes",
 		"write beside yes",
 		"write outside no",
 		"write home yes",
@@ -123,7 +123,9 @@ static void project_below_sees_the_tree_read_only(void **state)
 	assert_int_equal(scene_run(&s), 0);
 	CLEANUP_FREE char *log = scene_read(&s, "log");
 	has_line(log, "change tree no");
-	has_line(log, "change input no");
+	has_line(log, "change input yes"); /* of its own copy */
+	CLEANUP_FREE char *input = fs_join(s.tree, "a/b/mode");
+	assert_int_equal(fs_size(input), 7);
 	has_line(log, "write beside yes");
 	CLEANUP_FREE char *beside = fs_join(s.tree, "a/b/beside");
 	assert_false(fs_exists(beside));

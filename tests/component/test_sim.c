@@ -61,7 +61,7 @@ static void refusals(void **state)
 		{"wrong", "GET", "/user", NULL, 401},
 		{"bot-token", "GET", "/repos/acme/none", NULL, 404},
 		{"bot-token", "GET", "/repos/" REPO "/pulls/2", NULL, 404},
-		{"bot-token", "GET", "/repos/" REPO "/nonsense", NULL, 404},
+		{"bot-token", "GET", "/repos/" REPO "/check-runs/1", NULL, 404},
 		{"bot-token", "GET", "/repos/" REPO "/branches/none", NULL, 404},
 		{"bot-token", "GET", "/repos/" REPO "/branches/main/protection", NULL, 403},
 		{"mallory-token", "PUT", "/repos/" REPO "/pulls/1/merge", "{}", 403},

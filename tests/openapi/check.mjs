@@ -25,15 +25,12 @@ function check(schema, value) {
 	return run.errors.slice(0, 3).map((e) => `${e.instancePath || '/'} ${e.message}`).join('; ');
 }
 
-// A branch may have slashes: parameters match one segment, and only when nothing else fits, more.
-const patterns = Object.keys(doc.paths).flatMap((template) => ['[^/]+', '.+'].map((one, loose) => ({
-	template, loose, params: template.split('{').length,
-	regex: new RegExp(`^${template.replace(/\{[^}]+\}/g, one)}$`),
-})));
-function templateOf(path) {
-	const fits = patterns.filter((p) => p.regex.test(path)).sort((a, b) => a.loose - b.loose || a.params - b.params);
-	return fits[0]?.template;
-}
+// A branch may have slashes; every other parameter is one segment. The template with fewer parameters wins: it is the more exact one.
+const patterns = Object.keys(doc.paths).map((template) => ({
+	template, params: template.split('{').length,
+	regex: new RegExp(`^${template.replace(/\{(\w+)\}/g, (all, name) => (name === 'branch' || name === 'ref' ? '.+' : '[^/]+'))}$`),
+})).sort((a, b) => a.params - b.params || b.template.length - a.template.length);
+const templateOf = (path) => patterns.find((p) => p.regex.test(path))?.template;
 
 const deref = (node) => (node?.$ref ? node.$ref.slice(2).split('/').reduce((o, k) => o[k], doc) : node);
 const jsonOf = (node) => deref(node)?.content?.['application/json']?.schema;
@@ -80,7 +77,7 @@ function checkAnswer(op, r, problems) {
 		problems.push(`answer ${r.status}: ${why}`);
 }
 
-// refused: requests that a test sent wrong on purpose and that were answered as such (4xx) are no violation of ours.
+// Requests that a test sent wrong on purpose, and that were refused, are no violation of ours.
 function problemsOf(r) {
 	const template = templateOf(r.path);
 	const op = doc.paths[template]?.[r.method.toLowerCase()];
