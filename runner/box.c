@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@ _Static_assert((int)BOX_FD_CONTROL == (int)JOB_CONTROL_FD && (int)BOX_FD_RESULT 
 struct ends {
 	int fd[BOX_FD_END];
 	int errors;
+	struct box_copies copies;
 };
 
 static void ends_close(struct ends *e)
@@ -27,6 +29,7 @@ static void ends_close(struct ends *e)
 	for (size_t i = 0; i < BOX_FD_END; i++)
 		mem_close_fd(&e->fd[i]);
 	mem_close_fd(&e->errors);
+	box_copies_close(&e->copies);
 }
 
 /* Bytes as a descriptor: memory, never a file on disk. */
@@ -49,7 +52,7 @@ static int prepare_data(const struct box_order *o, struct ends *e, struct err *e
 {
 	struct strlist args = {0};
 	CLEANUP_BUF struct buf joined = {0};
-	int rc = box_args(o, &args, err);
+	int rc = box_args(o, &args, &e->copies, err);
 	for (size_t i = 0; i < args.n; i++)
 		buf_add(&joined, args.v[i], strlen(args.v[i]) + 1);
 	strlist_free(&args);
@@ -113,7 +116,9 @@ static void become_bwrap(const char *bwrap, struct ends *e)
 		if (e->fd[i] < 0)
 			(void)close(i);
 	}
-	fs_close_from(BOX_FD_END);
+	ok = ok && close_range(BOX_FD_END, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+	for (size_t i = 0; i < e->copies.n; i++)
+		ok = ok && fcntl(e->copies.fd[i], F_SETFD, 0) == 0;
 	if (ok)
 		(void)execve(bwrap, argv, envp);
 	_exit(127);

@@ -11,7 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOME_BYTES = 16 * 1024 * 1024 }; /* empty, but some providers want to write there */
+enum {
+	HOME_BYTES = 16 * 1024 * 1024, /* empty, but some providers want to write there */
+	COPY_FILE_BYTES = 256 * 1024,
+	COPY_ALL_BYTES = 16 * 1024 * 1024,
+	COPY_ARGS_MAX = 8000, /* bubblewrap takes 9000 arguments */
+};
 
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
@@ -78,7 +83,35 @@ static int add_link(struct strlist *args, int dir, const char *name, const char 
 	return 0;
 }
 
-static int add_entry(struct strlist *args, const struct job_spec *spec, int dir, const char *name, const char *to_dir, struct err *err)
+void box_copies_close(struct box_copies *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		(void)close(c->fd[i]);
+	free(c->fd);
+	*c = (struct box_copies){0};
+}
+
+/* A small file is copied into the job's layer: bubblewrap reads the whole mount table for each bind, so that 500 of them would take most of
+ * a second. False when it has to be bound after all. */
+static bool add_copy(struct strlist *args, struct box_copies *copies, int dir, const char *name, const struct stat *st, const char *to)
+{
+	if (st->st_size > COPY_FILE_BYTES || copies->bytes + st->st_size > COPY_ALL_BYTES || args->n > COPY_ARGS_MAX)
+		return false;
+	CLEANUP_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	int kept = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, BOX_FD_END) : -1; /* none of the numbers the child gives away */
+	if (kept < 0)
+		return false;
+	copies->fd = xreallocarray(copies->fd, copies->n + 1, sizeof(copies->fd[0]));
+	copies->fd[copies->n++] = kept;
+	copies->bytes += st->st_size;
+	if ((st->st_mode & 0111) != 0)
+		add(args, "--perms", "0755", NULL);
+	add_fd(args, "--file", kept, to);
+	return true;
+}
+
+static int add_entry(struct strlist *args, struct box_copies *copies, const struct job_spec *spec, int dir, const char *name,
+		     const char *to_dir, struct err *err)
 {
 	struct stat st;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -88,6 +121,8 @@ static int add_entry(struct strlist *args, const struct job_spec *spec, int dir,
 		return add_link(args, dir, name, to, err);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return 0; /* git knows no other kinds */
+	if (S_ISREG(st.st_mode) && add_copy(args, copies, dir, name, &st, to))
+		return 0;
 	CLEANUP_FREE char *project = fs_join(spec->tree_dir, spec->dir);
 	CLEANUP_FREE char *from = fs_join(project, name);
 	add(args, "--ro-bind", from, to, NULL);
@@ -100,7 +135,8 @@ static void close_dir(DIR **d)
 		(void)closedir(*d);
 }
 
-static int add_entries(struct strlist *args, const struct job_spec *spec, int fd, const char *to_dir, struct err *err)
+static int add_entries(struct strlist *args, struct box_copies *copies, const struct job_spec *spec, int fd, const char *to_dir,
+		       struct err *err)
 {
 	CLEANUP(close_dir) DIR *d = fdopendir(fd);
 	if (d == NULL) {
@@ -115,16 +151,16 @@ static int add_entries(struct strlist *args, const struct job_spec *spec, int fd
 			return err_set(err, ERR_LIMIT,
 				       "project directory %s has more than %u entries: move what is not configuration elsewhere", spec->dir,
 				       LIMIT_PROJECT_ENTRIES);
-		int rc = add_entry(args, spec, dirfd(d), e->d_name, to_dir, err);
+		int rc = add_entry(args, copies, spec, dirfd(d), e->d_name, to_dir, err);
 		if (rc != 0)
 			return rc;
 	}
 	return 0;
 }
 
-/* The shared tree read-only, over the project directory a layer of this job, in it the tree's entries read-only again: the engine can write
- * beside them, nobody can change them. */
-static int add_tree(struct strlist *args, const struct job_spec *spec, struct err *err)
+/* The shared tree read-only, over the project directory a layer of this job, in it the tree's entries again: small files as copies, all else
+ * bound read-only. The engine can write beside them; what it does to a copy nobody else ever sees. */
+static int add_tree(struct strlist *args, struct box_copies *copies, const struct job_spec *spec, struct err *err)
 {
 	int fd = -1;
 	int rc = project_open(spec, &fd, err);
@@ -135,7 +171,7 @@ static int add_tree(struct strlist *args, const struct job_spec *spec, struct er
 		add(args, "--ro-bind", spec->tree_dir, "/work", NULL);
 	add_size(args, spec->memory_max / 4);
 	add(args, "--tmpfs", to, NULL);
-	return add_entries(args, spec, fd, to, err);
+	return add_entries(args, copies, spec, fd, to, err);
 }
 
 static void add_state(struct strlist *args, const struct box_order *o)
@@ -210,14 +246,14 @@ static int check_workspace(const char *name, struct err *err)
 	return 0;
 }
 
-int box_args(const struct box_order *o, struct strlist *args, struct err *err)
+int box_args(const struct box_order *o, struct strlist *args, struct box_copies *copies, struct err *err)
 {
 	int rc = check_workspace(o->spec->workspace, err);
 	if (rc != 0)
 		return rc;
 	add_isolation(args, o);
 	add_host_files(args, o);
-	rc = add_tree(args, o->spec, err);
+	rc = add_tree(args, copies, o->spec, err);
 	if (rc != 0)
 		return rc;
 	add_state(args, o);

@@ -16,6 +16,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+enum { FILES_WANTED = 2 * LIMIT_PROJECT_ENTRIES };
+
 struct runner_tuning runner_tuning = {.grace_ms = LIMIT_GRACE_MS, .take_out_ms = 30000, .plan_json_max = LIMIT_PLAN_JSON_BYTES};
 
 /* Before we are not dumpable any more: then our own files in /proc belong to root. */
@@ -30,10 +32,16 @@ static void oom_open(struct runner *r)
 /* Keys must not be read by others of our user, nor end in a core file. */
 static int harden(struct err *err)
 {
-	struct rlimit none = {0, 0};
+	struct rlimit none = {0, 0}, files;
 	(void)prctl(PR_SET_NAME, "sluice-job");
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
 		return err_sys(err, "harden the job runner");
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur < FILES_WANTED) { /* each small file of a project is open for a moment */
+		files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			return err_sys(err, "raise the number of open files of the job runner");
+	}
 	return 0;
 }
 

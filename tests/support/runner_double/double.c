@@ -114,6 +114,7 @@ static void probe(int host_port)
 	printf("shell %s\n", yes(file_bytes("/bin/sh") >= 0));
 	printf("change input %s\n", yes(open("mode", O_WRONLY) >= 0));
 	printf("remove input %s\n", yes(unlink("mode") == 0));
+	write_file("mode", mode); /* the next step reads it */
 	printf("change tree %s\n", yes(open("/work/other.txt", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("write beside %s\n", yes(open("beside", O_WRONLY | O_CREAT, 0600) >= 0));
 	printf("write outside %s\n", yes(open("/etc/x", O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/x", O_WRONLY | O_CREAT, 0600) >= 0 ||

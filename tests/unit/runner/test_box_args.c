@@ -14,6 +14,7 @@
 
 static char root[] = "/tmp/test-box-XXXXXX";
 static struct job_spec spec;
+static size_t copied; /* files of the last order */
 static char dot[] = ".", deep[] = "live/app", dflt[] = "default", prod[] = "prod", engine[] = "/opt/terraform", mirror[] = "/opt/mirror";
 
 static void put(const char *name)
@@ -30,9 +31,12 @@ static char *joined(const struct box_order *o)
 {
 	struct err err = {0};
 	struct strlist args = {0};
+	struct box_copies copies = {0};
 	struct buf out = {0};
-	if (box_args(o, &args, &err) != 0)
+	if (box_args(o, &args, &copies, &err) != 0)
 		fail_msg("%s", err.msg);
+	copied = copies.n;
+	box_copies_close(&copies);
 	buf_addc(&out, ' ');
 	for (size_t i = 0; i < args.n; i++)
 		buf_printf(&out, "%s ", args.v[i]);
@@ -96,8 +100,8 @@ static void closed_on_every_side(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		holds(all, always[i]);
-	static const char *const never[] = {"--share-net", " --bind ",  "--dev-bind", "TF_WORKSPACE",
-					    "/plugins",    BOX_PLAN_IN, "--file",     "terraform.tfstate"};
+	static const char *const never[] = {"--share-net", " --bind ",  "--dev-bind",       "TF_WORKSPACE",
+					    "/plugins",    BOX_PLAN_IN, "terraform.tfstate"};
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		lacks(all, never[i]);
 }
@@ -124,15 +128,21 @@ static void project_layer_comes_after_the_tree(void **state)
 	o.plan_len = 1;
 	CLEANUP_FREE char *all = joined(&o);
 	CLEANUP_FREE char *tree = xasprintf("--ro-bind %s /work", root);
-	CLEANUP_FREE char *file = xasprintf("--ro-bind %s/live/app/main.tf /work/live/app/main.tf", root);
+	CLEANUP_FREE char *big = xasprintf("--ro-bind %s/live/app/big.zip /work/live/app/big.zip", root);
 	CLEANUP_FREE char *sub = xasprintf("--ro-bind %s/live/app/sub /work/live/app/sub", root);
-	size_t at_tree = holds(all, tree), at_layer = holds(all, "--tmpfs /work/live/app"), at_file = holds(all, file);
-	size_t at_state = holds(
-		all,
-		"--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 "
-		"/work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
+	size_t at_tree = holds(all, tree), at_layer = holds(all, "--tmpfs /work/live/app"), at_file = holds(all, "/work/live/app/main.tf");
+	size_t at_state = holds(all, "--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 "
+				     "/work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
 	assert_true(at_tree < at_layer && at_layer < at_file && at_layer < at_state && at_state < holds(all, "--remount-ro /"));
 	holds(all, sub);
+	holds(all, big);
+	lacks(all, "live/app/main.tf /work");
+	lacks(all, "--ro-bind-data 8 /work");
+	assert_int_equal(copied, 3); /* main.tf, the lock file and the script */
+	const char *script = strstr(all, "/work/live/app/run.sh ");
+	assert_non_null(script);
+	const char *perms = strstr(all, "--perms 0755 --file ");
+	assert_true(perms != NULL && script - perms >= 20 && script - perms < 26);
 	holds(all, "--ro-bind /opt/mirror /plugins");
 	holds(all, "--ro-bind-data 8 " BOX_PLAN_IN);
 	holds(all, "--setenv TF_WORKSPACE prod");
@@ -149,8 +159,7 @@ static void links_stay_links_and_tool_state_stays_out(void **state)
 	static const char *const hidden[] = {"/.terraform ", "/terraform.tfstate ", "/terraform.tfstate.d ", "/errored.tfstate ", "/fifo "};
 	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
 		lacks(all, hidden[i]);
-	CLEANUP_FREE char *lock = xasprintf("--ro-bind %s/live/app/.terraform.lock.hcl /work/live/app/.terraform.lock.hcl", root);
-	holds(all, lock);
+	holds(all, "/work/live/app/.terraform.lock.hcl");
 	assert_true(project_has_lock_file(&spec));
 	o = order(dot, dflt);
 	assert_false(project_has_lock_file(&spec));
@@ -164,7 +173,7 @@ static void state_without_management_never_enters(void **state)
 	o.state = "s";
 	o.state_len = 1;
 	CLEANUP_FREE char *all = joined(&o);
-	lacks(all, "--file");
+	lacks(all, "--file 7 ");
 	lacks(all, "terraform.tfstate");
 	holds(all, "--setenv TF_WORKSPACE prod");
 }
@@ -192,8 +201,10 @@ static void refused(char *dir, char *workspace, int code, const char *want)
 {
 	struct err err = {0};
 	struct strlist args = {0};
+	struct box_copies copies = {0};
 	struct box_order o = order(dir, workspace);
-	int rc = box_args(&o, &args, &err);
+	int rc = box_args(&o, &args, &copies, &err);
+	box_copies_close(&copies);
 	strlist_free(&args);
 	if (rc != code || strstr(err.msg, want) == NULL)
 		fail_msg("%s: %d, %s", dir, rc, err.msg);
@@ -273,6 +284,11 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		put(files[i]);
 	CLEANUP_FREE char *evil = fs_join(root, "live/app/evil"), *fifo = fs_join(root, "live/app/fifo"), *link = fs_join(root, "link");
+	CLEANUP_FREE char *big = fs_join(root, "live/app/big.zip"), *script = fs_join(root, "live/app/run.sh");
+	put("live/app/run.sh");
+	put("live/app/big.zip");
+	if (chmod(script, 0755) != 0 || truncate(big, 256 * 1024 + 1) != 0)
+		return 1;
 	if (symlink("/etc/shadow", evil) != 0 || mkfifo(fifo, 0600) != 0 || symlink("live", link) != 0)
 		return 1;
 	const struct CMUnitTest tests[] = {
