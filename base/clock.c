@@ -62,7 +62,9 @@ int64_t clock_parse_iso(const char *s)
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	return (int64_t)timegm(&tm) * 1000;
+	int64_t ms = (int64_t)timegm(&tm) * 1000;
+	char again[CLOCK_ISO_SIZE];
+	return strcmp(clock_iso(ms, again), s) == 0 ? ms : -1; /* a 30th of February, a missing digit */
 }
 
 void clock_fake_set(int64_t wall_ms)

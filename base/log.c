@@ -1,12 +1,13 @@
 #include "base/log.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <unistd.h>
+
+enum { LINE_MAX_BYTES = 8192 };
 
 static enum log_level threshold = LOG_INFO;
 static void (*sink_fn)(const char *line, void *arg);
@@ -39,22 +40,23 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
 	char when[CLOCK_ISO_SIZE];
 	int64_t now = clock_wall_ms();
 	(void)clock_iso(now, when);
-	CLEANUP_BUF struct buf b = {.max = 8192};
-	buf_printf(&b, "%.19s.%03dZ %s %s ", when, (int)(now % 1000), level_names[level], event);
+	char line[LINE_MAX_BYTES];
+	(void)snprintf(line, sizeof(line), "%.19s.%03dZ %s %s ", when, (int)(now % 1000), level_names[level], event); /* fits */
+	size_t n = strlen(line);
 	va_list ap;
 	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
+	(void)vsnprintf(line + n, sizeof(line) - 1 - n, fmt, ap); /* cut is better than lost */
 	va_end(ap);
-	for (size_t i = 0; i < b.len; i++) /* a line stays a line whatever is in it */
-		if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7f)
-			b.data[i] = ' ';
+	n = strlen(line);
+	for (size_t i = 0; i < n; i++) /* a line stays a line whatever is in it */
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = ' ';
 	if (sink_fn != NULL) {
-		sink_fn(buf_str(&b), sink_arg);
+		sink_fn(line, sink_arg);
 		return;
 	}
-	buf_reserve(&b, 1);
-	b.data[b.len++] = '\n';
-	if (fs_write_all(STDERR_FILENO, b.data, b.len, NULL) != 0)
+	line[n++] = '\n';
+	if (fs_write_all(STDERR_FILENO, line, n, NULL) != 0)
 		return; /* nowhere to tell that the log is gone */
 }
 
