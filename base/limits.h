@@ -45,6 +45,7 @@
 #define LIMIT_FRAME_BYTES (1u * 1024u * 1024u)
 #define LIMIT_STATE_BYTES (64u * 1024u * 1024u)   /* one managed state */
 #define LIMIT_PLAN_BYTES (256u * 1024u * 1024u)   /* one plan file */
+#define LIMIT_SUMMARY_BYTES (16u * 1024u * 1024u) /* summary or diff of one job in its exit record */
 #define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
 
 /* github/ */

@@ -7,10 +7,7 @@ static const char *const outcome_words[] = {
 };
 _Static_assert(sizeof(enum job_outcome) == sizeof(int), "fields.c copies enums as int");
 
-enum {
-	SUMMARY_BYTES_MAX = 16 * 1024 * 1024, /* names every changed resource */
-	RECORD_BYTES_MAX = 64 * 1024 * 1024,  /* both texts with every byte escaped */
-};
+enum { RECORD_BYTES_MAX = 12 * LIMIT_SUMMARY_BYTES + 65536 }; /* both texts with every byte escaped */
 
 #define OF(member) offsetof(struct job_exit, member)
 static const struct field fields[] = {
@@ -21,8 +18,8 @@ static const struct field fields[] = {
 	{.name = "error", .kind = FIELD_TEXT, .offset = OF(error), .max = 16384},
 	{.name = "plan_sha256", .kind = FIELD_TEXT, .offset = OF(plan_sha256), .max = 64},
 	{.name = "plan_bytes", .kind = FIELD_INT, .offset = OF(plan_bytes)},
-	{.name = "summary", .kind = FIELD_TEXT, .offset = OF(summary), .max = SUMMARY_BYTES_MAX},
-	{.name = "diff", .kind = FIELD_TEXT, .offset = OF(diff), .max = SUMMARY_BYTES_MAX},
+	{.name = "summary", .kind = FIELD_TEXT, .offset = OF(summary), .max = LIMIT_SUMMARY_BYTES},
+	{.name = "diff", .kind = FIELD_TEXT, .offset = OF(diff), .max = LIMIT_SUMMARY_BYTES},
 	{.name = "has_state", .kind = FIELD_BOOL, .offset = OF(has_state), .required = true},
 	{.name = "state_serial", .kind = FIELD_INT, .offset = OF(state_serial)},
 	{.name = "state_lineage", .kind = FIELD_TEXT, .offset = OF(state_lineage), .max = 256},

@@ -165,6 +165,8 @@ static bool run_initialised(struct runner *r, enum step_id id)
 
 /* ---- plan ---- */
 
+static bool fits(char *const text) { return text == NULL || strlen(text) <= LIMIT_SUMMARY_BYTES; }
+
 static bool understand(struct runner *r)
 {
 	struct err err = {0};
@@ -173,6 +175,11 @@ static bool understand(struct runner *r)
 		rc = err_set(&err, ERR_LIMIT, "the plan as JSON is larger than %zu bytes: split the project", runner_tuning.plan_json_max);
 	if (rc == 0)
 		rc = r->understand(buf_str(&r->step.out), r->step.out.len, &r->exit.summary, &r->exit.diff, &err);
+	if (rc == 0 && (!fits(r->exit.summary) || !fits(r->exit.diff))) { /* else the record could be written but not read */
+		free(TAKE(r->exit.summary));
+		free(TAKE(r->exit.diff));
+		rc = err_set(&err, ERR_LIMIT, "the summary of the plan is larger than %u bytes: split the project", LIMIT_SUMMARY_BYTES);
+	}
 	if (rc != 0)
 		runner_broken(r, &err);
 	return rc == 0;

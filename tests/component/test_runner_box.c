@@ -182,6 +182,7 @@ static void engines_that_misbehave(void **state)
 		{"fifo", "show", "the plan file could not be read out of the sandbox", JOB_BROKEN},
 		{"link", "show", "the plan file could not be read out of the sandbox", JOB_BROKEN},
 		{"show-large", "show", "the plan as JSON is larger than 2097152 bytes: split the project", JOB_BROKEN},
+		{"show-huge", "show", "the summary of the plan is larger than 16777216 bytes: split the project", JOB_BROKEN},
 		{"orphan", "show", "", JOB_OK},
 		{"init-needed", "show", "", JOB_OK},
 	};

@@ -4,6 +4,7 @@
 #include "base/frame.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "runner/runner.h"
 #include "runner/runner_priv.h"
 
@@ -37,6 +38,9 @@ static int understand(const char *json, size_t len, char **ret_summary, char **r
 		json_print(&actions, &out);
 		buf_adds(&out, "; ");
 	}
+	struct json huge = json_member(&root, "huge");
+	for (size_t i = 0; json_is_true(&huge) && i <= LIMIT_SUMMARY_BYTES / 16; i++)
+		buf_adds(&out, "sixteen bytes...");
 	*ret_summary = buf_take(&out);
 	*ret_diff = xstrdup("diff");
 	return 0;

@@ -277,6 +277,6 @@ int main(int argc, char **argv)
 		return apply();
 	if (strcmp(mode, "show-large") == 0)
 		flood(3u << 20);
-	printf("{\"format_version\":\"1.2\",\"resource_changes\":[]}\n");
+	printf("{\"format_version\":\"1.2\",\"resource_changes\":[],\"huge\":%s}\n", strcmp(mode, "show-huge") == 0 ? "true" : "false");
 	return 0;
 }
