@@ -354,6 +354,40 @@ static void errors_name_file_and_line(void **state)
 	scene_close(&s);
 }
 
+/* Init takes a provider from the mirror (it looks at the file, it does not start it) and from nowhere else. */
+static void providers_come_from_the_mirror(void **state)
+{
+	(void)state;
+	static const char block[] = "terraform {\n  required_providers {\n    null = { source = \"hashicorp/null\" }\n  }\n}\n"
+				    "resource \"null_resource\" \"x\" {}\n";
+	struct scene s;
+	struct err err = {0};
+	scene_open(&s, NULL);
+	scene_file(&s, "main.tf", block);
+	s.spec.mirror_dir = fs_join(s.root, "mirror");
+	CLEANUP_FREE char *dir = fs_join(s.spec.mirror_dir, "registry.terraform.io/hashicorp/null/3.2.0/linux_amd64");
+	CLEANUP_FREE char *file = fs_join(dir, "terraform-provider-null_v3.2.0_x5");
+	assert_int_equal(fs_mkdir_p(s.spec.mirror_dir, 0700, &err), 0);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_FAILED, "init", 2);
+	assert_non_null(strstr(s.error, "hashicorp/null"));
+	assert_non_null(strstr(s.error, "only the providers of its own mirror"));
+	assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
+	assert_int_equal(fs_write_fast(file, "not a program", 13, 0755, &err), 0);
+	scene_next_job(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_FAILED, "plan", 3); /* installed, locked, and only then found to be no program */
+	CLEANUP_FREE char *log = scene_read(&s, "log");
+	assert_non_null(strstr(log, "Installing hashicorp/null v3.2.0"));
+	scene_file(&s, ".terraform.lock.hcl", "provider \"registry.terraform.io/hashicorp/null\" {\n  version = \"3.1.0\"\n}\n");
+	s.spec.needs_init = true; /* the lock file of the commit counts, and is not rewritten */
+	scene_next_job(&s);
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_FAILED, "init", 1);
+	assert_non_null(strstr(s.error, "3.1.0"));
+	scene_close(&s);
+}
+
 /* A failing apply: what was created before is in the state that comes out. */
 static void half_an_apply_keeps_its_state(void **state)
 {
@@ -458,6 +492,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(init_when_needed),
 		cmocka_unit_test(local_backend_has_its_state_managed),
 		cmocka_unit_test(errors_name_file_and_line),
+		cmocka_unit_test(providers_come_from_the_mirror),
 		cmocka_unit_test(half_an_apply_keeps_its_state),
 		cmocka_unit_test(tool_state_of_the_commit_is_not_shown),
 		cmocka_unit_test(overhead_is_told),
