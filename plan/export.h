@@ -32,7 +32,8 @@ struct exporter;
 /* Holds the lock until it is closed. */
 int exporter_open(struct git_repo *repo, const struct index *index, const char *tree, const char *trees_dir, const char *commit,
 		  struct exporter **ret, struct err *err) MUST_CHECK;
-/* ret_digest: that of in, and of what symbolic links found on the way point at; equal digests, equal plan. ERR_REFUSED and ERR_LIMIT are the project's own (a sentence for people); anything else is ours. */
+/* ret_digest: that of in, and of what symbolic links found on the way point at; equal digests, equal plan. ERR_REFUSED and ERR_LIMIT are the
+ * project's own (a sentence for people); anything else is ours. */
 int exporter_project(struct exporter *e, const char *dir, const struct inputs *in, char ret_digest[65], struct err *err) MUST_CHECK;
 void exporter_close(struct exporter *e);
 

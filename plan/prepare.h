@@ -1,9 +1,9 @@
 /* Preparing a run: from a head commit to the projects it touches, with their files exported. Steps 4 and 7, in a child process
  * (`sluice prepare`, request on stdin, result on stdout, both JSON) because git and hashing block.
  *
- * fetch base and pull/N/head into the bare mirror (one fetch; none for a merge commit that is there and on the base branch) -> merge base -> sluice.yaml from the base commit ->
- * changed paths (tree diff, renames, deletions) -> index of directories, modules and projects at head (kept beside the mirror, brought
- * up to date by a tree diff) -> affected projects -> export their inputs into tree_dir. */
+ * fetch base and pull/N/head into the bare mirror (one fetch; none for a merge commit that is there and on the base branch) -> merge base ->
+ * sluice.yaml from the base commit -> changed paths (tree diff, renames, deletions) -> index of directories, modules and projects at head
+ * (kept beside the mirror, brought up to date by a tree diff) -> affected projects -> export their inputs into tree_dir. */
 #ifndef PLAN_PREPARE_H
 #define PLAN_PREPARE_H
 

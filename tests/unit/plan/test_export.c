@@ -261,6 +261,39 @@ static void test_shared_links(void **state)
 	assert_string_not_equal(alone[0], alone[1]);
 }
 
+static void test_refused_names(void **state)
+{
+	static const struct {
+		const char *path, *want;
+	} rows[] = {
+		{"p/terraform.tfstate",
+		 "p/terraform.tfstate is tracked in git; state has a home in sluice (managed state): remove it from the repository"},
+		{"p/terraform.tfstate.backup",
+		 "p/terraform.tfstate.backup is tracked in git; state has a home in sluice (managed state): remove it from the repository"},
+		{"p/sub/x.tfplan",
+		 "p/sub/x.tfplan is a plan file tracked in git, and plans may hold secrets: remove it from the repository"},
+		{"p/.terraform/x", "p/.terraform is tracked in git, and the engine would take it for what it installed itself: remove it "
+				   "from the repository"},
+		{"p/terraform.d/x",
+		 "p/terraform.d is tracked in git, and the engine would take plugins from it: remove it from the repository"},
+		{"p/.terraformrc", "p/.terraformrc is tracked in git, and engine settings are the server's: remove it from the repository"},
+	};
+	struct world *w = *state;
+	gitfix_write(&w->git, "p/main.tf", "\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		gitfix_write(&w->git, rows[i].path, "x");
+		gitfix_git(&w->git, "add -A -f");
+		bring(w);
+		assert_int_equal(export(w, "p"), ERR_REFUSED);
+		assert_string_equal(w->err.msg, rows[i].want);
+		gitfix_git(&w->git, "rm -q -r -f %s", rows[i].path);
+	}
+	gitfix_write(&w->git, "p/.terraform.lock.hcl", "#\n");
+	gitfix_write(&w->git, "p/terraform.tfvars", "#\n");
+	bring(w);
+	export_ok(w, "p");
+}
+
 /* What is not the project's own is left out, not refused. */
 static void test_names_elsewhere(void **state)
 {
@@ -401,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links_count_as_inputs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shared_links, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module_with_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_submodule_is_left_out, setup, teardown),
