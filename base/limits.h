@@ -25,6 +25,7 @@
 #define LIMIT_RUN_JOBS 1000u                      /* projects in one run */
 #define LIMIT_HCL_FILE_BYTES (4u * 1024u * 1024u) /* one *.tf file */
 #define LIMIT_MODULE_DEPTH 64u                    /* local modules calling local modules */
+#define LIMIT_DIR_REFERENCES 4096u                /* local modules and paths that one directory names, and modules one project uses */
 #define LIMIT_GLOB_BYTES 1024u
 #define LIMIT_NAME_BYTES 200u                     /* project, workspace */
 #define LIMIT_PATH_BYTES 1024u                    /* a path in the repository */

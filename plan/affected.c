@@ -144,6 +144,8 @@ int modules_closure(const struct index *index, const char *dir, struct strlist *
 	size_t from = ret->n;
 	strlist_add(ret, dir);
 	for (unsigned depth = 0; from < ret->n; depth++) {
+		if (ret->n > LIMIT_DIR_REFERENCES)
+			return err_set(err, ERR_LIMIT, "%s: uses more than %u local modules", dir, LIMIT_DIR_REFERENCES);
 		if (depth > LIMIT_MODULE_DEPTH)
 			return err_set(err, ERR_LIMIT, "%s: local modules call each other more than %u levels deep", dir,
 				       LIMIT_MODULE_DEPTH);

@@ -68,6 +68,13 @@ static void lexer_free(struct lexer *l)
 	buf_free(&l->string);
 }
 
+void hcl_note(struct hcl_facts *f, struct strlist *list, const char *name, size_t len)
+{
+	f->too_many |= f->modules.n + f->paths.n >= LIMIT_DIR_REFERENCES;
+	if (!f->too_many)
+		strlist_add_n(list, name, len);
+}
+
 /* Keeps the text of a template when it can be a relative path. */
 static void note_path(struct hcl_facts *facts, const struct buf *text)
 {
@@ -84,7 +91,7 @@ static void note_path(struct hcl_facts *facts, const struct buf *text)
 		while (n > 0 && s[n - 1] != '/')
 			n--;
 	if (n > 0)
-		strlist_add_n(&facts->paths, s, n);
+		hcl_note(facts, &facts->paths, s, n);
 }
 
 /* ${path.module} and ${path.root}, with blanks and strip marks; 0 when it is something else. */
@@ -385,7 +392,7 @@ static void on_value_string(struct parser *p)
 	bool source = p->frame[p->depth - 1].kind == FRAME_MODULE && !p->value_began && strcmp(p->type, "source") == 0;
 	bool local = text_starts(buf_str(s), "./") || text_starts(buf_str(s), "../");
 	if (source && local && strpbrk(s->data, "\x01\x02") == NULL)
-		strlist_add(&p->lex.facts->modules, s->data);
+		hcl_note(p->lex.facts, &p->lex.facts->modules, s->data, s->len);
 	else
 		note_path(p->lex.facts, s);
 }
@@ -453,6 +460,7 @@ bool hcl_scan(const char *bytes, size_t len, struct hcl_facts *facts)
 		lexer_free(&p->lex);
 		free(p);
 	}
+	ok = ok && !facts->too_many;
 	facts->needs_init |= !ok;
 	return ok;
 }

@@ -13,11 +13,12 @@
 
 struct hcl_facts {
 	bool needs_init;        /* a module, backend, provider, or resource type that is not built in; or a file that could not be read */
+	bool too_many;          /* LIMIT_DIR_REFERENCES was reached */
 	char *backend;          /* "s3", "local", "cloud"; NULL: none named */
 	struct strlist modules; /* local module sources as written: "./a", "../b"; may repeat */
-	struct strlist
-		paths; /* relative paths in quoted strings: "../x.json", "./y"; "${path.module}/" and "${path.root}/" are taken off, and
-				   what follows another interpolation is cut at the last slash before it; may repeat */
+	/* Relative paths in quoted strings: "../x.json", "./y"; "${path.module}/" and "${path.root}/" are taken off, and what follows another
+	 * interpolation is cut at the last slash before it; may repeat. */
+	struct strlist paths;
 };
 
 /* Add the facts of one file. False: it is not HCL (or JSON); needs_init is then set and the engine will say what is wrong. */
@@ -25,6 +26,8 @@ bool hcl_scan(const char *bytes, size_t len, struct hcl_facts *facts);
 bool hcl_scan_json(const char *bytes, size_t len, struct hcl_facts *facts);
 void hcl_facts_free(struct hcl_facts *facts); /* leaves empty facts */
 
+/* Adds a name to modules or paths of f; at LIMIT_DIR_REFERENCES the file counts as unreadable instead. */
+void hcl_note(struct hcl_facts *f, struct strlist *list, const char *name, size_t len);
 /* What both forms share: one block seen ("" for no label), one quoted template. */
 void hcl_note_block(struct hcl_facts *f, const char *type, const char *label);
 void hcl_note_terraform_block(struct hcl_facts *f, const char *type, const char *label);

@@ -31,7 +31,7 @@ static void on_module_member(const char *key, const struct json *value, struct h
 	if (strcmp(key, "source") != 0 || s == NULL || strlen(s) > LIMIT_PATH_BYTES)
 		return;
 	if ((text_starts(s, "./") || text_starts(s, "../")) && strstr(s, "${") == NULL)
-		strlist_add(&facts->modules, s);
+		hcl_note(facts, &facts->modules, s, strlen(s));
 }
 
 static void on_module(const char *key, const struct json *value, struct hcl_facts *facts)
@@ -93,6 +93,7 @@ bool hcl_scan_json(const char *bytes, size_t len, struct hcl_facts *facts)
 		members(&root, on_top, facts);
 		templates(&root, facts);
 	}
+	ok = ok && !facts->too_many;
 	facts->needs_init |= !ok;
 	return ok;
 }

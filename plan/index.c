@@ -260,7 +260,7 @@ static int scan_link(struct scan *s, const char *name, const char *oid, struct e
 	CLEANUP_FREE char *target = rc == 0 ? path_resolve(s->dir, buf_str(&s->bytes)) : NULL;
 	if (target == NULL)
 		return 0; /* leaves the repository: refused when it is exported */
-	strlist_add(&s->facts.paths, buf_str(&s->bytes));
+	hcl_note(&s->facts, &s->facts.paths, buf_str(&s->bytes), s->bytes.len);
 	enum git_entry_type type;
 	char there[GIT_OID_HEX + 1];
 	if (!index_is_engine_file(name) || git_tree_path(s->repo, s->tree, strcmp(target, ".") == 0 ? "" : target, &type, there, NULL) != 0)

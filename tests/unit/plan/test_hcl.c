@@ -174,6 +174,24 @@ static void test_ceilings(void **state)
 	hcl_facts_free(&f);
 }
 
+static void test_many_references(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {"a = \"../x\"\n", "module \"a\" {\n  source = \"./x\"\n}\n"};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct hcl_facts f = {0};
+		CLEANUP_BUF struct buf b = {0};
+		for (unsigned k = 0; k < LIMIT_DIR_REFERENCES; k++)
+			buf_adds(&b, lines[i]);
+		assert_true(hcl_scan(b.data, b.len, &f));
+		assert_int_equal(f.paths.n + f.modules.n, LIMIT_DIR_REFERENCES);
+		assert_false(hcl_scan(lines[i], strlen(lines[i]), &f));
+		assert_true(f.needs_init);
+		assert_int_equal(f.paths.n + f.modules.n, LIMIT_DIR_REFERENCES);
+		hcl_facts_free(&f);
+	}
+}
+
 static void test_json(void **state)
 {
 	(void)state;
@@ -224,9 +242,13 @@ static void test_every_prefix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blocks),     cmocka_unit_test(test_modules_and_paths),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_ceilings),
-		cmocka_unit_test(test_json),       cmocka_unit_test(test_every_prefix),
+		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_modules_and_paths),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_ceilings),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_every_prefix),
+		cmocka_unit_test(test_many_references),
 	};
 	return cmocka_run_group_tests_name("plan/hcl", tests, NULL, NULL);
 }
