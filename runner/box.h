@@ -1,4 +1,4 @@
-/* The box: bubblewrap around sluice-job-init around the engine. Private to runner/; runs in the runner process, which stays outside.
+/* Step 7. The box: bubblewrap around sluice-job-init around the engine. Private to runner/; runs in the runner process, which stays outside.
  *
  * The box sees the engine, job-init, the provider mirror, a CA bundle, the commit's tree read-only at /work, a writable layer of its own
  * over the project directory, and nothing else of the host: no network, no environment, no descriptor but its two pipes. Only bytes cross:

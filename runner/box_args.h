@@ -1,4 +1,4 @@
-/* The arguments of bubblewrap for one job. Private to box*.c. */
+/* Step 7. The arguments of bubblewrap for one job. Private to box*.c. */
 #ifndef RUNNER_BOX_ARGS_H
 #define RUNNER_BOX_ARGS_H
 

@@ -1,4 +1,4 @@
-/* What an engine printed when it failed, as one sentence for people. Pure. Private to runner/. */
+/* Step 7. What an engine printed when it failed, as one sentence for people. Pure. Private to runner/. */
 #ifndef RUNNER_ENGINE_ERROR_H
 #define RUNNER_ENGINE_ERROR_H
 

@@ -1,4 +1,4 @@
-/* The executor: the seam between the scheduler and whatever runs a job. Behind it one local runner process per job today
+/* Step 7. The executor: the seam between the scheduler and whatever runs a job. Behind it one local runner process per job today
  * (runner/exec_local.c); Kubernetes Jobs and agents will implement the same four calls. Daemon side, on the loop.
  *
  * start is idempotent by job id: a job whose directory a runner has locked before is adopted instead. It writes spec.json (the directory is

@@ -1,5 +1,5 @@
-/* Structs as flat JSON objects, one table row per member: reader and writer of spec.json and exit.json come from the same table, so that
- * neither can forget a member. Private to runner/. */
+/* Step 7. Structs as flat JSON objects, one table row per member: reader and writer of spec.json and exit.json come from the same table,
+ * so that neither can forget a member. Private to runner/. */
 #ifndef RUNNER_FIELDS_H
 #define RUNNER_FIELDS_H
 

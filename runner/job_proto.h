@@ -1,4 +1,4 @@
-/* What runner and sluice-job-init say to each other, over two pipes that cross the sandbox boundary. Frames as in base/frame.h: u32
+/* Step 7. What runner and sluice-job-init say to each other, over two pipes that cross the sandbox boundary. Frames as in base/frame.h: u32
  * little-endian length, then one byte of type, one byte of id, then the payload.
  *
  * The runner leads: it asks for one step at a time and decides from the answer. Nothing that comes back is trusted; the runner counts

@@ -1,4 +1,4 @@
-/* Looks into the project directory on the host, before the box exists. Private to runner/. */
+/* Step 7. Looks into the project directory on the host, before the box exists. Private to runner/. */
 #ifndef RUNNER_PROJECT_LOOK_H
 #define RUNNER_PROJECT_LOOK_H
 

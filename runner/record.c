@@ -24,6 +24,7 @@ static const struct field fields[] = {
 	{.name = "state_serial", .kind = FIELD_INT, .offset = OF(state_serial)},
 	{.name = "state_lineage", .kind = FIELD_TEXT, .offset = OF(state_lineage), .max = 256},
 	{.name = "state_sha256", .kind = FIELD_TEXT, .offset = OF(state_sha256), .max = 64},
+	{.name = "state_addresses", .kind = FIELD_TEXT, .offset = OF(state_addresses), .max = 65536},
 	{.name = "state_bytes", .kind = FIELD_INT, .offset = OF(state_bytes)},
 	{.name = "started_ms", .kind = FIELD_INT, .offset = OF(started_ms), .required = true},
 	{.name = "finished_ms", .kind = FIELD_INT, .offset = OF(finished_ms), .required = true},

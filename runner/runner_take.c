@@ -78,6 +78,9 @@ static int take_state(struct runner *r, const struct buf *clear, struct err *err
 	replace(&r->exit.state_lineage, f.lineage);
 	replace(&r->exit.state_sha256, hex);
 	r->exit.state_bytes = (int64_t)clear->len;
+	CLEANUP_BUF struct buf addresses = {0};
+	state_facts_addresses(buf_str(clear), clear->len, 65536, &addresses);
+	replace(&r->exit.state_addresses, buf_str(&addresses));
 	return write_facts(r, err);
 }
 

@@ -69,6 +69,7 @@ struct job_exit {
 	char *state_lineage;
 	char *state_sha256;
 	int64_t state_bytes;
+	char *state_addresses; /* managed resources in it, one a line; cut at 64 KiB */
 	int64_t started_ms, finished_ms; /* wall */
 	int64_t engine_starts;
 };

@@ -1,4 +1,4 @@
-/* The key agent: a process of its own, forked by the daemon before it opens a socket, that alone holds the master key of the encrypted
+/* Step 7. The key agent: a process of its own, forked by the daemon before it opens a socket, that alone holds the master key of the encrypted
  * store (data_dir/master.key, made on first start). Not dumpable, no network, no parser of outside bytes: one socketpair, a typed request
  * table of fixed-size records.
  *

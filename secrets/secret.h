@@ -1,4 +1,4 @@
-/* A secret value: capped, wiped, compared in constant time, never formatted. */
+/* Steps 2 and 7. A secret value: capped, wiped, compared in constant time, never formatted. */
 #ifndef SECRETS_SECRET_H
 #define SECRETS_SECRET_H
 

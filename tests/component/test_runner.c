@@ -1,4 +1,4 @@
-/* The job runner with the real terraform in the real sandbox: plan, apply, state, errors, time. */
+/* The job runner with the real engines in the real sandbox: plan, apply, state, time, and the executor around it. */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "runner/exec.h"
@@ -182,8 +182,6 @@ static void opentofu_lives_the_same_life(void **state)
 	scene_close(&s);
 }
 
-/* ---- the executor around it ---- */
-
 struct heard {
 	bool done;
 	int64_t job_id;
@@ -262,132 +260,6 @@ static void stale_plan_is_refused_by_the_engine(void **state)
 	scene_close(&s);
 }
 
-/* A local module needs init although nobody said so; with needs_init it is one start less. */
-static void init_when_needed(void **state)
-{
-	(void)state;
-	struct scene s;
-	scene_open(&s, NULL);
-	scene_file(&s, "app/main.tf", "module \"m\" {\n  source = \"../modules/m\"\n}\n");
-	scene_file(&s, "modules/m/main.tf", "resource \"terraform_data\" \"x\" {}\n");
-	free(s.spec.dir);
-	s.spec.dir = xstrdup("app");
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "show", 4);
-	assert_string_equal(s.exit.summary, "module.m.terraform_data.x [\"create\"]; ");
-	s.spec.needs_init = true;
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "show", 3);
-	assert_string_equal(s.exit.summary, "module.m.terraform_data.x [\"create\"]; ");
-	scene_then_apply(&s);
-	s.spec.needs_init = false; /* a plan file carries its modules */
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "apply", 1);
-	check_sealed_state(&s);
-	scene_close(&s);
-}
-
-/* A local backend with a path of its own is still managed state. */
-static void local_backend_has_its_state_managed(void **state)
-{
-	(void)state;
-	struct scene s;
-	scene_open(&s, NULL);
-	scene_file(&s, "main.tf",
-		   "terraform {\n  backend \"local\" {\n    path = \"sub/mine.tfstate\"\n  }\n}\nresource \"terraform_data\" \"a\" {}\n");
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "show", 4);
-	scene_then_apply(&s);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "apply", 1);
-	check_sealed_state(&s);
-	scene_keep_state(&s);
-	s.spec.phase = PHASE_PLAN;
-	s.spec.needs_init = true;
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "show", 3);
-	assert_string_equal(s.exit.summary, "terraform_data.a [\"no-op\"]; ");
-	scene_close(&s);
-}
-
-static void errors_name_file_and_line(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text, *step, *error;
-		int64_t starts;
-	} cases[] = {
-		{"resource \"terraform_data\" \"a\" {\n  inputt = 1\n}\n", "plan",
-		 "live/app/main.tf:2: Unsupported argument: An argument named \"inputt\" is not expected here. Did you mean \"input\"?", 1},
-		{"output \"x\" {\n  value = nothing.here\n}\noutput \"y\" {\n  value = nothing.there\n}\n", "plan",
-		 "live/app/main.tf:2: Reference to undeclared resource: A managed resource \"nothing\" \"here\" has not been declared in "
-		 "the root module. "
-		 "(and 1 more error, see the log)",
-		 1},
-		{"locals {\n", "plan",
-		 "live/app/main.tf:1: Unclosed configuration block: There is no closing brace for this block before the end of the file. "
-		 "This may be caused by incorrect brace nesting elsewhere in this file.",
-		 1},
-		{"data \"external\" \"x\" { program = [\"/bin/sh\"] }\n", "init",
-		 "Failed to query available provider packages: Could not retrieve the list of available versions for "
-		 "provider hashicorp/external: "
-		 "cannot search /nonexistent: lstat /nonexistent: no such file or directory",
-		 2},
-	};
-	struct scene s;
-	scene_open(&s, NULL);
-	free(s.spec.dir);
-	s.spec.dir = xstrdup("live/app");
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		scene_file(&s, "live/app/main.tf", cases[i].text);
-		scene_next_job(&s);
-		assert_int_equal(scene_run(&s), 0);
-		expect(&s, JOB_FAILED, cases[i].step, cases[i].starts);
-		assert_int_equal(s.exit.exit_code, 1);
-		if (strncmp(s.error, cases[i].error, strlen(cases[i].error)) != 0)
-			assert_string_equal(s.error, cases[i].error);
-		has_no_file(&s, "plan.enc");
-	}
-	assert_non_null(strstr(s.error, "only the providers of its own mirror"));
-	scene_close(&s);
-}
-
-/* Init takes a provider from the mirror (it looks at the file, it does not start it) and from nowhere else. */
-static void providers_come_from_the_mirror(void **state)
-{
-	(void)state;
-	static const char block[] = "terraform {\n  required_providers {\n    null = { source = \"hashicorp/null\" }\n  }\n}\n"
-				    "resource \"null_resource\" \"x\" {}\n";
-	struct scene s;
-	struct err err = {0};
-	scene_open(&s, NULL);
-	scene_file(&s, "main.tf", block);
-	s.spec.mirror_dir = fs_join(s.root, "mirror");
-	CLEANUP_FREE char *dir = fs_join(s.spec.mirror_dir, "registry.terraform.io/hashicorp/null/3.2.0/linux_amd64");
-	CLEANUP_FREE char *file = fs_join(dir, "terraform-provider-null_v3.2.0_x5");
-	assert_int_equal(fs_mkdir_p(s.spec.mirror_dir, 0700, &err), 0);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_FAILED, "init", 2);
-	assert_non_null(strstr(s.error, "hashicorp/null"));
-	assert_non_null(strstr(s.error, "only the providers of its own mirror"));
-	assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
-	assert_int_equal(fs_write_fast(file, "not a program", 13, 0755, &err), 0);
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_FAILED, "plan", 3); /* installed, locked, and only then found to be no program */
-	CLEANUP_FREE char *log = scene_read(&s, "log");
-	assert_non_null(strstr(log, "Installing hashicorp/null v3.2.0"));
-	scene_file(&s, ".terraform.lock.hcl", "provider \"registry.terraform.io/hashicorp/null\" {\n  version = \"3.1.0\"\n}\n");
-	s.spec.needs_init = true; /* the lock file of the commit counts, and is not rewritten */
-	scene_next_job(&s);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_FAILED, "init", 1);
-	assert_non_null(strstr(s.error, "3.1.0"));
-	scene_close(&s);
-}
-
 /* A failing apply: what was created before is in the state that comes out. */
 static void half_an_apply_keeps_its_state(void **state)
 {
@@ -408,35 +280,6 @@ static void half_an_apply_keeps_its_state(void **state)
 	CLEANUP_BUF struct buf clear = {0};
 	scene_unseal(&s, "state.enc", "state", &clear);
 	assert_non_null(strstr(buf_str(&clear), "\"name\": \"a\""));
-	scene_close(&s);
-}
-
-/* What the commit must not smuggle in: the engine's own memory, links to host files, a state. */
-static void tool_state_of_the_commit_is_not_shown(void **state)
-{
-	(void)state;
-	struct scene s;
-	scene_open(&s, NULL);
-	scene_file(&s, "main.tf",
-		   "module \"m\" {\n  source = \"./m\"\n}\noutput \"shadow\" {\n  value = fileexists(\"${path.module}/evil\")\n}\n");
-	scene_file(&s, "m/main.tf", "resource \"terraform_data\" \"reviewed\" {}\n");
-	scene_file(&s, "hidden/main.tf", "resource \"terraform_data\" \"smuggled\" {}\n");
-	scene_file(&s, ".terraform/modules/modules.json",
-		   "{\"Modules\":[{\"Key\":\"\",\"Source\":\"\",\"Dir\":\".\"},{\"Key\":\"m\",\"Source\":\"./m\",\"Dir\":\"hidden\"}]}");
-	scene_file(&s, "terraform.tfstate", "{\"version\":4,\"serial\":99,\"lineage\":\"smuggled\",\"outputs\":{},\"resources\":[]}");
-	CLEANUP_FREE char *evil = fs_join(s.tree, "evil");
-	assert_int_equal(symlink("/etc/shadow", evil), 0);
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "show", 4);
-	assert_string_equal(s.exit.summary, "module.m.terraform_data.reviewed [\"create\"]; ");
-	scene_then_apply(&s);
-	s.spec.needs_init = true;
-	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_OK, "apply", 2);
-	CLEANUP_BUF struct buf clear = {0};
-	scene_unseal(&s, "state.enc", "state", &clear);
-	assert_non_null(strstr(buf_str(&clear), "\"shadow\": {\n      \"value\": false"));
-	assert_true(s.exit.state_serial < 99);
 	scene_close(&s);
 }
 
@@ -489,12 +332,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(opentofu_lives_the_same_life),
 		cmocka_unit_test(through_the_executor),
 		cmocka_unit_test(stale_plan_is_refused_by_the_engine),
-		cmocka_unit_test(init_when_needed),
-		cmocka_unit_test(local_backend_has_its_state_managed),
-		cmocka_unit_test(errors_name_file_and_line),
-		cmocka_unit_test(providers_come_from_the_mirror),
 		cmocka_unit_test(half_an_apply_keeps_its_state),
-		cmocka_unit_test(tool_state_of_the_commit_is_not_shown),
 		cmocka_unit_test(overhead_is_told),
 	};
 	return cmocka_run_group_tests_name("runner", tests, NULL, NULL);

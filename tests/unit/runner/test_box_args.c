@@ -229,36 +229,6 @@ static void names_that_are_refused(void **state)
 	refused(many, dflt, ERR_LIMIT, "more than 2000 entries");
 }
 
-static void local_backends_are_seen(void **state)
-{
-	(void)state;
-	static char where[] = "backend";
-	static const struct {
-		const char *name, *text;
-		bool want;
-	} cases[] = {
-		{"a.tf", "terraform {\n  backend \"local\" {}\n}\n", true},
-		{"a.tf", "backend\t\"local\"", true},
-		{"a.tofu", "x backend backend   \"local\"{", true},
-		{"a.tf", "backend \"s3\" {}", false},
-		{"a.tf", "backend \"local", false},
-		{"a.tf", "backend", false},
-		{"a.tf", "", false},
-		{"a.txt", "backend \"local\"", false},
-	};
-	(void)order(where, dflt);
-	assert_false(project_names_local_backend(&spec)); /* no such directory */
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err err = {0};
-		CLEANUP_FREE char *dir = fs_join(root, where);
-		CLEANUP_FREE char *path = fs_join(dir, cases[i].name);
-		assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
-		assert_int_equal(fs_write_fast(path, cases[i].text, strlen(cases[i].text), 0600, &err), 0);
-		assert_int_equal(project_names_local_backend(&spec), cases[i].want);
-		assert_int_equal(unlink(path), 0);
-	}
-}
-
 static void providers_from_one_place(void **state)
 {
 	(void)state;
@@ -299,7 +269,6 @@ int main(void)
 		cmocka_unit_test(state_without_management_never_enters),
 		cmocka_unit_test(state_paths),
 		cmocka_unit_test(names_that_are_refused),
-		cmocka_unit_test(local_backends_are_seen),
 		cmocka_unit_test(providers_from_one_place),
 	};
 	int rc = cmocka_run_group_tests_name("box_args", tests, NULL, NULL);

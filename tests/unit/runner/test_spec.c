@@ -1,4 +1,4 @@
-/* spec.json and exit.json: what is written comes back, what does not fit is refused by name. */
+/* spec.json: what is written comes back, what does not fit is refused by name. */
 #include "base/fs.h"
 #include "runner/spec.h"
 #include "runner/state_facts.h"
@@ -167,48 +167,6 @@ static void texts_that_are_refused(void **state)
 	assert_int_equal(job_exit_read(path, &e, &err), ERR_NOT_FOUND);
 }
 
-static void record_comes_back(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	struct job_exit b = {0};
-	struct job_exit a = {
-		.job_id = 9,
-		.outcome = JOB_TIMEOUT,
-		.exit_code = -1,
-		.step = xstrdup("apply"),
-		.error = xstrdup("a: \"b\"\n<c>"),
-		.plan_sha256 = xstrdup("ff"),
-		.plan_bytes = 12,
-		.summary = xstrdup("{\"create\":1}"),
-		.diff = xstrdup("+ x\n\\"),
-		.has_state = true,
-		.state_serial = 4,
-		.state_lineage = xstrdup("l"),
-		.state_sha256 = xstrdup("00"),
-		.state_bytes = 5,
-		.started_ms = 1795574881724,
-		.finished_ms = 1795574881797,
-		.engine_starts = 3,
-	};
-	assert_int_equal(job_exit_write(&a, path, &err), 0);
-	assert_int_equal(job_exit_read(path, &b, &err), 0);
-	assert_true(a.job_id == b.job_id && a.outcome == b.outcome && b.exit_code == -1 && a.plan_bytes == b.plan_bytes && b.has_state);
-	assert_true(b.state_serial == 4 && b.state_bytes == 5 && a.started_ms == b.started_ms && a.finished_ms == b.finished_ms &&
-		    b.engine_starts == 3);
-	const char *const texts[][2] = {{a.step, b.step},
-					{a.error, b.error},
-					{a.plan_sha256, b.plan_sha256},
-					{a.summary, b.summary},
-					{a.diff, b.diff},
-					{a.state_lineage, b.state_lineage},
-					{a.state_sha256, b.state_sha256}};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		assert_string_equal(texts[i][0], texts[i][1]);
-	job_exit_free(&a);
-	job_exit_free(&b);
-}
-
 static void words_both_ways(void **state)
 {
 	(void)state;
@@ -231,40 +189,16 @@ static void words_both_ways(void **state)
 	assert_string_equal(err.msg, "outcome \"\" is not one of ok, failed, cancelled, timeout, broken");
 }
 
-static void state_facts(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text, *error; /* NULL: read */
-	} cases[] = {
-		{"{\"version\":4,\"serial\":12,\"lineage\":\"abc\",\"resources\":[]}", NULL},
-		{"{\"version\":3,\"serial\":12,\"lineage\":\"abc\"}", "state: format version 3, 4 is understood"},
-		{"{\"version\":4,\"serial\":-1,\"lineage\":\"abc\"}", "serial"},
-		{"{\"version\":4,\"serial\":\"1\",\"lineage\":\"abc\"}", "serial"},
-		{"{\"version\":4,\"serial\":1}", "lineage"},
-		{"{\"version\":4,\"serial\":12,\"line", "state: "},
-		{"", "state: "},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err err = {0};
-		struct state_facts f = {0};
-		int rc = state_facts_read(cases[i].text, strlen(cases[i].text), &f, &err);
-		assert_int_equal(rc, cases[i].error == NULL ? 0 : ERR_PARSE);
-		if (cases[i].error != NULL && strstr(err.msg, cases[i].error) == NULL)
-			fail_msg("%s", err.msg);
-		assert_int_equal(f.serial, cases[i].error == NULL ? 12 : 0);
-		assert_string_equal(f.lineage, cases[i].error == NULL ? "abc" : "");
-	}
-}
-
 int main(void)
 {
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	path = fs_join(dir, "f.json");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spec_comes_back),   cmocka_unit_test(specs_that_are_refused), cmocka_unit_test(texts_that_are_refused),
-		cmocka_unit_test(record_comes_back), cmocka_unit_test(words_both_ways),        cmocka_unit_test(state_facts),
+		cmocka_unit_test(spec_comes_back),
+		cmocka_unit_test(specs_that_are_refused),
+		cmocka_unit_test(texts_that_are_refused),
+		cmocka_unit_test(words_both_ways),
 	};
 	int rc = cmocka_run_group_tests_name("spec", tests, NULL, NULL);
 	struct err err;

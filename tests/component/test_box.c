@@ -1,4 +1,4 @@
-/* The job runner with an engine double in the real sandbox: what hangs, floods, crashes, lies, or looks around. */
+/* The real sandbox, looked at from inside by an engine double: only the job is there. */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "tests/support/runner_support.h"
@@ -22,17 +22,6 @@ static void open_double(struct scene *s, const char *mode)
 	scene_open(s, runner_support_double());
 	scene_file(s, "mode", mode);
 }
-
-static void run_mode(struct scene *s, const char *mode, enum job_outcome outcome, const char *step)
-{
-	scene_file(s, "mode", mode);
-	assert_int_equal(scene_run(s), 0);
-	if (s->exit.outcome != outcome)
-		fail_msg("%s: %s, %s", mode, job_outcome_name(s->exit.outcome), s->error);
-	assert_string_equal(s->exit.step, step);
-}
-
-/* ---- what the box shows ---- */
 
 static void has_line(const char *log, const char *line)
 {
@@ -167,132 +156,6 @@ static void directories_that_are_refused(void **state)
 	scene_close(&s);
 }
 
-/* ---- ends ---- */
-
-static void engines_that_misbehave(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *mode, *step, *error;
-		enum job_outcome outcome;
-	} cases[] = {
-		{"silent", "plan", "terraform plan ended with status 9 and no error message, see the log", JOB_FAILED},
-		{"crash", "plan", "Terraform was killed by signal 6 during plan", JOB_FAILED},
-		{"noplan", "show", "the engine left no plan file", JOB_BROKEN},
-		{"fifo", "show", "the plan file could not be read out of the sandbox", JOB_BROKEN},
-		{"link", "show", "the plan file could not be read out of the sandbox", JOB_BROKEN},
-		{"show-large", "show", "the plan as JSON is larger than 2097152 bytes: split the project", JOB_BROKEN},
-		{"show-huge", "show", "the summary of the plan is larger than 16777216 bytes: split the project", JOB_BROKEN},
-		{"orphan", "show", "", JOB_OK},
-		{"init-needed", "show", "", JOB_OK},
-	};
-	struct scene s;
-	open_double(&s, "plain");
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		scene_next_job(&s);
-		int64_t t = clock_mono_ms();
-		run_mode(&s, cases[i].mode, cases[i].outcome, cases[i].step);
-		assert_string_equal(s.error, cases[i].error);
-		assert_true(clock_mono_ms() - t < 5000); /* nothing waits for what was left behind */
-	}
-	assert_int_equal(s.exit.engine_starts, 4);
-	scene_close(&s);
-}
-
-static void log_has_a_ceiling(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "flood");
-	s.spec.output_max = 100000;
-	assert_int_equal(scene_run(&s), 0);
-	assert_int_equal(s.exit.outcome, JOB_OK);
-	CLEANUP_FREE char *log = scene_read(&s, "log");
-	assert_true(strlen(log) > 100000 && strlen(log) < 100000 + 100);
-	assert_non_null(strstr(log, "the log is cut here"));
-	scene_close(&s);
-}
-
-/* SIGTERM is a cancel too. */
-static void cancel_is_gentle_then_firm(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *mode;
-		int64_t at_least_ms, at_most_ms;
-		int exit_code;
-	} cases[] = {{"hang", 0, RUNNER_SUPPORT_GRACE_MS, 1},
-		     {"stubborn", RUNNER_SUPPORT_GRACE_MS, RUNNER_SUPPORT_GRACE_MS + 1500, 128 + SIGKILL}};
-	struct scene s;
-	open_double(&s, "hang");
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		scene_file(&s, "mode", cases[i].mode);
-		scene_next_job(&s);
-		pid_t pid = scene_start(&s);
-		assert_true(scene_log_has(&s, "hanging"));
-		int64_t t = clock_mono_ms();
-		assert_int_equal(kill(pid, SIGTERM), 0);
-		assert_int_equal(scene_wait(&s, pid), 0);
-		t = clock_mono_ms() - t;
-		assert_true(t >= cases[i].at_least_ms && t < cases[i].at_most_ms);
-		assert_int_equal(s.exit.outcome, JOB_CANCELLED);
-		assert_string_equal(s.error, "cancelled during plan");
-		assert_int_equal(s.exit.exit_code, cases[i].exit_code);
-	}
-	scene_close(&s);
-}
-
-static void time_limit_ends_a_plan(void **state)
-{
-	(void)state;
-	struct scene s;
-	open_double(&s, "hang");
-	s.spec.timeout_ms = 1000;
-	int64_t t = clock_mono_ms();
-	assert_int_equal(scene_run(&s), 0);
-	t = clock_mono_ms() - t;
-	assert_true(t >= 1000 && t < 1000 + RUNNER_SUPPORT_GRACE_MS);
-	assert_int_equal(s.exit.outcome, JOB_TIMEOUT);
-	assert_string_equal(s.error, "stopped after 1 s, the time limit of this phase during plan");
-	scene_close(&s);
-}
-
-/* Whatever comes out of the box instead of the protocol: the job is over, the runner is not. */
-static void boxes_that_lie(void **state)
-{
-	(void)state;
-	static const char nonsense[] = "the sandbox answered what it was not asked and was killed",
-			  late[] = "the sandbox did not end in time and was killed";
-	static const struct {
-		const char *mode, *error;
-		enum job_outcome outcome;
-	} cases[] = {
-		{"evil-exit", "the sandbox does not start: no reason given", JOB_BROKEN},
-		{"evil-length", "the sandbox does not start: no reason given", JOB_BROKEN},
-		{"evil-type", nonsense, JOB_BROKEN},
-		{"evil-step", nonsense, JOB_BROKEN},
-		{"evil-export", nonsense, JOB_BROKEN},
-		{"evil-short", nonsense, JOB_BROKEN},
-		{"evil-twice", nonsense, JOB_BROKEN},
-		{"evil-status", nonsense, JOB_BROKEN},
-		{"evil-silent", late, JOB_TIMEOUT},
-		{"evil-flood", late, JOB_TIMEOUT},
-	};
-	struct scene s;
-	open_double(&s, "plain");
-	s.spec.timeout_ms = 500;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		scene_next_job(&s);
-		CLEANUP_FREE char *job_init = scene_job_file(&s, "job-init");
-		assert_int_equal(symlink(runner_support_double(), job_init), 0);
-		scene_file(&s, "mode", cases[i].mode);
-		assert_int_equal(scene_run(&s), 0);
-		if (s.exit.outcome != cases[i].outcome || strcmp(s.error, cases[i].error) != 0)
-			fail_msg("%s: %s, %s", cases[i].mode, job_outcome_name(s.exit.outcome), s.error);
-	}
-	scene_close(&s);
-}
-
 /* A host that masks parts of /proc does not let anybody mount a new one: the job runs without, and the log says so. */
 static void masked_proc_is_lived_with(void **state)
 {
@@ -335,12 +198,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(box_shows_only_the_job),
 		cmocka_unit_test(project_below_sees_the_tree_read_only),
 		cmocka_unit_test(directories_that_are_refused),
-		cmocka_unit_test(engines_that_misbehave),
-		cmocka_unit_test(log_has_a_ceiling),
-		cmocka_unit_test(cancel_is_gentle_then_firm),
-		cmocka_unit_test(time_limit_ends_a_plan),
-		cmocka_unit_test(boxes_that_lie),
 		cmocka_unit_test(masked_proc_is_lived_with),
 	};
-	return cmocka_run_group_tests_name("runner box", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("box", tests, NULL, NULL);
 }
