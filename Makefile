@@ -49,7 +49,7 @@ CMD_SRC := $(sort $(wildcard cmd/*.c cmd/sim/*.c))
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/component/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c) tests/bench/webhook_load.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(B)/%.o)
@@ -83,6 +83,7 @@ $(TESTS) $(BENCHES): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka)
 # these run the simulated GitHub in their own process
 $(filter $(B)/tests/component/test_sim%,$(TESTS)): $(B)/tests/component/sim_fixture.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
+$(B)/tests/bench/bench_path: $(B)/tests/bench/lab.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test
 .SECONDARY:
 
