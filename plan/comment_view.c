@@ -94,9 +94,11 @@ static const char *state_note(struct comment_view *v, const struct job_row *job)
 {
 	if (job->phase != PHASE_APPLY || !job->managed_state || job->state <= JOBS_RUNNING)
 		return NULL;
+	const char *done = job->done != NULL ? job->done : "";
+	const char *and = job->done != NULL ? "; " : "";
 	if (job->state_serial > 0)
-		return keep(v, xasprintf("state: serial %lld is kept", (long long)job->state_serial));
-	return job->state == JOBS_FAILED ? "the engine wrote no new state" : NULL;
+		return keep(v, xasprintf("%s%sstate: serial %lld is kept", done, and, (long long)job->state_serial));
+	return job->state == JOBS_FAILED ? keep(v, xasprintf("%s%sthe engine wrote no new state", done, and)) : NULL;
 }
 
 static int load_projects(struct db_conn *c, struct comment_view *v, bool with_diffs, struct err *err)

@@ -21,7 +21,7 @@ static enum job_state state_of(const char *word)
 #define JOB_COLUMNS                                                                                                                        \
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
-	"started_ms, finished_ms, state_serial, log, attempts"
+	"started_ms, finished_ms, state_serial, log, attempts, done"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4 };
 
@@ -63,6 +63,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.state_serial = db_int(s, 30),
 		.log = text_of(s, 31),
 		.attempts = db_int(s, 32),
+		.done = text_of(s, 33),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -79,7 +80,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
-			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log};
+			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -235,9 +236,9 @@ int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, 
 {
 	int rc = db_run(c, err,
 			"UPDATE job SET state=?3, error=?4, step=?5, summary=coalesce(?6, summary), diff=?7, plan_sha256=coalesce(?8, plan_sha256),"
-			" finished_ms=?9, state_serial=?10 WHERE id=?1 AND state=?2",
-			"isssssssii", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
-			clock_wall_ms(), j->state_serial);
+			" finished_ms=?9, state_serial=?10, done=?11 WHERE id=?1 AND state=?2",
+			"isssssssiis", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
+			clock_wall_ms(), j->state_serial, j->done);
 	return expect_one(c, rc, j->id, job_state_name(from), err);
 }
 

@@ -10,6 +10,7 @@
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
 #include "plan/state_store.h"
+#include "plan/summary.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,6 +90,37 @@ static void set_text(char **slot, const char *text)
 	*slot = xstrdup(text);
 }
 
+static bool line_is_in(const char *lines, const char *line)
+{
+	size_t n = strlen(line);
+	for (const char *p = lines; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strcspn(p, "\n") == n && strncmp(p, line, n) == 0)
+			return true;
+	return false;
+}
+
+/* After an apply that failed half-way: what of the plan the state shows as done. Changes in place cannot be seen there and are not claimed. */
+static char *done_before(const struct job_row *job, const char *addresses)
+{
+	struct plan_summary s;
+	if (job->summary == NULL || addresses == NULL || plan_summary_parse(job->summary, strlen(job->summary), &s, NULL) != 0)
+		return NULL;
+	CLEANUP_BUF struct buf names = {0};
+	size_t done = 0;
+	for (size_t i = 0; i < s.changes_n; i++) {
+		bool there = line_is_in(addresses, s.changes[i].address);
+		bool is_done = (s.changes[i].kind == CHANGE_CREATE && there) || (s.changes[i].kind == CHANGE_DESTROY && !there);
+		if (!is_done)
+			continue;
+		if (done++ < 8)
+			buf_printf(&names, "%s`%s`", names.len != 0 ? ", " : "", s.changes[i].address);
+	}
+	char *text = xasprintf("%zu of %zu changes were done before it%s%s%s", done, s.changes_n, done != 0 ? ": " : "", buf_str(&names),
+			       done > 8 ? " and others" : "");
+	plan_summary_free(&s);
+	return text;
+}
+
 /* The verdict of a job from how it ended. */
 static void judge(const struct harvest *h, struct job_row *job)
 {
@@ -113,6 +145,8 @@ static void judge(const struct harvest *h, struct job_row *job)
 		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
 	set_text(&job->error, r->error);
 	set_text(&job->step, r->step);
+	if (job->phase == PHASE_APPLY && job->state == JOBS_FAILED)
+		job->done = done_before(job, r->state_addresses);
 	if (job->phase == PHASE_PLAN) {
 		set_text(&job->summary, r->summary);
 		set_text(&job->diff, r->diff);
@@ -250,7 +284,8 @@ static void harvest_done(int rc, const struct err *err, void *arg)
 static void copy_record(struct job_exit *to, const struct job_exit *from)
 {
 	*to = *from;
-	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->state_lineage, &to->state_sha256};
+	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->state_lineage, &to->state_sha256,
+			  &to->state_addresses};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		*owned[i] = xstrdup(*owned[i]);
 }

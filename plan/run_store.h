@@ -81,6 +81,7 @@ struct job_row {
 	int64_t approvals;
 	char *depends_on; /* names, one a line */
 	char *summary, *diff;
+	char *done;     /* apply that failed: what was done before it, in words */
 	char *plan_sha256;
 	int64_t plan_job; /* apply: the job whose plan is applied; plan: 0 */
 	int64_t used_by;  /* plan: the apply job that used it; 0: none */

@@ -17,7 +17,7 @@ const char PLAN_SCHEMA[] =
 	" managed_state INTEGER NOT NULL, deleted INTEGER NOT NULL, requires INTEGER NOT NULL, approvals INTEGER NOT NULL, depends_on TEXT,"
 	" summary TEXT, diff TEXT, plan_sha256 TEXT, plan_job INTEGER NOT NULL DEFAULT 0, used_by INTEGER NOT NULL DEFAULT 0, key_wrapped BLOB,"
 	" started_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0, state_serial INTEGER NOT NULL DEFAULT 0, log TEXT,"
-	" attempts INTEGER NOT NULL DEFAULT 0,"
+	" attempts INTEGER NOT NULL DEFAULT 0, done TEXT,"
 	" UNIQUE(run_id, project));"
 	"CREATE INDEX job_open ON job(state, id) WHERE state IN('waiting','ready','running');"
 	"CREATE TABLE lock("
