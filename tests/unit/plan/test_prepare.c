@@ -455,7 +455,6 @@ static void test_child(void **state)
 static void test_children_at_once(void **state)
 {
 	struct world *w = *state;
-	CLEANUP_BUF struct buf request = {0}, answer = {0};
 	gitfix_write(&w->git, "live/app/main.tf", "# topic\n");
 	gitfix_commit(&w->git, w->head);
 	gitfix_git(&w->git, "update-ref refs/pull/7/head %s", w->head);
