@@ -72,48 +72,49 @@ static void die(const struct err *err)
 	_exit(3);
 }
 
-/* One closure in its own savepoint. */
-static void run_one(struct db *db, struct request *r)
+/* One closure in its own savepoint. False when the driver gave the whole transaction up with it (a full disk, a failing device). */
+static bool run_one(struct db *db, struct request *r)
 {
 	struct err err = {0};
 	if (db_exec(db->conn, "SAVEPOINT one", &err) != 0)
 		die(&err);
 	r->rc = r->work(db->conn, r->arg, &r->err);
-	if (r->rc == 0) {
-		if (db_exec(db->conn, "RELEASE one", &err) != 0)
-			die(&err);
-		return;
-	}
-	if (!db_conn_in_transaction(db->conn)) {
-		/* the driver gave the whole batch up (disk full): begin anew for the rest; the earlier ones are told below */
-		if (db_exec(db->conn, "BEGIN IMMEDIATE", &err) != 0)
-			die(&err);
-		return;
-	}
-	if (db_exec(db->conn, "ROLLBACK TO one", &err) != 0 || db_exec(db->conn, "RELEASE one", &err) != 0)
+	if (!db_conn_in_transaction(db->conn))
+		return false;
+	if (r->rc != 0 && db_exec(db->conn, "ROLLBACK TO one", &err) != 0)
 		die(&err);
+	if (db_exec(db->conn, "RELEASE one", &err) != 0)
+		die(&err);
+	return true;
 }
 
-/* Runs a batch in one transaction and commits it. A batch of which the driver rolled an earlier part back (ERR_UNAVAILABLE from a full disk)
- * is told as failed whole: nobody may believe that it is on disk. */
+/* Nothing of a batch is on disk, and nobody may believe that it is. */
+static void fail_batch(struct request *batch, const char *why)
+{
+	for (struct request *r = batch; r != NULL; r = r->next)
+		r->rc = err_set(&r->err, ERR_UNAVAILABLE, "%s", why);
+}
+
+/* Runs a batch in one transaction and commits it. When the transaction is given up, or the disk has no room for the commit, all of it is
+ * told as failed. */
 static void run_batch(struct db *db, struct request *batch)
 {
 	struct err err = {0};
 	if (db_exec(db->conn, "BEGIN IMMEDIATE", &err) != 0)
 		die(&err);
-	bool full = false;
-	for (struct request *r = batch; r != NULL; r = r->next) {
-		run_one(db, r);
-		full = full || r->rc == ERR_UNAVAILABLE;
-	}
-	if (!full && db_exec(db->conn, "COMMIT", &err) == 0)
+	for (struct request *r = batch; r != NULL; r = r->next)
+		if (!run_one(db, r)) {
+			log_err("db.given_up", "error=%s", log_value(r->err.msg));
+			fail_batch(batch, "database: the transaction was given up, the disk may be full: free space in the data directory");
+			return;
+		}
+	if (db_exec(db->conn, "COMMIT", &err) == 0)
 		return;
-	if (!full && err.code != ERR_UNAVAILABLE)
+	if (err.code != ERR_UNAVAILABLE)
 		die(&err);
 	if (db_conn_in_transaction(db->conn) && db_exec(db->conn, "ROLLBACK", &err) != 0)
 		die(&err);
-	for (struct request *r = batch; r != NULL; r = r->next)
-		r->rc = err_set(&r->err, ERR_UNAVAILABLE, "database: the disk is full: free space in the data directory");
+	fail_batch(batch, "database: the disk is full: free space in the data directory");
 }
 
 static void *writer_main(void *arg)

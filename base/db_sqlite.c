@@ -185,10 +185,9 @@ int db_step(struct db_stmt *s, struct err *err)
 	int rc = sqlite3_step(s->st);
 	if (rc == SQLITE_ROW)
 		return 1;
-	if (rc != SQLITE_DONE)
-		fail(s->conn, err, s->sql);
+	int code = rc == SQLITE_DONE ? 0 : fail(s->conn, err, s->sql);
 	(void)sqlite3_reset(s->st); /* repeats the error just told */
-	return rc == SQLITE_DONE ? 0 : (err != NULL && err->code != 0 ? err->code : ERR_IO);
+	return code;
 }
 
 void db_reset(struct db_stmt *s)
