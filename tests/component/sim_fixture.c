@@ -83,16 +83,20 @@ static void on_response(const struct http_response *res, void *arg)
 int sim_fixture_call_as(struct sim_fixture *f, const char *token, const char *method, const char *path, const char *body)
 {
 	CLEANUP_FREE char *url = xasprintf("%s%s", sim_url(f->s), path), *auth = xasprintf("Bearer %s", token);
-	const struct http_header headers[] = {{"Authorization", auth}, {"User-Agent", "test"}, {"Content-Type", "application/json"}};
-	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = 3, .body = body, .body_len = body != NULL ? strlen(body) : 0,
-				   .max_body = 4u << 20, .timeout_ms = 10000};
+	const struct http_header headers[] = {{"Authorization", auth}, {"User-Agent", "test"}, {"Content-Type", "application/json"},
+					      {"Content-Encoding", f->encoding}};
+	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = f->encoding != NULL ? 4 : 3, .body = body,
+				   .body_len = body != NULL ? strlen(body) : 0, .max_body = 4u << 20, .timeout_ms = 10000};
 	f->done = false;
 	(void)http_send(f->c, &req, on_response, f);
 	assert_true(loop_run_until(f->l, &f->done, 12000));
 	return f->status;
 }
 
-int sim_fixture_call(struct sim_fixture *f, const char *method, const char *path, const char *body) { return sim_fixture_call_as(f, "bot-token", method, path, body); }
+int sim_fixture_call(struct sim_fixture *f, const char *method, const char *path, const char *body)
+{
+	return sim_fixture_call_as(f, "bot-token", method, path, body);
+}
 
 /* A member of the last answer by dotted path, as JSON text. */
 const char *sim_fixture_member(struct sim_fixture *f, const char *path)
@@ -199,11 +203,12 @@ static void on_clone_exit(const struct loop_exit *e, void *arg)
 
 int sim_fixture_clone(struct sim_fixture *f, const char *token, const char *then)
 {
-	CLEANUP_FREE char *line = xasprintf("git clone -q http://x-access-token:%s@127.0.0.1:%d/" REPO ".git %s/clone >%s/clone.log 2>&1 && cd %s/clone && %s",
-					    token, sim_port(f->s), f->dir, f->dir, f->dir, then);
-	CLEANUP_FREE char *path = xasprintf("PATH=%s", getenv("PATH")), *sh = xstrdup("sh"), *c = xstrdup("-c"), *quiet = xstrdup("GIT_TERMINAL_PROMPT=0");
-	char *argv[] = {sh, c, line, NULL}, *envp[] = {path, quiet, NULL};
-	struct loop_spawn spawn = {.file = "/bin/sh", .argv = argv, .envp = envp, .max_output = 65536, .timeout_ms = 20000};
+	CLEANUP_FREE char *url = xasprintf("http://x-access-token:%s@127.0.0.1:%d/" REPO ".git", token, sim_port(f->s));
+	CLEANUP_FREE char *line = xasprintf("git clone -q %s %s/clone && cd %s/clone && %s", url, f->dir, f->dir, then);
+	CLEANUP_FREE char *path = xasprintf("PATH=%s", getenv("PATH")), *trace = xasprintf("GIT_TRACE_CURL=%s/trace", f->dir);
+	CLEANUP_FREE char *sh = xstrdup("sh"), *c = xstrdup("-c"), *quiet = xstrdup("GIT_TERMINAL_PROMPT=0"), *words = xasprintf("%s/stderr", f->dir);
+	char *argv[] = {sh, c, line, NULL}, *envp[] = {path, quiet, trace, NULL};
+	struct loop_spawn spawn = {.file = "/bin/sh", .argv = argv, .envp = envp, .max_output = 65536, .stderr_path = words, .timeout_ms = 20000};
 	f->done = false;
 	(void)loop_process_start(f->l, &spawn, on_clone_exit, f);
 	assert_true(loop_run_until(f->l, &f->done, 25000));

@@ -19,6 +19,7 @@ struct sim_fixture {
 	int64_t pr;
 	int fds;
 	struct err err;
+	const char *encoding; /* Content-Encoding of calls; NULL: none */
 	/* the last answer */
 	bool done, sent;
 	int status;

@@ -238,6 +238,38 @@ static void git_over_http(void **state)
 	sim_fixture_stop(&f);
 }
 
+/* Many branches make the client's request longer than what it sends without gzip. */
+static void git_with_gzip(void **state)
+{
+	struct sim_fixture f;
+	(void)state;
+	sim_fixture_start(&f, NULL);
+	for (int i = 0; i < 30; i++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "branch-%d", i);
+		const struct sim_file file = {.path = name, .content = name};
+		assert_int_equal(sim_commit(f.s, REPO, name, "bob", name, &file, 1, NULL, &f.err), 0);
+	}
+	assert_int_equal(sim_fixture_clone(&f, "bot-token", "git branch -r | grep -c branch-; grep -ci 'content-encoding: gzip' ../trace"), 0);
+	assert_string_equal(buf_str(&f.body), "30\n1\n");
+	const struct {
+		const char *path, *encoding;
+		int status;
+	} rows[] = {
+		{"/" REPO ".git/git-upload-pack", "gzip", 415},
+		{"/" REPO ".git/git-upload-pack", "br", 415},
+		{"/" REPO ".git/git-receive-pack", "identity", 403},
+		{"/" REPO ".git/info/refs?service=git-receive-pack", "identity", 403},
+		{"/acme/none.git/git-upload-pack", "identity", 404},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		f.encoding = rows[i].encoding;
+		assert_int_equal(sim_fixture_call(&f, "POST", rows[i].path, "no gzip"), rows[i].status);
+	}
+	sim_fixture_settle(&f, 32);
+	sim_fixture_stop(&f);
+}
+
 /* ---- webhooks and what people do ---- */
 
 static void events(void **state)
@@ -284,7 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reading), cmocka_unit_test(refusals), cmocka_unit_test(comments), cmocka_unit_test(statuses), cmocka_unit_test(merging),
-		cmocka_unit_test(conflicts_and_squash), cmocka_unit_test(git_over_http), cmocka_unit_test(events),
+		cmocka_unit_test(conflicts_and_squash), cmocka_unit_test(git_over_http), cmocka_unit_test(git_with_gzip), cmocka_unit_test(events),
 	};
 	return cmocka_run_group_tests_name("sim", tests, sim_fixture_warm_up, NULL);
 }
