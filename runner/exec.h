@@ -13,10 +13,11 @@
 
 enum exec_end {
 	EXEC_RECORD, /* the exit record was read */
-	EXEC_LOST,   /* no runner and no record: `past_point` says whether the world may have changed */
+	EXEC_LOST,   /* no runner and no record */
 	EXEC_NOT_STARTED, /* could not be started: err says why */
 };
 
+/* past_point, with a record or without: an engine that changes the world was about to start, so the world may have changed. */
 struct exec_events {
 	void (*on_step)(int64_t job_id, const char *step, void *arg);
 	void (*on_exit)(int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err, void *arg);

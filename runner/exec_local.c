@@ -122,7 +122,7 @@ static void look_soon(struct job *j)
 }
 
 /* The job leaves; its struct stays while its process is still to be reaped. */
-static void tell_exit(struct job *j, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err)
+static void tell_exit(struct job *j, enum exec_end end, const struct job_exit *record, bool passed, const struct err *err)
 {
 	struct exec_local *x = j->x;
 	int64_t id = j->id;
@@ -133,7 +133,7 @@ static void tell_exit(struct job *j, enum exec_end end, const struct job_exit *r
 	if (j->process == NULL)
 		job_free(j);
 	x->in_event++;
-	x->events.on_exit(id, end, record, past_point, err, x->events.arg);
+	x->events.on_exit(id, end, record, passed, err, x->events.arg);
 	x->in_event--;
 }
 
@@ -173,17 +173,22 @@ static bool record_read(const struct job *j, struct job_exit *ret)
 	return rc == 0;
 }
 
+/* Was an engine that changes the world about to start? */
+static bool past_point(const struct job *j)
+{
+	CLEANUP_FREE char *path = fs_join(j->dir, "point");
+	return fs_exists(path);
+}
+
 /* Under the lock: from now on no runner of this job can begin. */
 static void give_up(struct job *j)
 {
-	CLEANUP_FREE char *point = fs_join(j->dir, "point");
 	CLEANUP_FREE char *mark = fs_join(j->dir, "lost");
 	struct err err = {0};
 	if (fs_is_dir(j->dir) && fs_write_atomic(mark, "", 0, 0600, &err) != 0)
 		log_err("exec.lost", "job=%lld error=%s", (long long)j->id, log_value(err.msg));
-	bool past_point = fs_exists(point);
 	(void)err_set(&err, ERR_NOT_FOUND, "job %lld: its runner is gone and left no record", (long long)j->id); /* told by the event */
-	tell_exit(j, EXEC_LOST, NULL, past_point, &err);
+	tell_exit(j, EXEC_LOST, NULL, past_point(j), &err);
 }
 
 /* Looks whether a job is over. The lock is asked before the record: a runner writes its record while it holds the lock. */
@@ -201,7 +206,7 @@ static void settle(struct job *j)
 		lock = lock_try(j, &held);
 	struct job_exit record = {0};
 	if (record_read(j, &record)) {
-		tell_exit(j, EXEC_RECORD, &record, false, NULL);
+		tell_exit(j, EXEC_RECORD, &record, past_point(j), NULL);
 		job_exit_free(&record);
 	} else if (j->process == NULL && !held) {
 		give_up(j);

@@ -137,7 +137,10 @@ static int fake_runner(const char *dir)
 			(void)usleep(10000);
 		say(fd, s.job_id, "hello", NULL);
 		say(fd, s.job_id, "step", "show");
-		(void)usleep(100000);
+		CLEANUP_FREE char *go = fs_join(dir, "go");
+		while (!fs_exists(go))
+			(void)usleep(10000);
+		touch(dir, "point", "");
 	}
 	leave_record(dir, s.job_id, JOB_OK);
 	say(fd, s.job_id, "exit", NULL);
@@ -431,7 +434,10 @@ static void a_runner_survives_its_daemon(void **state)
 	open_exec(&again, self);
 	(void)loop_run_until(again.l, &never, 60); /* the hello may well come before adopt */
 	adopt(&again, 4, dir);
-	ends(&again, EXEC_RECORD, false, "4:show ");
+	for (int i = 0; i < 500 && again.steps[0] == '\0'; i++)
+		(void)loop_run_until(again.l, &never, 10);
+	touch(dir, "go", "");
+	ends(&again, EXEC_RECORD, true, "4:show ");
 	close_exec(&again);
 	assert_int_equal(fs_remove_tree(dir, &err), 0);
 }
