@@ -87,9 +87,11 @@ static void one_round(struct one *o, int i)
 	CLEANUP_FREE char *dir = xasprintf("%s/live/one", alone);
 	const char *dirs[] = {dir};
 	o->engine[i] = lab_engine(lab, dirs, 1, 1);
+	lab_refill(lab);
 	int64_t pull = lab_pull(lab, o->repo, branch, &change, 1);
 	o->opened[i] = lab_wait(lab, o->repo, pull, lab_now_ms(), FINAL, NULL);
 	lab_settle(lab, 100);
+	lab_refill(lab);
 	change.content = project_text(text, sizeof(text), 2, i + 1);
 	if (sim_commit(lab->sim, o->repo, branch, LAB_USER, "again", &change, 1, sha, &err) != 0)
 		lab_die("%s", err.msg);
@@ -167,6 +169,7 @@ static void wide_row(struct lab *lab)
 		(void)snprintf(branch, sizeof(branch), "wide-%d", i);
 		wide_files(w, i + 1);
 		engine[i] = wide_engine(lab, w, i);
+		lab_refill(lab);
 		int64_t pull = lab_pull(lab, repo, branch, w->files, WIDE);
 		size_t before = sim_writes(lab->sim, BOT, NULL), edited = sim_writes(lab->sim, BOT, "comment_edit");
 		double began = lab_now_ms();
@@ -230,6 +233,7 @@ static void large_row(struct lab *lab)
 		(void)snprintf(branch, sizeof(branch), "large-%d", i);
 		if (i > 0)
 			engine[i - 1] = lab_engine(lab, dirs, 1, 1);
+		lab_refill(lab);
 		int64_t pull = lab_pull(lab, repo, branch, &file, 1);
 		double took = lab_wait(lab, repo, pull, lab_now_ms(), FINAL, NULL);
 		lab_settle(lab, 300);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "cmd/schema.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -221,6 +222,18 @@ void lab_settle(struct lab *lab, int64_t quiet_ms)
 		before = sim_requests(lab->sim, NULL);
 		(void)loop_run_until(lab->loop, &never, quiet_ms); /* time passing is all that is wanted */
 	} while (sim_hooks(lab->sim).waiting != 0 || sim_requests(lab->sim, NULL) != before);
+}
+
+void lab_refill(const struct lab *lab)
+{
+	struct err err = {0};
+	size_t n;
+	const struct db_migration *migrations = schema_migrations(&n);
+	CLEANUP_FREE char *path = fs_join(lab->dir, "data/sluice.db");
+	struct db_conn *c = NULL;
+	must(db_conn_open(path, migrations, n, &c, &err), &err);
+	must(db_exec(c, "UPDATE outbox_rate SET full_at_ms=0, writes=0; DELETE FROM outbox_sent", &err), &err);
+	db_conn_close(c);
 }
 
 /* ---- the engine alone ---- */

@@ -38,6 +38,8 @@ int64_t lab_daemon_rss(const struct lab *lab);
 double lab_wait(struct lab *lab, const char *repo, int64_t pull, double since_ms, const char *text, const char *also);
 /* Lets the loop run until GitHub owes no webhook and was asked nothing for so long. */
 void lab_settle(struct lab *lab, int64_t quiet_ms);
+/* Writes to GitHub come five at once and then one a second (base/limits.h): as after a quiet hour, so that rounds need not wait for it. */
+void lab_refill(const struct lab *lab);
 
 /* Runs a program to its end; stdout goes to a file or nowhere (NULL). Milliseconds; aborts when it fails. */
 double lab_run(const struct lab *lab, const char *cwd, const char *const *argv, const char *stdout_path);
