@@ -231,15 +231,18 @@ static int on_head(const struct http_exchange *x, size_t *ret_max_body, void *ar
 }
 
 /* A page of somebody else's in a person's browser must not drive us: it would name another host, or another origin. */
+static bool is_ours(const struct sim *s, const char *host)
+{
+	CLEANUP_FREE char *number = xasprintf("127.0.0.1:%d", sim_port(s)), *name = xasprintf("localhost:%d", sim_port(s));
+	return strcmp(host, number) == 0 || strcmp(host, name) == 0;
+}
+
 static bool from_here(const struct sim *s, const struct http_exchange *x)
 {
 	const char *host = http_request_header(x, "Host"), *origin = http_request_header(x, "Origin");
-	if (origin != NULL && strcmp(origin, s->url) != 0) {
-		CLEANUP_FREE char *local = xasprintf("http://localhost:%d", sim_port(s));
-		if (strcmp(origin, local) != 0)
-			return false;
-	}
-	return host == NULL || text_starts(host, "127.0.0.1") || text_starts(host, "localhost");
+	if (origin != NULL && (!text_starts(origin, "http://") || !is_ours(s, origin + strlen("http://"))))
+		return false;
+	return host == NULL || is_ours(s, host);
 }
 
 static void on_request(struct http_exchange *x, void *arg)

@@ -166,6 +166,7 @@ struct sim_pending { /* an answer that is held back, or a request whose git chil
 	struct http_exchange *x;
 	struct loop_timer *timer;
 	struct loop_process *child;
+	bool advertise; /* the child lists refs */
 	int status;
 	char *json, *link;
 	char request_id[40];

@@ -25,7 +25,7 @@ static void on_git_exit(const struct loop_exit *e, void *arg)
 {
 	static const char *const headers[][2] = {{"Cache-Control", "no-cache, max-age=0, must-revalidate"}};
 	struct sim_pending *p = arg;
-	bool advertise = p->status == 1;
+	bool advertise = p->advertise;
 	p->child = NULL;
 	if (e->err.code != 0 || e->code != 0) {
 		log_warn("sim.git", "code=%d error=%s", e->code, log_value(e->err.msg));
@@ -58,7 +58,7 @@ static void run(struct sim *s, struct http_exchange *x, const struct sim_repo *r
 	struct loop_spawn spawn = {.file = s->git, .argv = argv, .envp = env, .input = input, .input_len = len, .max_output = PACK_MAX,
 				   .timeout_ms = GIT_TIMEOUT_MS};
 	struct sim_pending *p = sim_pending_add(s, x);
-	p->status = advertise;
+	p->advertise = advertise;
 	p->child = loop_process_start(s->l, &spawn, on_git_exit, p);
 	sim_git_env_free(env);
 	strlist_free(&words);

@@ -84,8 +84,8 @@ int sim_fixture_call_as(struct sim_fixture *f, const char *token, const char *me
 {
 	CLEANUP_FREE char *url = xasprintf("%s%s", sim_url(f->s), path), *auth = xasprintf("Bearer %s", token);
 	const struct http_header headers[] = {{"Authorization", auth}, {"User-Agent", "test"}, {"Content-Type", "application/json"},
-					      {"Content-Encoding", f->encoding}};
-	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = f->encoding != NULL ? 4 : 3, .body = body,
+					      {"Origin", f->origin != NULL ? f->origin : sim_url(f->s)}, {"Content-Encoding", f->encoding}};
+	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = f->encoding != NULL ? 5 : 4, .body = body,
 				   .body_len = body != NULL ? strlen(body) : 0, .max_body = 4u << 20, .timeout_ms = 10000};
 	f->done = false;
 	(void)http_send(f->c, &req, on_response, f);

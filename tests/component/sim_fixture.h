@@ -20,6 +20,7 @@ struct sim_fixture {
 	int fds;
 	struct err err;
 	const char *encoding; /* Content-Encoding of calls; NULL: none */
+	const char *origin;   /* their Origin */
 	/* the last answer */
 	bool done, sent;
 	int status;

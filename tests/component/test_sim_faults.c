@@ -235,6 +235,24 @@ static void control(void **state)
 	sim_fixture_stop(&f);
 }
 
+static void foreign_pages(void **state)
+{
+	static const char *const origins[] = {"null", "http://evil.example", "https://127.0.0.1", "http://127.0.0.1", "http://127.0.0.1:1"};
+	struct sim_fixture f;
+	(void)state;
+	sim_fixture_start(&f, NULL);
+	CLEANUP_FREE char *longer = xasprintf("%s.evil.example", sim_url(f.s)), *local = xasprintf("http://localhost:%d", sim_port(f.s));
+	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
+		f.origin = origins[i];
+		assert_int_equal(sim_fixture_call(&f, "GET", "/_sim/state", NULL), 403);
+	}
+	f.origin = longer;
+	assert_int_equal(sim_fixture_call(&f, "GET", "/_sim/state", NULL), 403);
+	f.origin = local;
+	assert_int_equal(sim_fixture_call(&f, "GET", "/_sim/state", NULL), 200);
+	sim_fixture_stop(&f);
+}
+
 /* ---- branches that move outside, forks ---- */
 
 static void sync_and_forks(void **state)
@@ -319,7 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_rules), cmocka_unit_test(request_faults), cmocka_unit_test(seeds), cmocka_unit_test(hook_faults),
-		cmocka_unit_test(write_limit), cmocka_unit_test(closing_early), cmocka_unit_test(control), cmocka_unit_test(sync_and_forks),
+		cmocka_unit_test(write_limit), cmocka_unit_test(closing_early), cmocka_unit_test(control), cmocka_unit_test(foreign_pages), cmocka_unit_test(sync_and_forks),
 		cmocka_unit_test(page), cmocka_unit_test(markdown),
 	};
 	return cmocka_run_group_tests_name("sim faults", tests, sim_fixture_warm_up, NULL);
