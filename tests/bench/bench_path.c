@@ -2,6 +2,7 @@
  *
  *   make bench                       everything
  *   SLUICE_BENCH=one,wide make bench some rows: start, one, wide, large, hooks
+ *   SLUICE_BENCH_LOG=debug ...       with the daemon's log, which is kept
  *
  * Each row ends in one line of JSON. It never fails for being slow: what counts are the ratios to what the engine alone takes here and now.
  * Times begin when GitHub has the change and owes the webhook; they end when the comment with the plan stands. */

@@ -107,7 +107,9 @@ void lab_close(struct lab *lab)
 	lab_daemon_stop(lab);
 	sim_close(lab->sim);
 	loop_close(lab->loop);
-	if (fs_remove_tree(lab->dir, &err) != 0)
+	if (getenv("SLUICE_BENCH_LOG") != NULL)
+		(void)fprintf(stderr, "the log is %s\n", lab->log);
+	else if (fs_remove_tree(lab->dir, &err) != 0)
 		(void)fprintf(stderr, "left behind: %s\n", err.msg);
 	free(lab->dir);
 	free(lab->log);
@@ -157,7 +159,8 @@ double lab_daemon_start(struct lab *lab)
 {
 	CLEANUP_FREE char *file = fs_join(lab->dir, "sluice-server.yaml");
 	CLEANUP_FREE char *path = xasprintf("PATH=%s", getenv("PATH"));
-	char name[] = "sluice", word[] = "serve", flag[] = "--config", level_flag[] = "--log-level", level[] = "info";
+	CLEANUP_FREE char *level = xstrdup(getenv("SLUICE_BENCH_LOG") != NULL ? getenv("SLUICE_BENCH_LOG") : "warn");
+	char name[] = "sluice", word[] = "serve", flag[] = "--config", level_flag[] = "--log-level";
 	char *argv[] = {name, word, flag, file, level_flag, level, NULL}, *envp[] = {path, NULL};
 	struct loop_spawn s = {.file = lab->program, .argv = argv, .envp = envp, .max_output = 65536, .stderr_path = lab->log};
 	double began = lab_now_ms();

@@ -20,7 +20,7 @@ struct lab {
 };
 
 void lab_open(struct lab *lab);
-void lab_close(struct lab *lab); /* removes the scratch directory */
+void lab_close(struct lab *lab); /* removes the scratch directory, unless SLUICE_BENCH_LOG asks for a level of logging */
 void lab_die(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
 
 /* A protected repository in which alice may write. Webhooks of it go to the daemon once that runs. */
