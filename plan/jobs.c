@@ -324,6 +324,8 @@ static void adopt_done(int rc, const struct err *err, void *arg)
 		log_info("job.adopt", "job=%lld run=%lld", (long long)job->id, (long long)job->run_id);
 		j->executor.adopt(j->executor.self, job->id, dir);
 	}
+	if (rc == 0)
+		jobs_clean_left(j, &a->list);
 	job_list_free(&a->list);
 	free(a);
 	jobs_kick(j);

@@ -6,12 +6,14 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "github/outbox.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
 #include "plan/state_store.h"
 #include "plan/summary.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -306,4 +308,29 @@ void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struc
 	CRASH_POINT("job.kept");
 	jobs_forget_running(j, job_id);
 	db_submit(j->o.db, harvest_tx, harvest_done, h);
+}
+
+static bool is_listed(const struct job_list *l, int64_t id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].id == id)
+			return true;
+	return false;
+}
+
+void jobs_clean_left(const struct jobs *j, const struct job_list *running)
+{
+	CLEANUP_FREE char *all = fs_join(j->o.config->data_dir, "jobs");
+	DIR *d = opendir(all);
+	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		int64_t id;
+		struct err err = {0};
+		if (text_int(e->d_name, 1, INT64_MAX, &id, NULL) != 0 || is_listed(running, id))
+			continue;
+		CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, id);
+		if (fs_remove_tree(dir, &err) != 0)
+			log_warn("job.clean", "job=%lld error=%s", (long long)id, log_value(err.msg));
+	}
+	if (d != NULL)
+		(void)closedir(d); /* only read */
 }

@@ -22,4 +22,7 @@ void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struc
 struct running *jobs_find_running(struct jobs *j, int64_t job_id);
 void jobs_forget_running(struct jobs *j, int64_t job_id);
 
+/* At start: directories of jobs that nothing will harvest any more, left by a crash between taking a result in and clearing up. */
+void jobs_clean_left(const struct jobs *j, const struct job_list *running);
+
 #endif
