@@ -54,6 +54,11 @@ int lock_release_project(struct db_conn *c, int64_t repo_id, int64_t pull, const
 	return rc;
 }
 
+int lock_release_run(struct db_conn *c, int64_t repo_id, int64_t run_id, struct err *err)
+{
+	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND run_id=? AND reason='apply'", "ii", repo_id, run_id);
+}
+
 int lock_release_pull(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_n, struct err *err)
 {
 	int rc = db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND pull=?", "ii", repo_id, pull);
