@@ -56,7 +56,8 @@ static int close_pull(struct db_conn *c, const struct gh_event *e, char **ret, s
 		return rc;
 	struct run_row apply = {0};
 	rc = run_newest(c, e->repo_id, e->pull, RUN_APPLY, NULL, &apply, err);
-	bool ours = rc == 0 && (!run_state_is_over(apply.state) || (apply.merge_sha != NULL && e->merge_sha != NULL && strcmp(apply.merge_sha, e->merge_sha) == 0));
+	bool same_merge = apply.merge_sha != NULL && e->merge_sha != NULL && strcmp(apply.merge_sha, e->merge_sha) == 0;
+	bool ours = rc == 0 && (!run_state_is_over(apply.state) || same_merge);
 	run_row_free(&apply);
 	if (ours || (rc != 0 && rc != ERR_NOT_FOUND))
 		return ours ? 0 : rc;
@@ -65,19 +66,26 @@ static int close_pull(struct db_conn *c, const struct gh_event *e, char **ret, s
 	return run_create(c, &n, &id, err);
 }
 
-/* A push: the mirror follows, if this repository has one. */
+/* A push to a branch that pull requests go into: the mirror follows, if this repository has one. Other branches come with the plan of their
+ * pull request, which would only wait behind a fetch of the same objects. */
 static int note_push(struct db_conn *c, struct item *it, char **ret, struct err *err)
 {
+	static const char heads[] = "refs/heads/";
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT clone_url FROM run WHERE repo_id=? AND clone_url IS NOT NULL ORDER BY id DESC LIMIT 1", "i", it->event.repo_id);
+	*ret = xstrdup("push: noted");
+	if (!text_starts(it->event.ref, heads) || it->event.deleted)
+		return 0;
+	int rc = db_query(c, &s, err, "SELECT clone_url FROM run WHERE repo_id=? AND base_ref=? AND clone_url IS NOT NULL ORDER BY id DESC LIMIT 1", "is",
+			  it->event.repo_id, it->event.ref + strlen(heads));
 	if (rc == 0)
 		rc = db_step(s, err);
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
-	it->clone_url = rc == 1 ? xstrdup(db_text(s, 0)) : NULL;
+	it->clone_url = xstrdup(db_text(s, 0));
+	it->fetch = true;
 	db_reset(s);
-	it->fetch = it->clone_url != NULL && text_starts(it->event.ref, "refs/heads/") && !it->event.deleted;
-	*ret = xstrdup(it->fetch ? "push: fetch" : "push: noted");
+	free(*ret);
+	*ret = xstrdup("push: fetch");
 	return 0;
 }
 

@@ -191,6 +191,11 @@ struct metrics {
 	struct http_exchange *x;
 };
 
+static void add_gauge(struct buf *b, const char *name, const char *help, int64_t value)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
+}
+
 static void metrics_reply(int64_t pending, void *arg)
 {
 	struct metrics *m = arg;
@@ -200,13 +205,13 @@ static void metrics_reply(int64_t pending, void *arg)
 	const struct {
 		const char *name;
 		uint64_t n;
-	} rows[] = {{"stored", in->stored}, {"repeated", in->repeated}, {"ignored", in->ignored}, {"ping", in->pings}, {"refused", in->refused}, {"failed", in->failed}};
+	} rows[] = {{"stored", in->stored}, {"repeated", in->repeated}, {"ignored", in->ignored},
+		    {"ping", in->pings},    {"refused", in->refused},	{"failed", in->failed}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		buf_printf(&b, "sluice_webhooks_total{disposition=\"%s\"} %llu\n", rows[i].name, (unsigned long long)rows[i].n);
-	buf_printf(&b, "# HELP sluice_active Runs and jobs under way.\n# TYPE sluice_active gauge\nsluice_active %zu\n", runs_active(m->p->o.runs));
-	buf_printf(&b, "# HELP sluice_outbox_pending Effects owed to GitHub.\n# TYPE sluice_outbox_pending gauge\nsluice_outbox_pending %lld\n", (long long)pending);
-	buf_printf(&b, "# HELP sluice_store_queue Requests waiting for the database.\n# TYPE sluice_store_queue gauge\nsluice_store_queue %zu\n",
-		   db_waiting(m->p->o.db));
+	add_gauge(&b, "sluice_active", "Runs and jobs under way.", (int64_t)runs_active(m->p->o.runs));
+	add_gauge(&b, "sluice_outbox_pending", "Effects owed to GitHub.", pending);
+	add_gauge(&b, "sluice_store_queue", "Requests waiting for the database.", (int64_t)db_waiting(m->p->o.db));
 	http_reply(m->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), b.len, NULL, 0);
 	free(m);
 }

@@ -1,5 +1,5 @@
 /* The plain pages beside the webhook: /runs/ID with the logs of a run, opened only by the token in the comment's link; /healthz, /readyz,
- * /metrics. Until the console brings sign-in. In the daemon, on the loop; reads rows on the writer thread. */
+ * /metrics. Until the console brings sign-in. Beside step 9; in the daemon, on the loop; reads rows on the writer thread. */
 #ifndef WEBHOOKS_PAGES_H
 #define WEBHOOKS_PAGES_H
 
