@@ -42,13 +42,15 @@ static int dial(const char *path)
 	return fd;
 }
 
-static void say(int fd, int64_t job, const char *type, const char *step)
+static bool try_say(int fd, int64_t job, const char *type, const char *step)
 {
 	struct err err;
 	CLEANUP_FREE char *text = step != NULL ? xasprintf("{\"type\":\"%s\",\"job\":%lld,\"step\":\"%s\"}", type, (long long)job, step)
 					       : xasprintf("{\"type\":\"%s\",\"job\":%lld}", type, (long long)job);
-	must(frame_write(fd, text, strlen(text), &err) == 0);
+	return frame_write(fd, text, strlen(text), &err) == 0;
 }
+
+static void say(int fd, int64_t job, const char *type, const char *step) { must(try_say(fd, job, type, step)); }
 
 static void touch(const char *dir, const char *name, const char *text)
 {
@@ -133,13 +135,20 @@ static int fake_runner(const char *dir)
 		char c;
 		must(read(fd, &c, 1) == 0);
 		(void)close(fd);
-		while ((fd = dial(s.socket_path)) < 0)
-			(void)usleep(10000);
-		say(fd, s.job_id, "hello", NULL);
-		say(fd, s.job_id, "step", "show");
+		fd = -1;
 		CLEANUP_FREE char *go = fs_join(dir, "go");
-		while (!fs_exists(go))
+		while (!fs_exists(go)) {
+			char peek;
+			bool open = fd >= 0 && recv(fd, &peek, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+			if (!open) { /* the first one may still reach the daemon that is going */
+				mem_close_fd(&fd);
+				fd = dial(s.socket_path);
+				open = fd >= 0 && try_say(fd, s.job_id, "hello", NULL) && try_say(fd, s.job_id, "step", "show");
+			}
+			if (!open)
+				mem_close_fd(&fd);
 			(void)usleep(10000);
+		}
 		touch(dir, "point", "");
 	}
 	leave_record(dir, s.job_id, JOB_OK);
@@ -265,53 +274,36 @@ static void starts_and_ends(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *how, *steps;
+		const char *how;
+		bool steps, past_point;
 		enum exec_end end;
 		enum job_outcome outcome;
-		bool past_point;
 	} cases[] = {
-		{"plain", "1:plan ", EXEC_RECORD, JOB_OK, false},
-		{"silent", "", EXEC_RECORD, JOB_FAILED, false},
-		{"die", "", EXEC_LOST, JOB_OK, false},
-		{"die past point", "", EXEC_LOST, JOB_OK, true},
-		{"linger", "1:plan ", EXEC_RECORD, JOB_OK, false},
-		{"stranger", "1:plan ", EXEC_RECORD, JOB_OK, false},
+		{"plain", true, false, EXEC_RECORD, JOB_OK},        {"plain", true, false, EXEC_RECORD, JOB_OK},
+		{"silent", false, false, EXEC_RECORD, JOB_FAILED},  {"die", false, false, EXEC_LOST, JOB_OK},
+		{"die past point", false, true, EXEC_LOST, JOB_OK}, {"linger", true, false, EXEC_RECORD, JOB_OK},
+		{"stranger", true, false, EXEC_RECORD, JOB_OK},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = {0};
 		struct seen s;
-		CLEANUP_FREE char *dir = job_dir(1, cases[i].how);
+		int64_t id = 1 + (int64_t)i % 2; /* even ones have a state key */
+		CLEANUP_FREE char *dir = job_dir(id, cases[i].how);
+		CLEANUP_FREE char *steps = cases[i].steps ? xasprintf("%lld:plan ", (long long)id) : xstrdup("");
 		open_exec(&s, self);
-		start_job(&s, 1, dir);
-		start_job(&s, 1, dir); /* the same again is nothing */
-		ends(&s, cases[i].end, cases[i].past_point, cases[i].steps);
+		start_job(&s, id, dir);
+		start_job(&s, id, dir); /* the same again is nothing */
+		ends(&s, cases[i].end, cases[i].past_point, steps);
 		assert_int_equal(s.outcome, cases[i].outcome);
 		if (cases[i].end == EXEC_LOST)
-			assert_string_equal(s.err, "job 1: its runner is gone and left no record");
+			assert_non_null(strstr(s.err, "its runner is gone and left no record"));
 		close_exec(&s);
 		CLEANUP_BUF struct buf keys = {0};
 		CLEANUP_FREE char *path = fs_join(dir, "keys");
 		assert_int_equal(fs_read(path, 64, &keys, &err), 0);
-		assert_string_equal(buf_str(&keys), "32:J 0:- 0:- ");
+		assert_string_equal(buf_str(&keys), id == 1 ? "32:J 0:- 0:- " : "32:J 32:S 0:- ");
 		assert_int_equal(fs_remove_tree(dir, &err), 0);
 	}
-}
-
-static void keys_arrive_by_name(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	struct seen s;
-	CLEANUP_FREE char *dir = job_dir(2, "plain");
-	open_exec(&s, self);
-	start_job(&s, 2, dir);
-	ends(&s, EXEC_RECORD, false, "2:plan ");
-	close_exec(&s);
-	CLEANUP_BUF struct buf keys = {0};
-	CLEANUP_FREE char *path = fs_join(dir, "keys");
-	assert_int_equal(fs_read(path, 64, &keys, &err), 0);
-	assert_string_equal(buf_str(&keys), "32:J 32:S 0:- ");
-	assert_int_equal(fs_remove_tree(dir, &err), 0);
 }
 
 static void what_cannot_start(void **state)
@@ -487,7 +479,6 @@ int main(int argc, char **argv)
 	self = realpath("/proc/self/exe", NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(starts_and_ends),
-		cmocka_unit_test(keys_arrive_by_name),
 		cmocka_unit_test(what_cannot_start),
 		cmocka_unit_test(cancels),
 		cmocka_unit_test(adopts_what_is_on_disk),
