@@ -385,7 +385,7 @@ int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err)
 	if (rc == 0)
 		rc = find_engines(j, err);
 	if (rc == 0)
-		rc = exec_local_new(o->loop, o->program, socket_path, &events, &j->executor, err);
+		rc = (o->executor_new != NULL ? o->executor_new : exec_local_new)(o->loop, o->program, socket_path, &events, &j->executor, err);
 	if (rc != 0) {
 		jobs_close(j);
 		return rc;

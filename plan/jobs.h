@@ -22,6 +22,7 @@ struct jobs_options {
 	const struct server_config *config;
 	const struct comment_context *comment;
 	const char *program;
+	executor_new_fn executor_new; /* NULL: exec_local_new */
 	/* The run's last job is over, and the run with it. */
 	void (*on_run_over)(int64_t run_id, void *arg);
 	void *arg;

@@ -356,7 +356,7 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 	m->o = *o;
 	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network"};
 	struct jobs_options jo = {.loop = o->loop, .db = o->db, .outbox = o->outbox, .agent = o->agent, .config = o->config, .comment = &m->comment,
-				  .program = o->program, .on_run_over = on_run_over, .arg = m};
+				  .program = o->program, .executor_new = o->executor_new, .on_run_over = on_run_over, .arg = m};
 	int rc = jobs_new(&jo, &m->jobs, err);
 	if (rc != 0) {
 		free(m);

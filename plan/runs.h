@@ -21,6 +21,7 @@
 #include "github/outbox.h"
 #include "plan/config.h"
 #include "plan/run_store.h"
+#include "runner/exec.h"
 #include "secrets/agent.h"
 
 struct runs;
@@ -34,6 +35,7 @@ struct runs_options {
 	const struct server_config *config; /* outlives this */
 	const char *server_file;
 	const char *program;                /* the sluice binary, for children */
+	executor_new_fn executor_new;       /* NULL: exec_local_new */
 };
 
 int runs_new(const struct runs_options *o, struct runs **ret, struct err *err) MUST_CHECK;

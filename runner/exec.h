@@ -41,5 +41,8 @@ struct executor {
 /* Local: socket_path is listened on; runner_program is the sluice binary. */
 int exec_local_new(struct loop *l, const char *runner_program, const char *socket_path, const struct exec_events *events, struct executor *ret,
 		   struct err *err) MUST_CHECK;
+/* What makes an executor: exec_local_new, or a double of the tests. */
+typedef int (*executor_new_fn)(struct loop *l, const char *runner_program, const char *socket_path, const struct exec_events *events,
+			       struct executor *ret, struct err *err);
 
 #endif
