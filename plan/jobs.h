@@ -38,6 +38,8 @@ void jobs_close(struct jobs *j);
 /* Inside the transaction that ended the run's last job (or found that there is none): the run is done, the comment and the roll-up
  * status are owed. */
 int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err) MUST_CHECK;
+/* A plan run was cancelled: once none of its jobs is open any more, the comment and the statuses that say so are owed. Until then nothing. */
+int jobs_tell_cancelled(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err) MUST_CHECK;
 
 /* Where things lie below data_dir; the caller frees. */
 char *jobs_dir_of(const struct server_config *config, int64_t job_id);

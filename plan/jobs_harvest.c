@@ -47,6 +47,37 @@ int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_
 	return rc;
 }
 
+/* Each job's status, too: those that never started were pending. A newer plan of the pull request speaks for itself. */
+int jobs_tell_cancelled(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err)
+{
+	static const char before_jobs[] = "cancelled before it had found out which projects to plan";
+	struct run_row run = {0}, newest = {0};
+	struct job_list jobs = {0};
+	int64_t open = 0;
+	int rc = run_get(c, run_id, &run, err);
+	if (rc == 0)
+		rc = run_newest(c, run.repo_id, run.pull, RUN_PLAN, NULL, &newest, err);
+	if (rc == 0)
+		rc = job_count_open(c, run_id, &open, err);
+	bool tell = rc == 0 && run.state == RUN_CANCELLED && newest.id == run_id && open == 0;
+	if (tell)
+		rc = job_list_of_run(c, run_id, &jobs, err);
+	if (rc == 0 && tell && jobs.n == 0) {
+		run.error = run.error != NULL ? run.error : xstrdup(before_jobs);
+		rc = run_set_error(c, run_id, run.error, err);
+	}
+	for (size_t i = 0; rc == 0 && jobs.n <= LIMIT_RUN_STATUSES && i < jobs.n; i++)
+		rc = comment_job_status(c, ctx, &run, &jobs.v[i], err);
+	if (rc == 0 && tell)
+		rc = comment_refresh(c, ctx, run.repo_id, run.pull, 0, err);
+	if (rc == 0 && tell)
+		rc = comment_rollup(c, ctx, &run, err);
+	job_list_free(&jobs);
+	run_row_free(&newest);
+	run_row_free(&run);
+	return rc;
+}
+
 static void move_file(const char *dir, const char *name, const char *to)
 {
 	CLEANUP_FREE char *from = fs_join(dir, name);
@@ -165,7 +196,7 @@ static int put_state(struct db_conn *c, const struct harvest *h, struct job_row 
 	struct state_version v = {
 		.repo_id = job->repo_id, .project = job->project, .workspace = job->workspace, .lineage = r->state_lineage, .serial = r->state_serial,
 		.sha256 = r->state_sha256, .bytes = r->state_bytes, .run_id = job->run_id, .job_id = job->id,
-		.path = jobs_state_path(h->jobs->o.config, job->id), .aad = xasprintf("sluice job %lld state", (long long)job->id),
+		.path = xasprintf("states/%lld.enc", (long long)job->id), .aad = xasprintf("sluice job %lld state", (long long)job->id),
 		.key_context = xasprintf("job %lld", (long long)job->id),
 	};
 	memcpy(v.key_wrapped, job->key_wrapped, sizeof(v.key_wrapped));
