@@ -32,6 +32,8 @@ size_t db_waiting(const struct db *db);
 
 /* For commands without a loop (sluice state ...): the connection itself, same rules. */
 int db_conn_open(const char *path, const struct db_migration *migrations, size_t n, struct db_conn **ret, struct err *err) MUST_CHECK;
+/* Reads beside a running daemon: never writes, migrates or checkpoints. A file of another version is refused. */
+int db_conn_open_reader(const char *path, int version, struct db_conn **ret, struct err *err) MUST_CHECK;
 void db_conn_close(struct db_conn *c);
 int db_exec(struct db_conn *c, const char *sql, struct err *err) MUST_CHECK;
 

@@ -114,6 +114,26 @@ int db_conn_open(const char *path, const struct db_migration *migrations, size_t
 	return 0;
 }
 
+int db_conn_open_reader(const char *path, int version, struct db_conn **ret, struct err *err)
+{
+	struct db_conn *c = xcalloc(1, sizeof(*c));
+	int have = 0, rc = 0;
+	if (sqlite3_open_v2(path, &c->sq, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		rc = err_set(err, ERR_IO, "database: %s", c->sq != NULL ? sqlite3_errmsg(c->sq) : "no memory");
+	if (rc == 0) {
+		(void)sqlite3_busy_timeout(c->sq, 5000); /* cannot fail on an open connection */
+		rc = user_version(c, &have, err);
+	}
+	if (rc == 0 && have != version)
+		rc = err_set(err, ERR_REFUSED, "the database has version %d and this sluice reads %d: use the binary that the server runs", have, version);
+	if (rc != 0) {
+		db_conn_close(c);
+		return err_wrap(err, "%s", path);
+	}
+	*ret = c;
+	return 0;
+}
+
 void db_conn_close(struct db_conn *c)
 {
 	if (c == NULL)

@@ -65,7 +65,7 @@ static const struct command_row {
 	{"serve", cmd_serve, "serve [--config FILE]            run the server"},
 	{"demo", cmd_demo, "demo [--serve] [--port N]         carry one pull request from push to apply, on this machine"},
 	{"check", cmd_check, "check [--format json] FILE...    validate sluice.yaml and sluice-server.yaml"},
-	{"state", cmd_state, "state list|show|pull ...          look at managed state"},
+	{"state", cmd_state, "state list|show|pull|push|rollback    managed state, for people"},
 	{"--print-config", cmd_print_config, "--print-config [FILE]            the effective server configuration, or the commented sample"},
 	{"--version", print_version, "--version                        the version"},
 	{"sim", cmd_sim, NULL},

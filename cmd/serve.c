@@ -140,7 +140,7 @@ static int start_edges(struct daemon *d, struct err *err)
 	d->decide = decide_new(&eo);
 	struct intake_options io = {.l = d->loop, .db = d->db, .secrets = d->secrets, .secrets_n = d->secrets_n, .on_stored = on_stored, .arg = d};
 	d->intake = intake_new(&io);
-	struct pages_options po = {.db = d->db, .runs = d->runs, .intake = d->intake, .outbox = d->outbox};
+	struct pages_options po = {.db = d->db, .runs = d->runs, .intake = d->intake, .outbox = d->outbox, .data_dir = d->config.data_dir};
 	d->pages = pages_new(&po);
 	struct http_server_options ho = {.host = d->config.listen_host, .port = d->config.listen_port, .on_head = on_head, .on_request = on_request,
 					 .arg = d};

@@ -2,13 +2,11 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/schema.h"
-#include "plan/config.h"
-#include "plan/state_store.h"
+#include "cmd/state_priv.h"
 #include "secrets/agent.h"
 
 #include <stdio.h>
@@ -16,20 +14,14 @@
 
 static const char USAGE[] = "usage: sluice state list [--config FILE] [--format json]\n"
 			    "       sluice state show PROJECT [--config FILE] [--repo ID] [--format json]   all versions, newest first\n"
-			    "       sluice state pull PROJECT [--config FILE] [--repo ID]                   the state in force, to standard output\n";
+			    "       sluice state pull PROJECT [--config FILE] [--repo ID]                   the state in force, to standard output\n"
+			    "       sluice state push PROJECT --repo ID [--workspace NAME] < FILE           standard input becomes the next version\n"
+			    "       sluice state rollback PROJECT --to SERIAL [--repo ID]                   an older version becomes the next one\n"
+			    "push and rollback need the server to be stopped.\n";
 
-struct ask {
-	const char *verb, *project, *config_file;
-	int64_t repo_id;
-	bool json;
-	struct server_config config;
-	struct db_conn *db;
-	struct buf out;
-	struct json_writer w;
-	size_t n;
-};
+static bool is_change(const char *verb) { return strcmp(verb, "push") == 0 || strcmp(verb, "rollback") == 0; }
 
-static bool parse_args(struct ask *a, int argc, char **argv)
+static bool parse_args(struct state_ask *a, int argc, char **argv)
 {
 	a->config_file = "sluice-server.yaml";
 	for (int i = 1; i < argc; i++) {
@@ -39,6 +31,11 @@ static bool parse_args(struct ask *a, int argc, char **argv)
 		} else if (strcmp(argv[i], "--repo") == 0 && next != NULL) {
 			if (text_int(argv[++i], 1, INT64_MAX, &a->repo_id, NULL) != 0)
 				return false;
+		} else if (strcmp(argv[i], "--to") == 0 && next != NULL) {
+			if (text_int(argv[++i], 0, INT64_MAX, &a->serial, NULL) != 0)
+				return false;
+		} else if (strcmp(argv[i], "--workspace") == 0 && next != NULL) {
+			a->workspace = argv[++i];
 		} else if (strcmp(argv[i], "--format") == 0 && next != NULL && strcmp(next, "json") == 0) {
 			a->json = true;
 			i++;
@@ -54,14 +51,18 @@ static bool parse_args(struct ask *a, int argc, char **argv)
 	}
 	if (a->verb == NULL)
 		return false;
-	bool list = strcmp(a->verb, "list") == 0;
-	bool one = strcmp(a->verb, "show") == 0 || strcmp(a->verb, "pull") == 0;
-	return list ? a->project == NULL : one && a->project != NULL;
+	if (strcmp(a->verb, "list") == 0)
+		return a->project == NULL;
+	if (strcmp(a->verb, "push") == 0 && a->repo_id == 0)
+		return false;
+	if (strcmp(a->verb, "rollback") == 0 && a->serial == 0)
+		return false;
+	return a->project != NULL && (is_change(a->verb) || strcmp(a->verb, "show") == 0 || strcmp(a->verb, "pull") == 0);
 }
 
 static void add_version(const struct state_version *v, void *arg)
 {
-	struct ask *a = arg;
+	struct state_ask *a = arg;
 	char when[CLOCK_ISO_SIZE];
 	a->n++;
 	(void)clock_iso(v->created_ms, when);
@@ -84,7 +85,7 @@ static void add_version(const struct state_version *v, void *arg)
 	jw_close(&a->w);
 }
 
-static int list(struct ask *a, struct err *err)
+static int list(struct state_ask *a, struct err *err)
 {
 	a->w = json_writer(&a->out);
 	if (a->json)
@@ -117,30 +118,33 @@ static void keep_newest(const struct state_version *v, void *arg)
 	}
 }
 
-static int open_sealed(struct ask *a, const struct state_version *v, struct err *err)
+int state_open_sealed(const struct state_ask *a, const struct state_version *v, struct buf *out, struct err *err)
 {
 	struct agent *agent;
 	uint8_t key[AGENT_KEY_SIZE];
 	CLEANUP_BUF struct buf sealed = {0};
-	int rc = fs_read(v->path, LIMIT_STATE_BYTES + AEAD_OVERHEAD, &sealed, err);
+	CLEANUP_FREE char *path = fs_join(a->config.data_dir, v->path);
+	int rc = fs_read(path, LIMIT_STATE_BYTES + AEAD_OVERHEAD, &sealed, err);
 	if (rc == 0 && sealed.len < AEAD_OVERHEAD)
-		rc = err_set(err, ERR_PARSE, "%s is cut short", v->path);
+		rc = err_set(err, ERR_PARSE, "%s is cut short", path);
 	if (rc == 0)
 		rc = agent_start(a->config.data_dir, &agent, err);
 	if (rc != 0)
 		return rc;
 	rc = agent_unwrap(agent, v->key_context, v->key_wrapped, key, err);
 	agent_stop(agent);
-	buf_reserve(&a->out, sealed.len);
+	buf_reserve(out, sealed.len);
 	if (rc == 0)
-		rc = crypto_open(key, v->aad, strlen(v->aad), sealed.data, sealed.len, (uint8_t *)a->out.data, err);
+		rc = crypto_open(key, v->aad, strlen(v->aad), sealed.data, sealed.len, (uint8_t *)out->data, err);
 	crypto_wipe(key, sizeof(key));
-	if (rc == 0)
-		a->out.len = sealed.len - AEAD_OVERHEAD;
-	return rc;
+	if (rc != 0)
+		return rc;
+	out->len = sealed.len - AEAD_OVERHEAD;
+	out->data[out->len] = '\0';
+	return 0;
 }
 
-static int pull(struct ask *a, struct err *err)
+int state_find(struct state_ask *a, struct state_version *ret, struct err *err)
 {
 	struct newest k = {0};
 	int rc = state_each(a->db, a->repo_id, a->project, keep_newest, &k, err);
@@ -148,13 +152,26 @@ static int pull(struct ask *a, struct err *err)
 		rc = err_set(err, ERR_NOT_FOUND, "%s has no managed state: `sluice state list` shows what has", a->project);
 	if (rc == 0 && k.several)
 		rc = err_set(err, ERR_USAGE, "%s stands in several repositories or workspaces: name one with --repo ID", a->project);
-	if (rc == 0)
-		rc = open_sealed(a, &k.v, err);
-	state_version_free(&k.v);
+	if (rc != 0) {
+		state_version_free(&k.v);
+		return rc;
+	}
+	*ret = k.v;
+	return 0;
+}
+
+static int pull(struct state_ask *a, struct err *err)
+{
+	struct state_version v;
+	int rc = state_find(a, &v, err);
+	if (rc != 0)
+		return rc;
+	rc = state_open_sealed(a, &v, &a->out, err);
+	state_version_free(&v);
 	return rc;
 }
 
-static int run(struct ask *a, struct err *err)
+static int run(struct state_ask *a, struct err *err)
 {
 	struct config_errors errors = {0};
 	int rc = server_config_load(a->config_file, &a->config, &errors, err);
@@ -168,7 +185,9 @@ static int run(struct ask *a, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "%s: no database yet: has the server run?", path);
 	size_t n;
 	const struct db_migration *migrations = schema_migrations(&n);
-	rc = db_conn_open(path, migrations, n, &a->db, err);
+	if (is_change(a->verb))
+		return strcmp(a->verb, "push") == 0 ? state_push(a, err) : state_rollback(a, err);
+	rc = db_conn_open_reader(path, migrations[n - 1].version, &a->db, err);
 	if (rc == 0)
 		rc = strcmp(a->verb, "pull") == 0 ? pull(a, err) : list(a, err);
 	return rc;
@@ -176,7 +195,7 @@ static int run(struct ask *a, struct err *err)
 
 int cmd_state(int argc, char **argv)
 {
-	struct ask a = {0};
+	struct state_ask a = {0};
 	struct err err = {0};
 	if (!parse_args(&a, argc, argv)) {
 		(void)fputs(USAGE, stderr);
@@ -193,5 +212,7 @@ int cmd_state(int argc, char **argv)
 	if (rc == 0)
 		return 0;
 	(void)fprintf(stderr, "sluice state: %s\n", err.msg);
-	return rc == ERR_NOT_FOUND ? 1 : rc == ERR_USAGE || rc == ERR_PARSE ? 2 : 3;
+	if (rc == ERR_NOT_FOUND || rc == ERR_REFUSED || rc == ERR_CONFLICT)
+		return 1;
+	return rc == ERR_USAGE || rc == ERR_PARSE ? 2 : 3;
 }

@@ -143,7 +143,7 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 	if (rc == 0)
 		rc = agent_new_key(j->o.agent, context, l->key, job->key_wrapped, err);
 	free(job->log);
-	job->log = jobs_log_path(j->o.config, job->id);
+	job->log = xasprintf("logs/%lld.log", (long long)job->id);
 	job->started_ms = clock_wall_ms();
 	return rc != 0 ? rc : job_start(c, job, err);
 }
@@ -219,7 +219,7 @@ static void fill_spec(const struct jobs *j, const struct launch *l, struct job_s
 		.memory_max = config->memory_bytes,
 	};
 	if (l->state.id != 0) {
-		s->state_in = xstrdup(l->state.path);
+		s->state_in = fs_join(config->data_dir, l->state.path);
 		s->state_in_aad = xstrdup(l->state.aad);
 	}
 	if (l->plan_job != 0) {

@@ -88,7 +88,7 @@ struct job_row {
 	uint8_t key_wrapped[60];
 	bool has_key;
 	int64_t started_ms, finished_ms, state_serial, attempts;
-	char *log;        /* path of the log */
+	char *log;        /* path of the log, relative to data_dir */
 };
 
 void run_row_free(struct run_row *r);

@@ -62,20 +62,14 @@ static void add_text(struct buf *b, const char *s)
 }
 
 /* The log of a job that runs lies in its directory, of one that is over where logs are kept. */
-static bool read_log(const struct job_row *job, struct buf *log)
+static bool read_log(const struct pages *p, const struct job_row *job, struct buf *log)
 {
 	if (job->log == NULL)
 		return false;
-	if (fs_read(job->log, PAGE_LOG_BYTES, log, NULL) == 0)
+	CLEANUP_FREE char *kept = fs_join(p->o.data_dir, job->log);
+	if (fs_read(kept, PAGE_LOG_BYTES, log, NULL) == 0)
 		return true;
-	CLEANUP_FREE char *data_dir = xstrdup(job->log);
-	for (int up = 0; up < 2; up++) {
-		char *slash = strrchr(data_dir, '/');
-		if (slash == NULL)
-			return false;
-		*slash = '\0';
-	}
-	CLEANUP_FREE char *live = xasprintf("%s/jobs/%lld/log", data_dir, (long long)job->id);
+	CLEANUP_FREE char *live = xasprintf("%s/jobs/%lld/log", p->o.data_dir, (long long)job->id);
 	return fs_read(live, PAGE_LOG_BYTES, log, NULL) == 0;
 }
 
@@ -96,7 +90,7 @@ static void add_job(struct buf *b, const struct visit *v, const struct job_row *
 	}
 	buf_adds(b, "</dl>");
 	CLEANUP_BUF struct buf log = {0};
-	if (read_log(job, &log)) {
+	if (read_log(v->p, job, &log)) {
 		buf_printf(b, "<p><a href=\"/runs/%lld/log.txt?k=%s&amp;job=%lld\">as plain text</a></p><pre>", (long long)v->run_id, v->run.token,
 			   (long long)job->id);
 		add_text(b, buf_str(&log));
@@ -136,7 +130,7 @@ static void show_log(struct visit *v)
 {
 	for (size_t i = 0; i < v->jobs.n; i++) {
 		CLEANUP_BUF struct buf log = {0};
-		if (v->jobs.v[i].id != v->job_id || !read_log(&v->jobs.v[i], &log))
+		if (v->jobs.v[i].id != v->job_id || !read_log(v->p, &v->jobs.v[i], &log))
 			continue;
 		CLEANUP_BUF struct buf clean = {0};
 		text_clean(&clean, buf_str(&log), log.len);

@@ -16,6 +16,7 @@ struct pages_options {
 	struct runs *runs;
 	struct intake *intake;
 	struct outbox *outbox;
+	const char *data_dir;
 };
 
 struct pages *pages_new(const struct pages_options *o);
