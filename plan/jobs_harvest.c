@@ -178,6 +178,14 @@ static void judge(const struct harvest *h, struct job_row *job)
 		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
 	set_text(&job->error, r->error);
 	set_text(&job->step, r->step);
+	if (job->phase == PHASE_APPLY && h->past_point && r->outcome == JOB_BROKEN) {
+		/* the box died with the engine in it: nobody saw how far it came */
+		job->state = JOBS_UNKNOWN;
+		free(job->error);
+		job->error = xasprintf("The apply was interrupted and its outcome is unknown: %s. The project stays locked. Look at what exists, then comment"
+				       " `unlock`, and `plan` to see what is left to do.",
+				       r->error != NULL ? r->error : "the sandbox ended");
+	}
 	if (job->phase == PHASE_APPLY && job->state == JOBS_FAILED)
 		job->done = done_before(job, r->state_addresses);
 	if (job->phase == PHASE_PLAN) {
