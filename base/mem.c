@@ -60,6 +60,13 @@ char *xstrndup(const char *s, size_t len)
 	return p;
 }
 
+void xstrset(char **slot, const char *s)
+{
+	char *copy = xstrdup(s);
+	free(*slot);
+	*slot = copy;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;

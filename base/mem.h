@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);
@@ -18,6 +17,7 @@ void *xrealloc(void *old, size_t size);
 void *xreallocarray(void *old, size_t count, size_t size);
 char *xstrdup(const char *s);              /* NULL stays NULL */
 char *xstrndup(const char *s, size_t len); /* copies exactly len bytes and terminates */
+void xstrset(char **slot, const char *s);  /* frees what slot held and puts a copy of s there, which may be that very text */
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* free() through a pointer to the pointer, for the cleanup attribute. */

@@ -317,6 +317,37 @@ void text_html(struct buf *out, const char *s, size_t len)
 	buf_add(out, s + from, len - from);
 }
 
+/* ---- lists ---- */
+
+bool text_has_line(const char *lines, const char *line)
+{
+	size_t n = strlen(line);
+	for (const char *p = lines; p != NULL && *p != '\0';) {
+		size_t len = strcspn(p, "\n");
+		if (len == n && memcmp(p, line, n) == 0)
+			return true;
+		p += len + (p[len] == '\n');
+	}
+	return false;
+}
+
+void text_split_lines(const char *lines, struct strlist *out)
+{
+	for (const char *p = lines; p != NULL && *p != '\0';) {
+		size_t len = strcspn(p, "\n");
+		strlist_add_n(out, p, len);
+		p += len + (p[len] == '\n');
+	}
+}
+
+char *text_join_lines(const struct strlist *l)
+{
+	struct buf b = {0};
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(&b, "%s%s", i != 0 ? "\n" : "", l->v[i]);
+	return l->n != 0 ? buf_take(&b) : NULL;
+}
+
 uint64_t text_hash(const void *bytes, size_t len)
 {
 	const unsigned char *p = bytes;

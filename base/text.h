@@ -3,6 +3,7 @@
 #define BASE_TEXT_H
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,10 @@ void text_hex(struct buf *out, const void *bytes, size_t len);
 void text_url_segment(struct buf *out, const char *s);
 /* HTML text and attribute escaping. */
 void text_html(struct buf *out, const char *s, size_t len);
+/* Lists as text, one entry a line: how columns and requests keep them. NULL is the empty list. */
+bool text_has_line(const char *lines, const char *line);
+void text_split_lines(const char *lines, struct strlist *out); /* appends */
+char *text_join_lines(const struct strlist *l);                /* the caller frees; NULL when empty */
 /* FNV-1a, for hash tables of ours. */
 uint64_t text_hash(const void *bytes, size_t len);
 

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/limits.h"
+#include "base/text.h"
 #include "plan/gate_own.h"
 
 /* Diffs that are loaded for one comment: more than fits is never read from the database. */
@@ -80,13 +80,9 @@ static const char *keep(struct comment_view *v, char *s)
 /* The first project of the run that this one still waits for. */
 static const char *waits_for(const struct job_row *job, const struct job_list *all)
 {
-	for (size_t i = 0; job->state == JOBS_WAITING && job->depends_on != NULL && i < all->n; i++) {
-		const char *name = all->v[i].project;
-		size_t n = strlen(name);
-		for (const char *p = job->depends_on; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
-			if (strcspn(p, "\n") == n && strncmp(p, name, n) == 0 && all->v[i].state <= JOBS_RUNNING)
-				return name;
-	}
+	for (size_t i = 0; job->state == JOBS_WAITING && i < all->n; i++)
+		if (all->v[i].state <= JOBS_RUNNING && text_has_line(job->depends_on, all->v[i].project))
+			return all->v[i].project;
 	return NULL;
 }
 
@@ -145,11 +141,7 @@ static void name_engines(struct comment_view *v)
 
 static void split_notes(struct comment_view *v)
 {
-	for (const char *p = v->shown->notes; p != NULL && *p != '\0';) {
-		size_t n = strcspn(p, "\n");
-		strlist_add_n(&v->notes, p, n);
-		p += n + (p[n] == '\n');
-	}
+	text_split_lines(v->shown->notes, &v->notes);
 	v->view.notes = (const char *const *)v->notes.v;
 	v->view.notes_n = v->notes.n;
 }

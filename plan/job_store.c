@@ -1,6 +1,7 @@
 #include "plan/run_store.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 static const char *const state_names[JOBS_STATES] = {
 	[JOBS_WAITING] = "waiting", [JOBS_READY] = "ready",         [JOBS_RUNNING] = "running", [JOBS_DONE] = "done",
@@ -156,7 +157,9 @@ int job_list_of_head(struct db_conn *c, int64_t repo_id, int64_t pull, const cha
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err,
 			  "SELECT " JOB_COLUMNS " FROM job WHERE id IN (SELECT max(j.id) FROM job AS j JOIN run AS r ON r.id=j.run_id"
-			  " WHERE r.repo_id=? AND r.pull=? AND r.kind='plan' AND r.head_sha=? GROUP BY j.project) ORDER BY project",
+			  " WHERE r.repo_id=?1 AND r.pull=?2 AND r.kind='plan' AND r.head_sha=?3 AND r.base_ref IS (SELECT base_ref FROM run"
+			  " WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND head_sha=?3 ORDER BY id DESC LIMIT 1) GROUP BY j.project)"
+			  " ORDER BY project",
 			  "iis", repo_id, pull, head_sha);
 	return rc != 0 ? rc : read_all(s, ret, err);
 }
@@ -259,18 +262,14 @@ static int dependencies(const struct job_row *j, const struct job_list *all, con
 {
 	int open = 0;
 	*ret_failed = NULL;
-	for (const char *p = j->depends_on; p != NULL && *p != '\0';) {
-		size_t n = strcspn(p, "\n");
-		for (size_t i = 0; i < all->n; i++) {
-			const struct job_row *d = &all->v[i];
-			if (strlen(d->project) != n || memcmp(d->project, p, n) != 0)
-				continue;
-			if (d->state <= JOBS_RUNNING)
-				open++;
-			else if (d->state != JOBS_DONE)
-				*ret_failed = d->project;
-		}
-		p += n + (p[n] == '\n');
+	for (size_t i = 0; i < all->n; i++) {
+		const struct job_row *d = &all->v[i];
+		if (!text_has_line(j->depends_on, d->project))
+			continue;
+		if (d->state <= JOBS_RUNNING)
+			open++;
+		else if (d->state != JOBS_DONE)
+			*ret_failed = d->project;
 	}
 	return open;
 }

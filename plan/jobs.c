@@ -152,8 +152,7 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 static int refuse_job(struct db_conn *c, struct jobs *j, struct job_row *job, const struct err *why, struct err *err)
 {
 	job->state = JOBS_REFUSED;
-	free(job->error);
-	job->error = xstrdup(why->msg);
+	xstrset(&job->error, why->msg);
 	int64_t open = 0;
 	int rc = job_finish(c, job, JOBS_READY, err);
 	if (rc == 0 && job->phase == PHASE_APPLY)

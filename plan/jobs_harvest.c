@@ -117,21 +117,6 @@ static void read_left_state(const struct jobs *j, struct harvest *h)
 	h->record.has_state = true;
 }
 
-static void set_text(char **slot, const char *text)
-{
-	free(*slot);
-	*slot = xstrdup(text);
-}
-
-static bool line_is_in(const char *lines, const char *line)
-{
-	size_t n = strlen(line);
-	for (const char *p = lines; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
-		if (strcspn(p, "\n") == n && strncmp(p, line, n) == 0)
-			return true;
-	return false;
-}
-
 /* After an apply that failed half-way: what of the plan the state shows as done. Changes in place cannot be seen there and are not claimed. */
 static char *done_before(const struct job_row *job, const char *addresses)
 {
@@ -141,7 +126,7 @@ static char *done_before(const struct job_row *job, const char *addresses)
 	CLEANUP_BUF struct buf names = {0};
 	size_t done = 0;
 	for (size_t i = 0; i < s.changes_n; i++) {
-		bool there = line_is_in(addresses, s.changes[i].address);
+		bool there = text_has_line(addresses, s.changes[i].address);
 		bool is_done = (s.changes[i].kind == CHANGE_CREATE && there) || (s.changes[i].kind == CHANGE_DESTROY && !there);
 		if (!is_done)
 			continue;
@@ -160,12 +145,12 @@ static void judge(const struct harvest *h, struct job_row *job)
 	const struct job_exit *r = &h->record;
 	if (h->end == EXEC_NOT_STARTED) {
 		job->state = JOBS_FAILED;
-		set_text(&job->error, h->why.msg);
+		xstrset(&job->error, h->why.msg);
 		return;
 	}
 	if (h->end == EXEC_LOST) {
 		job->state = h->past_point ? JOBS_UNKNOWN : JOBS_FAILED;
-		set_text(&job->error, h->past_point ? "The apply was interrupted and its outcome is unknown: its runner was killed. The project stays locked."
+		xstrset(&job->error, h->past_point ? "The apply was interrupted and its outcome is unknown: its runner was killed. The project stays locked."
 							    " Look at what exists, then comment `unlock`, and `plan` to see what is left to do."
 						    : "The job's runner was killed three times before the engine could finish. The server's log says more.");
 		return;
@@ -176,8 +161,8 @@ static void judge(const struct harvest *h, struct job_row *job)
 	job->state = states[r->outcome];
 	if (job->phase == PHASE_APPLY && h->past_point && (r->outcome == JOB_TIMEOUT || r->outcome == JOB_CANCELLED))
 		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
-	set_text(&job->error, r->error);
-	set_text(&job->step, r->step);
+	xstrset(&job->error, r->error);
+	xstrset(&job->step, r->step);
 	if (job->phase == PHASE_APPLY && h->past_point && r->outcome == JOB_BROKEN) {
 		/* the box died with the engine in it: nobody saw how far it came */
 		job->state = JOBS_UNKNOWN;
@@ -189,9 +174,9 @@ static void judge(const struct harvest *h, struct job_row *job)
 	if (job->phase == PHASE_APPLY && job->state == JOBS_FAILED)
 		job->done = done_before(job, r->state_addresses);
 	if (job->phase == PHASE_PLAN) {
-		set_text(&job->summary, r->summary);
-		set_text(&job->diff, r->diff);
-		set_text(&job->plan_sha256, r->plan_sha256);
+		xstrset(&job->summary, r->summary);
+		xstrset(&job->diff, r->diff);
+		xstrset(&job->plan_sha256, r->plan_sha256);
 	}
 }
 
@@ -212,7 +197,7 @@ static int put_state(struct db_conn *c, const struct harvest *h, struct job_row 
 	if (rc == ERR_REFUSED) {
 		log_err("state.refused", "job=%lld file=%s error=%s", (long long)job->id, log_value(v.path), log_value(err->msg));
 		job->state = JOBS_UNKNOWN;
-		set_text(&job->error, err->msg);
+		xstrset(&job->error, err->msg);
 		rc = 0;
 	} else if (rc == 0) {
 		job->state_serial = r->state_serial;

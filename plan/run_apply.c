@@ -1,7 +1,7 @@
 /* The steps of an apply before it prepares: gating and merging; and its jobs. */
 #include "base/crash.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
@@ -219,8 +219,7 @@ int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 		int rc = lock_release_pull(c, r->row.repo_id, r->row.pull, &n, err);
 		return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
 	}
-	free(r->row.merge_sha);
-	r->row.merge_sha = xstrdup(r->pull.merge_sha);
+	xstrset(&r->row.merge_sha, r->pull.merge_sha);
 	*ret_next = RUN_PREPARING;
 	return run_set_merge(c, r->row.id, r->row.merge_sha, err);
 }
@@ -233,15 +232,6 @@ static const struct prepared_project *find_prepared(const struct prepare_result 
 		if (strcmp(p->projects[i].name, name) == 0)
 			return &p->projects[i];
 	return NULL;
-}
-
-static bool line_has(const char *lines, const char *name)
-{
-	size_t n = strlen(name);
-	for (const char *p = lines; p != NULL && *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
-		if (strcspn(p, "\n") == n && strncmp(p, name, n) == 0)
-			return true;
-	return false;
 }
 
 static int create_apply_job(struct db_conn *c, const struct run *r, const struct job_row *plan, struct err *err)
@@ -275,7 +265,7 @@ int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err)
 	whole.only = NULL;
 	int rc = run_apply_selection(c, &whole, &plans, err);
 	for (size_t i = 0; rc == 0 && i < plans.n; i++)
-		if (line_has(names, plans.v[i].project) && gate_own_has_work(&plans.v[i]))
+		if (text_has_line(names, plans.v[i].project) && gate_own_has_work(&plans.v[i]))
 			rc = create_apply_job(c, r, &plans.v[i], err);
 	job_list_free(&plans);
 	return rc;

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
@@ -70,12 +71,6 @@ void run_reading_drop(struct run *r)
 	r->role = NULL;
 }
 
-static void set_text(char **slot, const char *text)
-{
-	free(*slot);
-	*slot = xstrdup(text);
-}
-
 /* Reasons not to plan, silent ones first (NULL error): nobody asked for those. */
 static bool may_not_plan(const struct run *r, const char **ret_error)
 {
@@ -102,10 +97,10 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 		*ret_next = RUN_FAILED;
 		return run_end_with(c, r, r->failure.msg, err);
 	}
-	set_text(&r->row.repo, r->pull.repo);
-	set_text(&r->row.clone_url, r->pull.clone_url);
-	set_text(&r->row.head_sha, r->pull.head_sha);
-	set_text(&r->row.base_ref, r->pull.base_ref);
+	xstrset(&r->row.repo, r->pull.repo);
+	xstrset(&r->row.clone_url, r->pull.clone_url);
+	xstrset(&r->row.head_sha, r->pull.head_sha);
+	xstrset(&r->row.base_ref, r->pull.base_ref);
 	int rc = run_set_pull(c, &r->row, err);
 	if (rc != 0)
 		return rc;
@@ -188,8 +183,7 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 	if (r->row.kind == RUN_PLAN)
 		read_only_flags(r->row.only, q);
 	else
-		for (const char *p = r->row.only; p != NULL && *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
-			strlist_add_n(&q->only_projects, p, strcspn(p, "\n"));
+		text_split_lines(r->row.only, &q->only_projects);
 }
 
 static void on_prepared(const struct loop_exit *e, void *arg)
@@ -235,17 +229,9 @@ void run_preparing_drop(struct run *r)
 	r->child = NULL;
 }
 
-static char *join_lines(const struct strlist *l)
-{
-	struct buf b = {0};
-	for (size_t i = 0; i < l->n; i++)
-		buf_printf(&b, "%s%s", i != 0 ? "\n" : "", l->v[i]);
-	return l->n != 0 ? buf_take(&b) : NULL;
-}
-
 static int create_plan_job(struct db_conn *c, const struct run *r, const struct prepared_project *p, struct err *err)
 {
-	CLEANUP_FREE char *depends = join_lines(&p->depends_on);
+	CLEANUP_FREE char *depends = text_join_lines(&p->depends_on);
 	char gone[] = "its directory is gone in this change: its resources are not destroyed by a plan. Destroy them first, then remove the directory.";
 	struct job_row j = {
 		.run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .phase = PHASE_PLAN, .project = p->name, .dir = p->dir,
@@ -281,7 +267,7 @@ static int note_config(struct db_conn *c, const struct run *r, struct err *err)
 static char *no_plan_reason(const struct prepare_result *p)
 {
 	if (p->unknown.n != 0) {
-		CLEANUP_FREE char *names = join_lines(&p->unknown);
+		CLEANUP_FREE char *names = text_join_lines(&p->unknown);
 		return xasprintf("no project is called %s: see the names with `plan` alone, or in `sluice.yaml`", names);
 	}
 	if (p->projects_n > LIMIT_RUN_JOBS)
@@ -322,10 +308,10 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 	const struct prepare_result *p = &r->prepared;
 	CLEANUP_BUF struct buf errors = {0};
 	config_errors_print(&p->config_errors, &errors);
-	set_text(&r->row.base_sha, p->base_sha);
-	set_text(&r->row.merge_base, p->merge_base);
-	set_text(&r->row.tree_dir, p->tree_dir);
-	set_text(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
+	xstrset(&r->row.base_sha, p->base_sha);
+	xstrset(&r->row.merge_base, p->merge_base);
+	xstrset(&r->row.tree_dir, p->tree_dir);
+	xstrset(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
 	r->row.untouched = r->row.kind == RUN_PLAN ? (int64_t)p->untouched : 0; /* an apply is about its projects alone */
 	r->row.base_moved = p->base_moved;
 	int rc = run_set_prepared(c, &r->row, err);

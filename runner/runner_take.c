@@ -22,12 +22,6 @@ static int seal_to(const struct runner *r, const char *what, const struct buf *c
 	return rc;
 }
 
-static void replace(char **text, const char *with)
-{
-	free(*text);
-	*text = xstrdup(with);
-}
-
 static int take_plan(struct runner *r, const struct buf *clear, struct err *err)
 {
 	char hex[2 * SHA256_SIZE + 1];
@@ -35,7 +29,7 @@ static int take_plan(struct runner *r, const struct buf *clear, struct err *err)
 	if (rc != 0)
 		return err_wrap(err, "keep the plan");
 	crypto_sha256_hex(clear->data, clear->len, hex);
-	replace(&r->exit.plan_sha256, hex);
+	xstrset(&r->exit.plan_sha256, hex);
 	r->exit.plan_bytes = (int64_t)clear->len;
 	return 0;
 }
@@ -75,12 +69,12 @@ static int take_state(struct runner *r, const struct buf *clear, struct err *err
 	r->has_facts = true;
 	r->exit.has_state = true;
 	r->exit.state_serial = f.serial;
-	replace(&r->exit.state_lineage, f.lineage);
-	replace(&r->exit.state_sha256, hex);
+	xstrset(&r->exit.state_lineage, f.lineage);
+	xstrset(&r->exit.state_sha256, hex);
 	r->exit.state_bytes = (int64_t)clear->len;
 	CLEANUP_BUF struct buf addresses = {0};
 	state_facts_addresses(buf_str(clear), clear->len, 65536, &addresses);
-	replace(&r->exit.state_addresses, buf_str(&addresses));
+	xstrset(&r->exit.state_addresses, buf_str(&addresses));
 	return write_facts(r, err);
 }
 

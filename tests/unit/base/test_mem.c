@@ -43,7 +43,10 @@ static void strings(void **state)
 	char *taken = TAKE(copy);
 	assert_null(copy);
 	assert_string_equal(taken, "abc");
-	free(taken);
+	xstrset(&taken, taken + 1);
+	assert_string_equal(taken, "bc");
+	xstrset(&taken, NULL);
+	assert_null(taken);
 }
 
 static void descriptors(void **state)

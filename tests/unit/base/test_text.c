@@ -182,12 +182,38 @@ static void encodings(void **state)
 	assert_true(text_hash("foobar", 6) == 0x85944171f73967e8u);
 }
 
+static void lists(void **state)
+{
+	static const struct {
+		const char *lines, *line;
+		bool has;
+	} rows[] = {
+		{NULL, "a", false}, {"", "a", false}, {"a", "a", true}, {"a\n", "a", true}, {"ab\nc", "a", false}, {"ab\nc", "ab", true},
+		{"ab\nc", "c", true}, {"ab\nc", "b", false}, {"ab\nc", "ab\nc", false}, {"a\n\nb", "", true}, {"a", "", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(text_has_line(rows[i].lines, rows[i].line), rows[i].has);
+	struct strlist l = {0};
+	assert_null(text_join_lines(&l));
+	text_split_lines(NULL, &l);
+	text_split_lines("", &l);
+	assert_int_equal(l.n, 0);
+	text_split_lines("one\n\ntwo\n", &l);
+	text_split_lines("three", &l);
+	CLEANUP_FREE char *back = text_join_lines(&l);
+	assert_string_equal(back, "one\n\ntwo\nthree");
+	assert_int_equal(l.n, 4);
+	strlist_free(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8),		cmocka_unit_test(cut),	     cmocka_unit_test(clean),
 		cmocka_unit_test(beginnings_and_ends), cmocka_unit_test(nearest),  cmocka_unit_test(integers),
 		cmocka_unit_test(durations_and_sizes), cmocka_unit_test(took),     cmocka_unit_test(encodings),
+		cmocka_unit_test(lists),
 	};
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
