@@ -42,11 +42,15 @@ int db_exec(struct db_conn *c, const char *sql, struct err *err) MUST_CHECK;
 int db_query(struct db_conn *c, struct db_stmt **ret, struct err *err, const char *sql, const char *format, ...) MUST_CHECK;
 /* 1: a row, 0: no more (the statement is reset), negative: an error. */
 int db_step(struct db_stmt *s, struct err *err) MUST_CHECK;
+/* For a statement that finds one row: 0, and the row stands until db_reset; without a row ERR_NOT_FOUND and the sentence. */
+int db_one(struct db_stmt *s, struct err *err, const char *missing, ...) MUST_CHECK PRINTF_LIKE(3, 4);
+/* For a statement that finds one number and nothing else; no row is 0. Resets. */
+int db_number(struct db_stmt *s, int64_t *ret, struct err *err) MUST_CHECK;
 void db_reset(struct db_stmt *s); /* needed when leaving before db_step gave 0 */
 int64_t db_int(struct db_stmt *s, int column);
 const char *db_text(struct db_stmt *s, int column); /* NULL for null; until the next step */
+char *db_text_copy(struct db_stmt *s, int column);   /* the same; the caller frees */
 const void *db_blob(struct db_stmt *s, int column, size_t *ret_len);
-bool db_null(struct db_stmt *s, int column);
 /* db_query + step to the end; for writes. ERR_CONFLICT for a unique or foreign key violation. */
 int db_run(struct db_conn *c, struct err *err, const char *sql, const char *format, ...) MUST_CHECK;
 int db_changes(struct db_conn *c);

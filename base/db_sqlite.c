@@ -51,14 +51,13 @@ int db_exec(struct db_conn *c, const char *sql, struct err *err)
 static int user_version(struct db_conn *c, int *ret, struct err *err)
 {
 	struct db_stmt *s;
+	int64_t version = 0;
 	int rc = db_query(c, &s, err, "PRAGMA user_version", "");
 	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	*ret = (int)db_int(s, 0);
-	db_reset(s);
-	return 0;
+		rc = db_number(s, &version, err);
+	if (rc == 0)
+		*ret = (int)version;
+	return rc;
 }
 
 static int migrate_one(struct db_conn *c, const struct db_migration *m, struct err *err)
@@ -210,6 +209,29 @@ int db_step(struct db_stmt *s, struct err *err)
 	return code;
 }
 
+int db_one(struct db_stmt *s, struct err *err, const char *missing, ...)
+{
+	int rc = db_step(s, err);
+	if (rc != 0)
+		return rc == 1 ? 0 : rc;
+	char sentence[ERR_MSG_MAX];
+	va_list ap;
+	va_start(ap, missing);
+	(void)vsnprintf(sentence, sizeof(sentence), missing, ap); /* cut where err_set would cut it */
+	va_end(ap);
+	return err_set(err, ERR_NOT_FOUND, "%s", sentence);
+}
+
+int db_number(struct db_stmt *s, int64_t *ret, struct err *err)
+{
+	int rc = db_step(s, err);
+	if (rc < 0)
+		return rc;
+	*ret = rc == 1 ? db_int(s, 0) : 0;
+	db_reset(s);
+	return 0;
+}
+
 void db_reset(struct db_stmt *s)
 {
 	(void)sqlite3_reset(s->st); /* the row was read */
@@ -219,14 +241,14 @@ int64_t db_int(struct db_stmt *s, int column) { return sqlite3_column_int64(s->s
 
 const char *db_text(struct db_stmt *s, int column) { return (const char *)sqlite3_column_text(s->st, column); }
 
+char *db_text_copy(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
+
 const void *db_blob(struct db_stmt *s, int column, size_t *ret_len)
 {
 	const void *bytes = sqlite3_column_blob(s->st, column);
 	*ret_len = (size_t)sqlite3_column_bytes(s->st, column);
 	return bytes;
 }
-
-bool db_null(struct db_stmt *s, int column) { return sqlite3_column_type(s->st, column) == SQLITE_NULL; }
 
 int db_run(struct db_conn *c, struct err *err, const char *sql, const char *format, ...)
 {

@@ -129,14 +129,7 @@ static int one_int(struct db_conn *c, const char *sql, const char *slot, int64_t
 {
 	struct db_stmt *s;
 	int rc = slot != NULL ? db_query(c, &s, err, sql, "s", slot) : db_query(c, &s, err, sql, "");
-	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	*ret = rc == 1 ? db_int(s, 0) : 0;
-	if (rc == 1)
-		db_reset(s);
-	return 0;
+	return rc == 0 ? db_number(s, ret, err) : rc;
 }
 
 int outbox_remote_id(struct db_conn *c, const char *slot, int64_t *ret, struct err *err)
@@ -220,10 +213,10 @@ static int record(struct db_conn *c, const struct outbox_outcome *o, int64_t now
 static void read_item(struct db_stmt *s, struct outbox_item *i, bool absent)
 {
 	*i = (struct outbox_item){
-		.id = db_int(s, 0), .slot = xstrdup(db_text(s, 1)), .kind = (enum effect_kind)db_int(s, 2), .repo_id = db_int(s, 3),
-		.repo = xstrdup(db_text(s, 4)), .pull = db_int(s, 5), .body = xstrdup(db_text(s, 6)), .sha = xstrdup(db_text(s, 7)),
-		.context = xstrdup(db_text(s, 8)), .status = xstrdup(db_text(s, 9)), .description = xstrdup(db_text(s, 10)),
-		.target_url = xstrdup(db_text(s, 11)), .rev = db_int(s, 13), .remote_id = db_int(s, 14), .tries = (unsigned)db_int(s, 16),
+		.id = db_int(s, 0), .slot = db_text_copy(s, 1), .kind = (enum effect_kind)db_int(s, 2), .repo_id = db_int(s, 3),
+		.repo = db_text_copy(s, 4), .pull = db_int(s, 5), .body = db_text_copy(s, 6), .sha = db_text_copy(s, 7),
+		.context = db_text_copy(s, 8), .status = db_text_copy(s, 9), .description = db_text_copy(s, 10),
+		.target_url = db_text_copy(s, 11), .rev = db_int(s, 13), .remote_id = db_int(s, 14), .tries = (unsigned)db_int(s, 16),
 		.refusals = (unsigned)db_int(s, 17),
 	};
 	(void)snprintf(i->digest, sizeof(i->digest), "%s", db_text(s, 12));
@@ -239,14 +232,7 @@ static int next_moment(struct db_conn *c, int64_t now_ms, int64_t *ret_wait_ms, 
 {
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err, SQL_WHEN, "ii", now_ms, (int64_t)OUTBOX_SETTLE_MS);
-	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	*ret_wait_ms = rc == 1 ? db_int(s, 0) : 0;
-	if (rc == 1)
-		db_reset(s);
-	return 0;
+	return rc == 0 ? db_number(s, ret_wait_ms, err) : rc;
 }
 
 static int take(struct db_conn *c, int64_t absent_id, int64_t now_ms, struct outbox_item *ret, int64_t *ret_wait_ms, struct err *err)

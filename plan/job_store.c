@@ -26,8 +26,6 @@ static enum job_state state_of(const char *word)
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4 };
 
-static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
-
 static void read_row(struct db_stmt *s, struct job_row *j)
 {
 	int64_t requires = db_int(s, 20);
@@ -37,15 +35,15 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.repo_id = db_int(s, 2),
 		.pull = db_int(s, 3),
 		.state = state_of(db_text(s, 5)),
-		.project = text_of(s, 6),
-		.dir = text_of(s, 7),
-		.workspace = text_of(s, 8),
-		.backend = text_of(s, 9),
-		.reason = text_of(s, 10),
-		.inputs = text_of(s, 11),
-		.error = text_of(s, 12),
-		.step = text_of(s, 13),
-		.engine_version = text_of(s, 15),
+		.project = db_text_copy(s, 6),
+		.dir = db_text_copy(s, 7),
+		.workspace = db_text_copy(s, 8),
+		.backend = db_text_copy(s, 9),
+		.reason = db_text_copy(s, 10),
+		.inputs = db_text_copy(s, 11),
+		.error = db_text_copy(s, 12),
+		.step = db_text_copy(s, 13),
+		.engine_version = db_text_copy(s, 15),
 		.apply = strcmp(db_text(s, 16), "on_merge") == 0 ? APPLY_ON_MERGE : APPLY_ON_COMMENT,
 		.needs_init = db_int(s, 17) != 0,
 		.managed_state = db_int(s, 18) != 0,
@@ -54,17 +52,17 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.requires_checks = (requires & REQUIRES_CHECKS) != 0,
 		.requires_up_to_date = (requires & REQUIRES_UP_TO_DATE) != 0,
 		.approvals = db_int(s, 21),
-		.depends_on = text_of(s, 22),
-		.summary = text_of(s, 23),
-		.plan_sha256 = text_of(s, 24),
+		.depends_on = db_text_copy(s, 22),
+		.summary = db_text_copy(s, 23),
+		.plan_sha256 = db_text_copy(s, 24),
 		.plan_job = db_int(s, 25),
 		.used_by = db_int(s, 26),
 		.started_ms = db_int(s, 28),
 		.finished_ms = db_int(s, 29),
 		.state_serial = db_int(s, 30),
-		.log = text_of(s, 31),
+		.log = db_text_copy(s, 31),
 		.attempts = db_int(s, 32),
-		.done = text_of(s, 33),
+		.done = db_text_copy(s, 33),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -118,10 +116,8 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 
 static int read_one(struct db_stmt *s, struct job_row *ret, struct err *err)
 {
-	int rc = db_step(s, err);
-	if (rc == 0)
-		return err_set(err, ERR_NOT_FOUND, "no such job");
-	if (rc < 0)
+	int rc = db_one(s, err, "no such job");
+	if (rc != 0)
 		return rc;
 	read_row(s, ret);
 	db_reset(s);
@@ -171,17 +167,6 @@ int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *
 	return rc != 0 ? rc : read_all(s, ret, err);
 }
 
-/* One number. */
-static int read_count(struct db_stmt *s, int64_t *ret, struct err *err)
-{
-	int rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	*ret = db_int(s, 0);
-	db_reset(s);
-	return 0;
-}
-
 int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct err *err)
 {
 	struct db_stmt *s;
@@ -190,7 +175,7 @@ int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct e
 		rc = db_step(s, err);
 	if (rc < 0)
 		return rc;
-	*ret = rc == 1 ? text_of(s, 0) : NULL;
+	*ret = rc == 1 ? db_text_copy(s, 0) : NULL;
 	db_reset(s);
 	return 0;
 }
@@ -199,14 +184,14 @@ int job_count_open(struct db_conn *c, int64_t run_id, int64_t *ret, struct err *
 {
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err, "SELECT count(*) FROM job WHERE run_id=? AND state IN('waiting','ready','running')", "i", run_id);
-	return rc != 0 ? rc : read_count(s, ret, err);
+	return rc != 0 ? rc : db_number(s, ret, err);
 }
 
 int job_count_in_state(struct db_conn *c, int64_t repo_id, enum job_state state, int64_t *ret, struct err *err)
 {
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err, "SELECT count(*) FROM job WHERE state=?2 AND (?1=0 OR repo_id=?1)", "is", repo_id, job_state_name(state));
-	return rc != 0 ? rc : read_count(s, ret, err);
+	return rc != 0 ? rc : db_number(s, ret, err);
 }
 
 int job_next_ready(struct db_conn *c, int64_t per_repository, struct job_row *ret, struct err *err)

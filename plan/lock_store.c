@@ -10,11 +10,9 @@ int lock_get(struct db_conn *c, int64_t repo_id, const char *project, struct loc
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err, "SELECT pull, run_id, created_ms, reason FROM lock WHERE repo_id=? AND project=?", "is", repo_id, project);
 	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
+		rc = db_one(s, err, "%s is not locked", project);
+	if (rc != 0)
 		return rc;
-	if (rc == 0)
-		return err_set(err, ERR_NOT_FOUND, "%s is not locked", project);
 	*ret = (struct lock_row){.pull = db_int(s, 0), .run_id = db_int(s, 1), .created_ms = db_int(s, 2)};
 	(void)snprintf(ret->project, sizeof(ret->project), "%s", project); /* LIMIT_NAME_BYTES fits */
 	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", db_text(s, 3));

@@ -28,30 +28,28 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
 	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts"
 
-static char *text_of(struct db_stmt *s, int column) { return xstrdup(db_text(s, column)); }
-
 static void read_row(struct db_stmt *s, struct run_row *r)
 {
 	*r = (struct run_row){
 		.id = db_int(s, 0),
-		.token = text_of(s, 1),
+		.token = db_text_copy(s, 1),
 		.repo_id = db_int(s, 2),
-		.repo = text_of(s, 3),
-		.clone_url = text_of(s, 4),
+		.repo = db_text_copy(s, 3),
+		.clone_url = db_text_copy(s, 4),
 		.pull = db_int(s, 5),
 		.kind = strcmp(db_text(s, 6), "plan") == 0 ? RUN_PLAN : RUN_APPLY,
 		.state = (enum run_state)word_index(state_names, RUN_STATES, db_text(s, 7)),
-		.head_sha = text_of(s, 8),
-		.base_ref = text_of(s, 9),
-		.base_sha = text_of(s, 10),
-		.merge_sha = text_of(s, 11),
-		.asker = text_of(s, 12),
-		.only = text_of(s, 13),
-		.error = text_of(s, 14),
-		.notes = text_of(s, 15),
-		.config_errors = text_of(s, 16),
-		.gate = text_of(s, 17),
-		.tree_dir = text_of(s, 18),
+		.head_sha = db_text_copy(s, 8),
+		.base_ref = db_text_copy(s, 9),
+		.base_sha = db_text_copy(s, 10),
+		.merge_sha = db_text_copy(s, 11),
+		.asker = db_text_copy(s, 12),
+		.only = db_text_copy(s, 13),
+		.error = db_text_copy(s, 14),
+		.notes = db_text_copy(s, 15),
+		.config_errors = db_text_copy(s, 16),
+		.gate = db_text_copy(s, 17),
+		.tree_dir = db_text_copy(s, 18),
 		.untouched = db_int(s, 19),
 		.edits = db_int(s, 20),
 		.dirty = db_int(s, 21) != 0,
@@ -59,8 +57,8 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.base_moved = db_int(s, 23) != 0,
 		.created_ms = db_int(s, 24),
 		.finished_ms = db_int(s, 25),
-		.merge_base = text_of(s, 26),
-		.facts = text_of(s, 27),
+		.merge_base = db_text_copy(s, 26),
+		.facts = db_text_copy(s, 27),
 	};
 }
 
@@ -76,10 +74,8 @@ void run_row_free(struct run_row *r)
 /* Reads the one row of a statement. */
 static int read_one(struct db_stmt *s, struct run_row *ret, struct err *err)
 {
-	int rc = db_step(s, err);
-	if (rc == 0)
-		return err_set(err, ERR_NOT_FOUND, "no such run");
-	if (rc < 0)
+	int rc = db_one(s, err, "no such run");
+	if (rc != 0)
 		return rc;
 	read_row(s, ret);
 	db_reset(s);
@@ -235,16 +231,15 @@ int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err)
 int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err)
 {
 	struct db_stmt *s;
+	int64_t n = 0;
 	/* only an apply is waited for: an older plan is superseded, and an apply beside a running plan is refused by the gate */
 	int rc = db_query(c, &s, err,
 			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=?1 AND pull=?2 AND id<?3 AND kind='apply'"
 			  " AND state IN('queued','reading','gating','merging','preparing','working'))",
 			  "iii", r->repo_id, r->pull, r->id);
 	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	*ret = db_int(s, 0) != 0;
-	db_reset(s);
-	return 0;
+		rc = db_number(s, &n, err);
+	if (rc == 0)
+		*ret = n != 0;
+	return rc;
 }

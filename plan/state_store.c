@@ -10,15 +10,15 @@ static void read_row(struct db_stmt *s, struct state_version *v)
 	*v = (struct state_version){
 		.id = db_int(s, 0),
 		.repo_id = db_int(s, 1),
-		.project = xstrdup(db_text(s, 2)),
-		.workspace = xstrdup(db_text(s, 3)),
-		.lineage = xstrdup(db_text(s, 4)),
+		.project = db_text_copy(s, 2),
+		.workspace = db_text_copy(s, 3),
+		.lineage = db_text_copy(s, 4),
 		.serial = db_int(s, 5),
-		.sha256 = xstrdup(db_text(s, 6)),
+		.sha256 = db_text_copy(s, 6),
 		.bytes = db_int(s, 7),
-		.path = xstrdup(db_text(s, 8)),
-		.aad = xstrdup(db_text(s, 9)),
-		.key_context = xstrdup(db_text(s, 11)),
+		.path = db_text_copy(s, 8),
+		.aad = db_text_copy(s, 9),
+		.key_context = db_text_copy(s, 11),
 		.run_id = db_int(s, 12),
 		.job_id = db_int(s, 13),
 		.created_ms = db_int(s, 14),
@@ -44,11 +44,9 @@ int state_current(struct db_conn *c, int64_t repo_id, const char *project, const
 			  "SELECT " STATE_COLUMNS " FROM state_version WHERE repo_id=? AND project=? AND workspace=? ORDER BY id DESC LIMIT 1", "iss",
 			  repo_id, project, workspace);
 	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
+		rc = db_one(s, err, "%s has no managed state yet", project);
+	if (rc != 0)
 		return rc;
-	if (rc == 0)
-		return err_set(err, ERR_NOT_FOUND, "%s has no managed state yet", project);
 	read_row(s, ret);
 	db_reset(s);
 	return 0;

@@ -81,7 +81,7 @@ static int note_push(struct db_conn *c, struct item *it, char **ret, struct err 
 		rc = db_step(s, err);
 	if (rc <= 0)
 		return rc;
-	it->clone_url = xstrdup(db_text(s, 0));
+	it->clone_url = db_text_copy(s, 0);
 	it->fetch = true;
 	db_reset(s);
 	free(*ret);

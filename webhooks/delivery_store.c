@@ -37,8 +37,8 @@ static void read_row(struct db_stmt *s, struct delivery *d)
 {
 	const void *body = db_blob(s, 4, &d->body_len);
 	d->id = db_int(s, 0);
-	d->guid = xstrdup(db_text(s, 1));
-	d->event = xstrdup(db_text(s, 2));
+	d->guid = db_text_copy(s, 1);
+	d->event = db_text_copy(s, 2);
 	d->received_ms = db_int(s, 3);
 	d->body = xstrndup(body != NULL ? body : "", d->body_len);
 }

@@ -411,8 +411,9 @@ static void statements(void **state)
 		assert_string_equal(db_text(s, 1), "text");
 		assert_memory_equal(db_blob(s, 2, &len), "a\0b", 3);
 		assert_int_equal(len, 3);
-		assert_true(db_null(s, 3) && db_null(s, 4) && !db_null(s, 0));
-		assert_null(db_text(s, 3));
+		assert_true(db_text(s, 3) == NULL && db_text_copy(s, 4) == NULL);
+		CLEANUP_FREE char *copy = db_text_copy(s, 1);
+		assert_string_equal(copy, "text");
 		assert_int_equal(db_query(c, &again, &err, ECHO, "isbns", (int64_t)7, "x", "", (size_t)0, NULL), 0); /* was not reset */
 		assert_ptr_equal(s, again);
 		assert_int_equal(db_step(again, &err), 1);
@@ -421,6 +422,17 @@ static void statements(void **state)
 		assert_int_equal(db_step(again, &err), 1); /* 0 has reset it */
 		db_reset(again);
 	}
+	int64_t n = -1;
+	assert_int_equal(db_query(c, &s, &err, "SELECT 5 WHERE ?1", "i", (int64_t)1), 0);
+	assert_true(db_number(s, &n, &err) == 0 && n == 5);
+	assert_int_equal(db_query(c, &s, &err, "SELECT 5 WHERE ?1", "i", (int64_t)0), 0);
+	assert_true(db_number(s, &n, &err) == 0 && n == 0);
+	assert_int_equal(db_one(s, &err, "no %s like that", "row"), ERR_NOT_FOUND);
+	assert_string_equal(err.msg, "no row like that");
+	assert_int_equal(db_query(c, &s, &err, "SELECT 5 WHERE ?1", "i", (int64_t)1), 0);
+	assert_int_equal(db_one(s, &err, "nothing"), 0);
+	assert_int_equal(db_int(s, 0), 5);
+	db_reset(s);
 	assert_int_equal(db_query(c, &s, &err, "SELECT nonsense FROM nowhere", ""), ERR_IO);
 	assert_non_null(strstr(err.msg, "no such table: nowhere"));
 	assert_int_equal(db_exec(c, "INSERT INTO t(word) VALUES('x'),('y')", &err), 0);

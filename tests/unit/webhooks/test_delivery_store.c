@@ -116,7 +116,7 @@ static void test_a_decision_is_made_once(void **state)
 	assert_int_equal(db_query(f->c, &s, &err, "SELECT disposition, body FROM delivery WHERE guid = 'a'", ""), 0);
 	assert_int_equal(db_step(s, &err), 1);
 	assert_string_equal(db_text(s, 0), "run 12");
-	assert_true(db_null(s, 1));
+	assert_null(db_text(s, 1));
 	db_reset(s);
 	assert_int_equal(next(f, 0, 4, d), 1);
 	assert_string_equal(d[0].guid, "b");
