@@ -8,6 +8,7 @@
 #define PLAN_PREPARE_H
 
 #include "base/git.h"
+#include "base/loop.h"
 #include "plan/config.h"
 
 struct prepare_request {
@@ -71,7 +72,13 @@ void prepare_result_free(struct prepare_result *r);
 int prepare_run(const struct prepare_request *req, struct prepare_result *ret, struct err *err) MUST_CHECK;
 /* The child: reads a request from stdin, prints {"ok":true,"result":...} or {"ok":false,"code":..,"error":..}; returns the exit status. */
 int prepare_main(void);
-/* The parent's side of that: parses what the child printed. */
+
+/* The parent's side of that, on the daemon's loop. Where the mirror and the trees of a repository lie below data_dir, into the request. */
+void prepare_request_place(struct prepare_request *r, const char *data_dir, int64_t repo_id);
+/* Starts the child (program: the sluice binary) and gives it the request, whose bytes are wiped here; it has ten minutes. What it printed
+ * arrives in cb, for prepare_answer_read. The process is the caller's, as loop_process_start says. */
+struct loop_process *prepare_start(struct loop *l, const char *program, const struct prepare_request *r, loop_exit_cb cb, void *arg);
+/* Parses what the child printed; its error, when it had one, becomes ours. */
 int prepare_answer_read(const char *bytes, size_t len, struct prepare_result *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* `sluice prepare`: the child that prepares a run. Request on stdin (it may hold a token), answer on stdout. */
+/* `sluice prepare`: the child that prepares a run, and how the daemon starts it. Request on stdin (it may hold a token), answer on stdout. */
 #include "plan/prepare.h"
 
 #include "base/fs.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 16 << 20 };
+enum { REQUEST_MAX = 16 << 20, ANSWER_MAX = 32 << 20, TIMEOUT_MS = 10 * 60 * 1000 };
 
 static int read_all(int fd, struct buf *ret, struct err *err)
 {
@@ -62,4 +62,24 @@ int prepare_main(void)
 	if (fs_write_all(STDOUT_FILENO, out.data, out.len, &err) != 0)
 		return 3;
 	return rc == 0 ? 0 : 3;
+}
+
+void prepare_request_place(struct prepare_request *r, const char *data_dir, int64_t repo_id)
+{
+	r->mirror_dir = xasprintf("%s/mirrors/%lld.git", data_dir, (long long)repo_id);
+	r->trees_dir = xasprintf("%s/trees/%lld", data_dir, (long long)repo_id);
+}
+
+struct loop_process *prepare_start(struct loop *l, const char *program, const struct prepare_request *r, loop_exit_cb cb, void *arg)
+{
+	CLEANUP_BUF struct buf input = {0};
+	if (prepare_request_write(r, &input) != 0)
+		ASSERT(!"a request can be written");
+	char name[] = "sluice", word[] = "prepare";
+	char *argv[] = {name, word, NULL};
+	struct loop_spawn spawn = {.file = program, .argv = argv, .input = buf_str(&input), .input_len = input.len, .max_output = ANSWER_MAX,
+				   .timeout_ms = TIMEOUT_MS};
+	struct loop_process *p = loop_process_start(l, &spawn, cb, arg);
+	explicit_bzero(input.data, input.len);
+	return p;
 }

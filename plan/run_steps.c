@@ -1,6 +1,5 @@
 /* The steps that plans and applies share, in execution order: queued, reading, preparing. */
 #include "base/crash.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -8,9 +7,8 @@
 #include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
-#include <stdio.h>
 
-enum { SLOW_MS = 400, PREPARE_TIMEOUT_MS = 10 * 60 * 1000, PREPARE_OUTPUT_MAX = 32 * 1024 * 1024 };
+enum { SLOW_MS = 400 };
 
 int run_end_with(struct db_conn *c, struct run *r, const char *error, struct err *err)
 {
@@ -171,8 +169,6 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 	const struct runs_options *o = &r->m->o;
 	*q = (struct prepare_request){
 		.server_file = xstrdup(o->server_file),
-		.mirror_dir = xasprintf("%s/mirrors/%lld.git", o->config->data_dir, (long long)r->row.repo_id),
-		.trees_dir = xasprintf("%s/trees/%lld", o->config->data_dir, (long long)r->row.repo_id),
 		.clone_url = xstrdup(r->row.clone_url),
 		.token = xstrdup(gh_git_token(o->gh)),
 		.pull_number = r->row.pull,
@@ -180,6 +176,7 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 		.head_sha = r->row.kind == RUN_PLAN ? xstrdup(r->row.head_sha) : NULL,
 		.merge_sha = r->row.kind == RUN_APPLY ? xstrdup(r->row.merge_sha) : NULL,
 	};
+	prepare_request_place(q, o->config->data_dir, r->row.repo_id);
 	if (r->row.kind == RUN_PLAN)
 		read_only_flags(r->row.only, q);
 	else
@@ -207,16 +204,8 @@ void run_preparing_enter(struct run *r)
 {
 	struct prepare_request q;
 	fill_request(r, &q);
-	CLEANUP_BUF struct buf input = {0};
-	if (prepare_request_write(&q, &input) != 0)
-		ASSERT(!"a request can be written");
+	r->child = prepare_start(r->m->o.loop, r->m->o.program, &q, on_prepared, r);
 	prepare_request_free(&q);
-	char program[] = "sluice", word[] = "prepare";
-	char *argv[] = {program, word, NULL};
-	struct loop_spawn spawn = {.file = r->m->o.program, .argv = argv, .input = buf_str(&input), .input_len = input.len,
-				   .max_output = PREPARE_OUTPUT_MAX, .timeout_ms = PREPARE_TIMEOUT_MS};
-	r->child = loop_process_start(r->m->o.loop, &spawn, on_prepared, r);
-	explicit_bzero(input.data, input.len);
 	if (r->slow == NULL)
 		r->slow = loop_timer_new(r->m->o.loop, on_slow, r);
 	loop_timer_start(r->slow, SLOW_MS, 0);
@@ -267,8 +256,10 @@ static int note_config(struct db_conn *c, const struct run *r, struct err *err)
 static char *no_plan_reason(const struct prepare_result *p)
 {
 	if (p->unknown.n != 0) {
-		CLEANUP_FREE char *names = text_join_lines(&p->unknown);
-		return xasprintf("no project is called %s: see the names with `plan` alone, or in `sluice.yaml`", names);
+		CLEANUP_BUF struct buf names = {0};
+		for (size_t i = 0; i < p->unknown.n; i++)
+			buf_printf(&names, "%s%s", i != 0 ? ", " : "", p->unknown.v[i]);
+		return xasprintf("no project is called %s: see the names with `plan` alone, or in `sluice.yaml`", buf_str(&names));
 	}
 	if (p->projects_n > LIMIT_RUN_JOBS)
 		return xasprintf("this change touches %zu projects; a run holds at most %u: split the change, or name projects with `plan -p NAME`",

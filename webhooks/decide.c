@@ -8,7 +8,7 @@
 #include "plan/prepare.h"
 #include "webhooks/decide_priv.h"
 
-enum { BATCH = 32, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30, FETCH_TIMEOUT_MS = 10 * 60 * 1000 };
+enum { BATCH = 32, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30 };
 
 struct batch {
 	struct decide *d;
@@ -127,23 +127,14 @@ static void fetched(const struct loop_exit *e, void *arg)
 /* Keeps the mirror near, so that the next plan fetches little. What fails is fetched then. */
 static void fetch_mirror(struct decide *d, const struct item *it)
 {
-	CLEANUP_FREE char *mirror = xasprintf("%s/mirrors/%lld.git", d->o.config->data_dir, (long long)it->event.repo_id);
-	if (d->fetch != NULL || !fs_is_dir(mirror))
+	if (d->fetch != NULL)
 		return;
-	struct prepare_request q = {.server_file = xstrdup(d->o.server_file), .mirror_dir = xstrdup(mirror),
-				    .trees_dir = xasprintf("%s/trees/%lld", d->o.config->data_dir, (long long)it->event.repo_id),
-				    .clone_url = xstrdup(it->clone_url), .token = xstrdup(gh_git_token(d->o.gh)),
+	struct prepare_request q = {.server_file = xstrdup(d->o.server_file), .clone_url = xstrdup(it->clone_url), .token = xstrdup(gh_git_token(d->o.gh)),
 				    .base_ref = xstrdup(it->event.ref + strlen("refs/heads/")), .fetch_only = true};
-	CLEANUP_BUF struct buf input = {0};
-	if (prepare_request_write(&q, &input) != 0)
-		ASSERT(!"a request can be written");
+	prepare_request_place(&q, d->o.config->data_dir, it->event.repo_id);
+	if (fs_is_dir(q.mirror_dir))
+		d->fetch = prepare_start(d->o.loop, d->o.program, &q, fetched, d);
 	prepare_request_free(&q);
-	char program[] = "sluice", word[] = "prepare";
-	char *argv[] = {program, word, NULL};
-	struct loop_spawn spawn = {.file = d->o.program, .argv = argv, .input = buf_str(&input), .input_len = input.len, .max_output = 1024 * 1024,
-				   .timeout_ms = FETCH_TIMEOUT_MS};
-	d->fetch = loop_process_start(d->o.loop, &spawn, fetched, d);
-	explicit_bzero(input.data, input.len);
 }
 
 static void written_down(int rc, const struct err *err, void *arg)
@@ -155,7 +146,6 @@ static void written_down(int rc, const struct err *err, void *arg)
 		log_err("delivery.decide", "error=%s", log_value(err->msg)); /* undecided: the next start reads them again */
 	for (struct item *it = b->items, *next; it != NULL; it = next) {
 		next = it->next;
-		d->pending--;
 		if (rc == 0 && it->cancel)
 			runs_cancel(d->o.runs, it->event.repo_id, it->event.pull);
 		if (rc == 0 && it->fetch)
@@ -225,7 +215,6 @@ static struct item *take_up(struct decide *d, const struct delivery *v)
 	} else {
 		judge(it);
 	}
-	d->pending++;
 	return it;
 }
 
@@ -312,8 +301,6 @@ struct decide *decide_new(const struct decide_options *o)
 	loop_timer_start(d->prune, PRUNE_EVERY_MS, PRUNE_EVERY_MS);
 	return d;
 }
-
-size_t decide_active(const struct decide *d) { return d->pending + (d->reading ? 1 : 0); }
 
 void decide_close(struct decide *d)
 {

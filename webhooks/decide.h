@@ -29,7 +29,6 @@ struct decide_options {
 
 struct decide *decide_new(const struct decide_options *o);
 void decide_wake(struct decide *d); /* new deliveries are on disk */
-size_t decide_active(const struct decide *d);
 void decide_close(struct decide *d);
 
 #endif

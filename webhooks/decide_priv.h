@@ -12,7 +12,6 @@ struct decide {
 	struct decide_options o;
 	int64_t seen;           /* highest delivery id taken up */
 	bool reading, read_again, idling;
-	size_t pending;         /* items not decided yet */
 	struct item *asking;    /* commands whose role is being looked up */
 	struct loop_timer *prune;
 	struct loop_process *fetch; /* one at a time */
