@@ -83,6 +83,8 @@ $(TESTS) $(BENCHES): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka)
 # these run the simulated GitHub in their own process
 $(filter $(B)/tests/component/test_sim%,$(TESTS)): $(B)/tests/component/sim_fixture.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
+$(filter $(B)/tests/component/test_runs% $(B)/tests/component/test_decide% $(B)/tests/component/test_pages%,$(TESTS)): \
+	$(B)/tests/component/world.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(B)/tests/bench/bench_path: $(B)/tests/bench/lab.o $(B)/cmd/schema.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test
 .SECONDARY:

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "plan/retention.h"
+#include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
 static const int64_t again_after_ms[] = {1000, 5000, 20000};
@@ -89,11 +90,45 @@ static void enter(struct run *r)
 	steps[r->row.state].enter(r);
 }
 
+/* ERR_CANCELLED when the run was superseded or cancelled while its operation was under way: nothing of it is wanted. */
+static int still_there(struct db_conn *c, const struct run *r, struct err *err)
+{
+	struct run_row now = {0};
+	int rc = run_get(c, r->row.id, &now, err);
+	if (rc == 0 && now.state != r->row.state)
+		rc = err_set(err, ERR_CANCELLED, "run %lld is %s", (long long)r->row.id, run_state_name(now.state));
+	run_row_free(&now);
+	return rc;
+}
+
+/* What leave could not write however often it tried ends the run. */
+static int leave_broken(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
+{
+	*ret_next = RUN_FAILED;
+	int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
+	return rc == 0 ? run_end_with(c, r, r->broken.msg, err) : rc;
+}
+
+/* Failed or refused: the person hears of it here, and a status that was told to be pending says so, too. */
+static int tell_end(struct db_conn *c, const struct run *r, struct err *err)
+{
+	struct run_row over = {0};
+	int rc = run_get(c, r->row.id, &over, err);
+	if (rc == 0)
+		rc = comment_refresh(c, &r->m->comment, over.repo_id, over.pull, 0, err);
+	if (rc == 0 && over.kind == RUN_PLAN && r->row.state >= RUN_PREPARING)
+		rc = comment_rollup(c, &r->m->comment, &over, err);
+	run_row_free(&over);
+	return rc;
+}
+
 static int leave_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct run *r = arg;
 	enum run_state next = r->row.state;
-	int rc = steps[r->row.state].leave(c, r, &next, err);
+	int rc = still_there(c, r, err);
+	if (rc == 0)
+		rc = r->broken.code != 0 ? leave_broken(c, r, &next, err) : steps[r->row.state].leave(c, r, &next, err);
 	if (rc == 0 && next != r->row.state)
 		rc = run_move(c, r->row.id, r->row.state, next, err);
 	if (rc == 0 && next == RUN_WORKING) { /* nothing to wait for: each job was refused */
@@ -108,10 +143,8 @@ static int leave_tx(struct db_conn *c, void *arg, struct err *err)
 			rc = comment_refresh(c, &r->m->comment, r->row.repo_id, r->row.pull, 0, err);
 		}
 	}
-	if (rc == 0 && next != r->row.state && run_state_is_over(next) && next != RUN_DONE) {
-		/* failed or refused: the person hears of it here */
-		rc = comment_refresh(c, &r->m->comment, r->row.repo_id, r->row.pull, 0, err);
-	}
+	if (rc == 0 && next != r->row.state && run_state_is_over(next) && next != RUN_DONE)
+		rc = tell_end(c, r, err);
 	r->goes_to = next;
 	return rc;
 }
@@ -123,13 +156,18 @@ static void leave_done(int rc, const struct err *err, void *arg)
 	r->leaving = false;
 	CRASH_POINT("run.left");
 	outbox_wake(m->o.outbox);
-	if (rc == ERR_CONFLICT || r->ended) { /* superseded or cancelled while it worked */
+	if (rc == ERR_CANCELLED || r->ended) {
 		run_free(r);
 		runs_look(m);
 		return;
 	}
 	if (rc != 0) {
 		log_err("run.leave", "run=%lld state=%s error=%s", (long long)r->row.id, run_state_name(r->row.state), log_value(err->msg));
+		if (rc != ERR_UNAVAILABLE && rc != ERR_IO && r->broken.code == 0) { /* trying again would find the same */
+			r->broken = *err;
+			run_wake(r);
+			return;
+		}
 		r->tries = 0;
 		loop_timer_start(r->timer, again_after_ms[0], 0);
 		return;
@@ -266,7 +304,7 @@ static int edit_tx(struct db_conn *c, void *arg, struct err *err)
 	struct id_list ids = {0};
 	int rc = run_list_to_edit(c, &ids, err);
 	for (size_t i = 0; rc == 0 && i < ids.n; i++) {
-		struct run_row row;
+		struct run_row row = {0};
 		rc = run_get(c, ids.v[i], &row, err);
 		if (rc == 0)
 			rc = run_count_edit(c, row.id, err);

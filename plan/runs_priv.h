@@ -50,6 +50,7 @@ struct run {
 	struct prepare_result prepared;
 	bool has_prepared;
 	enum run_state goes_to;
+	struct err broken;        /* leave can not be written: the run fails with this */
 };
 
 /* One row of the machine. */
