@@ -38,6 +38,8 @@ int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_
 	if (!run_state_is_over(run.state)) {
 		rc = run_move(c, run_id, run.state, RUN_DONE, err);
 		run.state = RUN_DONE;
+		if (rc == 0) /* of jobs that never started: cancelled, or behind one that failed */
+			rc = lock_release_run(c, run.repo_id, run_id, err);
 		if (rc == 0)
 			rc = comment_refresh(c, ctx, run.repo_id, run.pull, 0, err);
 		if (rc == 0)
@@ -197,7 +199,8 @@ static int put_state(struct db_conn *c, const struct harvest *h, struct job_row 
 	if (rc == ERR_REFUSED) {
 		log_err("state.refused", "job=%lld file=%s error=%s", (long long)job->id, log_value(v.path), log_value(err->msg));
 		job->state = JOBS_UNKNOWN;
-		xstrset(&job->error, err->msg);
+		free(job->error);
+		job->error = xasprintf("%s; what the engine wrote is kept sealed as `%s` in the data directory", err->msg, v.path);
 		rc = 0;
 	} else if (rc == 0) {
 		job->state_serial = r->state_serial;

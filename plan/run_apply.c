@@ -214,9 +214,8 @@ int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 	if (r->failure.code == 0 && r->pull.merge_sha == NULL)
 		err_set(&r->failure, ERR_UNAVAILABLE, "GitHub says merged and names no merge commit");
 	if (r->failure.code != 0) {
-		int64_t n;
 		CLEANUP_FREE char *why = xasprintf("apply: not merged, nothing was applied: %s", r->failure.msg);
-		int rc = lock_release_pull(c, r->row.repo_id, r->row.pull, &n, err);
+		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
 		return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
 	}
 	xstrset(&r->row.merge_sha, r->pull.merge_sha);

@@ -292,8 +292,7 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 {
 	if (r->failure.code != 0) {
 		*ret_next = RUN_FAILED;
-		int64_t n;
-		int rc = r->row.kind == RUN_APPLY ? lock_release_pull(c, r->row.repo_id, r->row.pull, &n, err) : 0;
+		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
 		return rc == 0 ? run_end_with(c, r, r->failure.msg, err) : rc;
 	}
 	const struct prepare_result *p = &r->prepared;

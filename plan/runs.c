@@ -361,8 +361,13 @@ static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
 		rc = comment_rollup(c, &x->m->comment, &plan, err);
 	run_row_free(&plan);
 	if (rc == 0 && run_newest(c, x->repo_id, x->pull, RUN_APPLY, NULL, &apply, NULL) == 0 && apply.state == RUN_WORKING) {
+		int64_t open = 0;
 		id_list_add(&x->applying, apply.id);
 		rc = job_end_open(c, apply.id, JOBS_CANCELLED, "cancelled before it started", err);
+		if (rc == 0)
+			rc = job_count_open(c, apply.id, &open, err);
+		if (rc == 0 && open == 0) /* none was at work whose end would end the run */
+			rc = jobs_finish_run(c, &x->m->comment, apply.id, err);
 	}
 	run_row_free(&apply);
 	return rc == 0 ? comment_refresh(c, &x->m->comment, x->repo_id, x->pull, 0, err) : rc;
