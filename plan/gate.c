@@ -66,6 +66,11 @@ static enum gate_mark judge_head(const struct gate_facts *f, struct buf *brief, 
 		return say(GATE_NO, brief, sentence, "the plans are of an older commit",
 			   "The plans are of an older commit than the head of the pull request. Comment `plan`, read the new plans, then "
 			   "comment `apply`.");
+	if (f->planned_base != NULL && f->base_ref != NULL && strcmp(f->planned_base, f->base_ref) != 0)
+		return say(GATE_NO, brief, sentence, "the plans are for another base branch",
+			   "The plans were made for `%s`, and the pull request goes into `%s`, which has a configuration of its own. Comment `plan`, read "
+			   "the new plans, then comment `apply`.",
+			   f->planned_base, f->base_ref);
 	return f->head_is_planned == TRI_YES ? GATE_YES : unread(f, brief, sentence, "which commit is the head");
 }
 

@@ -17,6 +17,7 @@ struct gate_facts {
 	enum tri head_is_planned;           /* live head == head of the plans */
 	enum tri base_protected;            /* base_ref is a protected branch */
 	const char *base_ref;
+	const char *planned_base;           /* the branch that the plans were made for; NULL when there is none */
 	enum tri mergeable;                 /* GitHub's answer; unknown while it computes */
 	const char *mergeable_state;        /* for the sentence; NULL */
 	enum tri may_apply;                 /* role of the person who asks */

@@ -7,7 +7,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-void gate_own_free(struct gate_own *o) { buf_free(&o->unplanned); }
+void gate_own_free(struct gate_own *o)
+{
+	buf_free(&o->unplanned);
+	free(o->planned_base);
+	o->planned_base = NULL;
+}
 
 bool gate_own_has_work(const struct job_row *j)
 {
@@ -19,21 +24,26 @@ bool gate_own_has_work(const struct job_row *j)
 	return work;
 }
 
+void gate_own_require(const struct job_row *j, struct gate_facts *f)
+{
+	int needed = j->requires_approved && !j->deleted ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
+	if (f->approvals_needed < needed)
+		f->approvals_needed = needed;
+	f->checks_needed = f->checks_needed || (j->requires_checks && !j->deleted);
+	f->up_to_date_needed = f->up_to_date_needed || (j->requires_up_to_date && !j->deleted);
+}
+
 static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_own *own)
 {
 	if (j->deleted)
 		return; /* nothing of it is planned or applied */
-	int needed = j->requires_approved ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
+	gate_own_require(j, f);
 	f->projects++;
 	f->planned += j->state == JOBS_DONE;
 	f->running += j->state <= JOBS_RUNNING;
 	f->failed += j->state > JOBS_DONE;
 	if (j->state != JOBS_DONE)
 		buf_printf(&own->unplanned, "%s`%s`", own->unplanned.len != 0 ? ", " : "", j->project);
-	if (f->approvals_needed < needed)
-		f->approvals_needed = needed;
-	f->checks_needed = f->checks_needed || j->requires_checks;
-	f->up_to_date_needed = f->up_to_date_needed || j->requires_up_to_date;
 	own->work += gate_own_has_work(j);
 }
 
@@ -53,7 +63,11 @@ static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char
 int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, const struct job_list *jobs, struct gate_facts *facts,
 		 struct gate_own *own, struct err *err)
 {
-	int rc = 0;
+	bool whole = plan == NULL || facts->merged == TRI_YES || (plan->only == NULL && plan->state == RUN_DONE);
+	int rc = whole ? 0 : run_is_whole(c, plan, &whole, err);
+	own->planned_base = plan != NULL ? xstrdup(plan->base_ref) : NULL;
+	facts->planned_base = own->planned_base;
+	facts->projects += !whole; /* those that nobody looked for */
 	facts->up_to_date = plan == NULL ? TRI_UNKNOWN : plan->base_moved ? TRI_NO : TRI_YES;
 	if (plan != NULL && !run_state_is_over(plan->state))
 		facts->running++; /* it may find further projects yet */

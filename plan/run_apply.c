@@ -11,7 +11,9 @@ static bool flag_names(const struct run_row *row, const struct job_row *j)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json root;
-	if (row->only == NULL || row->only[0] != '{' || json_parse(row->only, strlen(row->only), NULL, &doc, &root, NULL) != 0)
+	if (row->only != NULL && row->only[0] != '{') /* names, of a decision that the database did not keep */
+		return text_has_line(row->only, j->project);
+	if (row->only == NULL || json_parse(row->only, strlen(row->only), NULL, &doc, &root, NULL) != 0)
 		return true;
 	struct json projects = json_member(&root, "projects"), dirs = json_member(&root, "dirs"), ws = json_member(&root, "workspace");
 	if (json_text(&ws) != NULL && strcmp(json_text(&ws), j->workspace) != 0)
@@ -70,6 +72,22 @@ void run_gating_drop(struct run *r)
 	r->gate = NULL;
 }
 
+/* A merge brings in every project of the head, whatever `apply -p` names; and a plan that still reads may turn out to be of this head. */
+static int add_facts_of_merge(struct db_conn *c, const struct run *r, int64_t plan_id, struct gate_facts *f, struct err *err)
+{
+	struct job_list all = {0};
+	struct run_row newest = {0};
+	int rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &all, err);
+	for (size_t i = 0; rc == 0 && i < all.n; i++)
+		gate_own_require(&all.v[i], f);
+	if (rc == 0)
+		rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, NULL, &newest, err);
+	f->running += rc == 0 && newest.id != plan_id && newest.id < r->row.id && !run_state_is_over(newest.state);
+	run_row_free(&newest);
+	job_list_free(&all);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 /* What our own database adds: the plans of this head, what they require, who holds a lock. */
 static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs, struct gate_own *own, struct err *err)
 {
@@ -83,6 +101,8 @@ static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs
 	rc = run_apply_selection(c, &r->row, jobs, err);
 	if (rc == 0)
 		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, jobs, f, own, err);
+	if (rc == 0 && f->merged != TRI_YES)
+		rc = add_facts_of_merge(c, r, plan.id, f, err);
 	run_row_free(&plan);
 	return rc;
 }

@@ -99,6 +99,21 @@ int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind k
 	return rc != 0 ? rc : read_one(s, ret, err);
 }
 
+int run_is_whole(struct db_conn *c, const struct run_row *plan, bool *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=? AND pull=? AND kind='plan' AND head_sha=? AND base_ref=? AND only IS NULL"
+			  " AND state='done')",
+			  "iiss", plan->repo_id, plan->pull, plan->head_sha, plan->base_ref);
+	int64_t n = 0;
+	if (rc == 0)
+		rc = db_number(s, &n, err);
+	if (rc == 0)
+		*ret = n != 0;
+	return rc;
+}
+
 int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err)
 {
 	int rc = db_run(c, err,

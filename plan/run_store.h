@@ -109,6 +109,8 @@ int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t befo
 int run_get(struct db_conn *c, int64_t id, struct run_row *ret, struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
 /* Newest run of a pull request of a kind; head may be NULL. ERR_NOT_FOUND. */
 int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind kind, const char *head, struct run_row *ret, struct err *err) MUST_CHECK;
+/* Did a plan of this head and base branch look at every project that is touched, or did each of them only follow a `plan -p NAME`? */
+int run_is_whole(struct db_conn *c, const struct run_row *plan, bool *ret, struct err *err) MUST_CHECK;
 /* Compare and set; ERR_CONFLICT when the run is not in `from` any more. Terminal states get finished_ms. */
 int run_move(struct db_conn *c, int64_t id, enum run_state from, enum run_state to, struct err *err) MUST_CHECK;
 int run_set_error(struct db_conn *c, int64_t id, const char *error, struct err *err) MUST_CHECK;
@@ -142,7 +144,8 @@ struct job_list {
 void job_list_free(struct job_list *l);
 /* All jobs of a run in name order, without diffs. */
 int job_list_of_run(struct db_conn *c, int64_t run_id, struct job_list *ret, struct err *err) MUST_CHECK;
-/* The newest plan job of each project of a head commit, whichever run made it, in name order: `plan -p` adds to what stands. */
+/* The newest plan job of each project of a head commit, whichever run made it, in name order: `plan -p` adds to what stands. Plans for
+ * another base branch than the newest one's are left out: that branch had its own configuration. */
 int job_list_of_head(struct db_conn *c, int64_t repo_id, int64_t pull, const char *head_sha, struct job_list *ret, struct err *err) MUST_CHECK;
 int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct err *err) MUST_CHECK; /* NULL when none */
 int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err) MUST_CHECK;

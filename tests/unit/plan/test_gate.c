@@ -60,6 +60,9 @@ FACT(merged_unknown, f->merged = TRI_UNKNOWN;)
 FACT(draft, f->draft = TRI_YES;)
 FACT(draft_unknown, f->draft = TRI_UNKNOWN;)
 FACT(old_head, f->head_is_planned = TRI_NO;)
+FACT(other_base, f->planned_base = "dev";)
+FACT(same_base, f->planned_base = "main";)
+FACT(base_not_told, f->planned_base = "dev"; f->base_ref = NULL;)
 FACT(head_unknown, f->head_is_planned = TRI_UNKNOWN;)
 FACT(no_projects, f->projects = 0; f->planned = 0;)
 FACT(negative_projects, f->projects = -1;)
@@ -125,6 +128,9 @@ static const struct {
 	CASE(draft, "ready for review! the pull request is a draft"),
 	CASE(draft_unknown, "ready for review? whether the pull request is a draft is not known"),
 	CASE(old_head, "head! the plans are of an older commit"),
+	CASE(other_base, "head! the plans are for another base branch"),
+	CASE(same_base, ""),
+	CASE(base_not_told, ""),
 	CASE(head_unknown, "head? which commit is the head is not known"),
 	CASE(no_projects, "planned! nothing is planned"),
 	CASE(negative_projects, "planned! nothing is planned"),

@@ -110,6 +110,54 @@ static void of_the_run(void **state)
 	}
 }
 
+/* `plan -p a` looks at one project: what else the head touches is not planned by it, unless a plan of all of them is there. */
+static void a_part_is_not_the_whole(void **state)
+{
+	static const struct {
+		const char *only, *head, *base;
+		enum run_state state;
+		enum tri merged;
+		int64_t projects;
+	} rows[] = {
+		{NULL, "aaa", "main", RUN_DONE, TRI_NO, 0},  {NULL, "aaa", "main", RUN_CANCELLED, TRI_NO, 1}, {NULL, "aaa", "main", RUN_SUPERSEDED, TRI_NO, 1},
+		{"{}", "aaa", "main", RUN_DONE, TRI_NO, 1},  {NULL, "bbb", "main", RUN_DONE, TRI_NO, 1},      {NULL, "aaa", "dev", RUN_DONE, TRI_NO, 1},
+		{"{}", "aaa", "main", RUN_DONE, TRI_YES, 0}, {NULL, "aaa", "main", RUN_FAILED, TRI_NO, 1},
+	};
+	struct job_list none = {0};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct gate_facts f = {.merged = rows[i].merged};
+		struct gate_own own = {0};
+		struct run_row part = {.repo_id = STORE_REPO, .pull = 1, .head_sha = (char[]){"aaa"}, .base_ref = (char[]){"main"}, .only = (char[]){"{}"},
+				       .state = RUN_DONE};
+		store_exec(c, "DELETE FROM run");
+		int64_t id = store_run_at(c, RUN_PLAN, 1, rows[i].head, rows[i].state);
+		store_must(run_set_only(c, id, rows[i].only, &err), &err);
+		store_must(db_run(c, &err, "UPDATE run SET base_ref=?", "s", rows[i].base), &err);
+		store_must(gate_own_add(c, &part, STORE_REPO, 1, &none, &f, &own, &err), &err);
+		assert_int_equal(f.projects, rows[i].projects);
+		assert_string_equal(f.planned_base, "main");
+		gate_own_free(&own);
+	}
+}
+
+static void merging_requires_for_all(void **state)
+{
+	struct gate_facts f = {0};
+	const struct job_row rows[] = {
+		{.requires_approved = true, .approvals = 3, .requires_checks = true, .requires_up_to_date = true, .deleted = true},
+		{.requires_approved = true, .approvals = 2},
+		{.requires_checks = true},
+	};
+	(void)state;
+	gate_own_require(&rows[0], &f);
+	assert_true(f.approvals_needed == 0 && !f.checks_needed && !f.up_to_date_needed);
+	gate_own_require(&rows[1], &f);
+	gate_own_require(&rows[2], &f);
+	assert_true(f.approvals_needed == 2 && f.checks_needed && !f.up_to_date_needed);
+	assert_int_equal(f.projects, 0);
+}
+
 static void locks(void **state)
 {
 	struct job_row rows[] = {{.project = (char[]){"a"}, .state = JOBS_DONE}, {.project = (char[]){"b"}, .state = JOBS_DONE}};
@@ -177,6 +225,6 @@ static void kept_facts(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(locks), T(kept_facts)};
+	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(kept_facts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,6 +247,22 @@ static void newest_of_a_head(void **state)
 	job_list_free(&l);
 }
 
+/* Retargeted: what another branch's configuration called for is not what this one's does. */
+static void plans_for_another_base(void **state)
+{
+	struct job_list l = {0};
+	(void)state;
+	int64_t dev = store_run_at(c, RUN_PLAN, 1, "aaa", RUN_DONE);
+	store_must(db_run(c, &err, "UPDATE run SET base_ref='dev' WHERE id=?", "i", dev), &err);
+	store_job(c, dev, "a", PHASE_PLAN, JOBS_DONE, NULL);
+	store_job(c, dev, "only-there", PHASE_PLAN, JOBS_DONE, NULL);
+	int64_t a = store_job(c, store_run_at(c, RUN_PLAN, 1, "aaa", RUN_DONE), "a", PHASE_PLAN, JOBS_DONE, NULL);
+	store_must(job_list_of_head(c, STORE_REPO, 1, "aaa", &l, &err), &err);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.v[0].id, a);
+	job_list_free(&l);
+}
+
 static void a_plan_is_used_once(void **state)
 {
 	int64_t plan = store_job(c, store_run(c, RUN_PLAN, 1), "a", PHASE_PLAN, JOBS_DONE, NULL);
@@ -263,7 +279,7 @@ static void a_plan_is_used_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_row_comes_back), T(a_life), T(order_and_limits), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(a_plan_is_used_once),
+		T(a_row_comes_back), T(a_life), T(order_and_limits), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
