@@ -120,12 +120,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /* Before each time the request goes out. libcurl would repeat a request whose reused connection died without an answer; for a POST nobody
- * knows whether the first one counted, so the caller must decide. */
+ * knows whether the first one counted, nor for a PUT that is really an action (GitHub's merge), so the caller must decide. */
 static int on_before_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
 	struct http_call *k = arg;
 	(void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
-	if (k->went_out && strcmp(k->method, "POST") == 0) {
+	if (k->went_out && (strcmp(k->method, "POST") == 0 || strcmp(k->method, "PUT") == 0)) {
 		k->repeated = true;
 		return CURL_PREREQFUNC_ABORT;
 	}
