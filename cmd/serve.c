@@ -5,18 +5,16 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/data_dir.h"
 #include "cmd/notify.h"
 #include "cmd/schema.h"
 #include "webhooks/decide.h"
 #include "webhooks/intake.h"
 #include "webhooks/pages.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10 };
@@ -73,13 +71,7 @@ static int lock_data_dir(struct daemon *d, struct err *err)
 	int rc = fs_mkdir_p(d->config.data_dir, 0700, err);
 	if (rc != 0)
 		return rc;
-	CLEANUP_FREE char *path = fs_join(d->config.data_dir, "LOCK");
-	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (d->lock_fd < 0)
-		return err_sys(err, "open %s", path);
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK ? err_set(err, ERR_CONFLICT, "%s is in use by another sluice", d->config.data_dir) : err_sys(err, "lock %s", path);
-	return 0;
+	return data_dir_lock(d->config.data_dir, &d->lock_fd, err);
 }
 
 static size_t inflight(void *arg)
@@ -116,7 +108,7 @@ static int open_database(struct daemon *d, struct err *err)
 {
 	size_t n;
 	const struct db_migration *migrations = schema_migrations(&n);
-	CLEANUP_FREE char *path = fs_join(d->config.data_dir, "sluice.db");
+	CLEANUP_FREE char *path = data_dir_database(d->config.data_dir);
 	return db_open(d->loop, path, migrations, n, &d->db, err);
 }
 

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/data_dir.h"
 #include "cmd/schema.h"
 #include "cmd/state_priv.h"
 #include "secrets/agent.h"
@@ -12,12 +13,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char USAGE[] = "usage: sluice state list [--config FILE] [--format json]\n"
-			    "       sluice state show PROJECT [--config FILE] [--repo ID] [--format json]   all versions, newest first\n"
-			    "       sluice state pull PROJECT [--config FILE] [--repo ID]                   the state in force, to standard output\n"
-			    "       sluice state push PROJECT --repo ID [--workspace NAME] < FILE           standard input becomes the next version\n"
-			    "       sluice state rollback PROJECT --to SERIAL [--repo ID]                   an older version becomes the next one\n"
-			    "push and rollback need the server to be stopped.\n";
+static const char USAGE[] =
+	"usage: sluice state list                       [OPTIONS] [--format json]   what is in force, of every project\n"
+	"       sluice state show PROJECT               [OPTIONS] [--format json]   all versions, newest first\n"
+	"       sluice state pull PROJECT               [OPTIONS]                   the state in force, to standard output\n"
+	"       sluice state push PROJECT --repo ID     [OPTIONS] < FILE            standard input becomes the next version\n"
+	"       sluice state rollback PROJECT --to SERIAL [OPTIONS]                 an older version becomes the next one\n"
+	"options: --config FILE, --repo ID (GitHub's number), --workspace NAME\n"
+	"push and rollback need the server to be stopped.\n";
 
 static bool is_change(const char *verb) { return strcmp(verb, "push") == 0 || strcmp(verb, "rollback") == 0; }
 
@@ -90,7 +93,7 @@ static int list(struct state_ask *a, struct err *err)
 	a->w = json_writer(&a->out);
 	if (a->json)
 		jw_open_arr(&a->w, NULL);
-	int rc = state_each(a->db, a->repo_id, a->project, add_version, a, err);
+	int rc = state_each(a->db, a->repo_id, a->project, a->workspace, add_version, a, err);
 	if (a->json)
 		jw_close_arr(&a->w);
 	if (rc == 0 && a->n == 0 && a->project != NULL)
@@ -108,14 +111,10 @@ struct newest {
 static void keep_newest(const struct state_version *v, void *arg)
 {
 	struct newest *k = arg;
-	if (k->v.id == 0) {
-		k->v = *v;
-		char **owned[] = {&k->v.project, &k->v.workspace, &k->v.lineage, &k->v.sha256, &k->v.path, &k->v.aad, &k->v.key_context};
-		for (size_t i = 0; i < ARRAY_LEN(owned); i++)
-			*owned[i] = xstrdup(*owned[i]);
-	} else if (k->v.repo_id != v->repo_id || strcmp(k->v.workspace, v->workspace) != 0) {
+	if (k->v.id == 0)
+		state_version_copy(&k->v, v);
+	else if (k->v.repo_id != v->repo_id || strcmp(k->v.workspace, v->workspace) != 0)
 		k->several = true;
-	}
 }
 
 int state_open_sealed(const struct state_ask *a, const struct state_version *v, struct buf *out, struct err *err)
@@ -147,11 +146,11 @@ int state_open_sealed(const struct state_ask *a, const struct state_version *v, 
 int state_find(struct state_ask *a, struct state_version *ret, struct err *err)
 {
 	struct newest k = {0};
-	int rc = state_each(a->db, a->repo_id, a->project, keep_newest, &k, err);
+	int rc = state_each(a->db, a->repo_id, a->project, a->workspace, keep_newest, &k, err);
 	if (rc == 0 && k.v.id == 0)
 		rc = err_set(err, ERR_NOT_FOUND, "%s has no managed state: `sluice state list` shows what has", a->project);
 	if (rc == 0 && k.several)
-		rc = err_set(err, ERR_USAGE, "%s stands in several repositories or workspaces: name one with --repo ID", a->project);
+		rc = err_set(err, ERR_USAGE, "%s stands in several repositories or workspaces: name one with --repo ID and --workspace NAME", a->project);
 	if (rc != 0) {
 		state_version_free(&k.v);
 		return rc;
@@ -180,7 +179,7 @@ static int run(struct state_ask *a, struct err *err)
 	config_errors_free(&errors);
 	if (rc != 0)
 		return rc;
-	CLEANUP_FREE char *path = fs_join(a->config.data_dir, "sluice.db");
+	CLEANUP_FREE char *path = data_dir_database(a->config.data_dir);
 	if (!fs_exists(path))
 		return err_set(err, ERR_NOT_FOUND, "%s: no database yet: has the server run?", path);
 	size_t n;

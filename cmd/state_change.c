@@ -5,29 +5,14 @@
 #include "base/crypto.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "cmd/data_dir.h"
 #include "cmd/schema.h"
 #include "plan/lock_store.h"
 #include "runner/state_facts.h"
 #include "secrets/agent.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
-
-static int lock_data_dir(const struct state_ask *a, int *ret_fd, struct err *err)
-{
-	CLEANUP_FREE char *path = fs_join(a->config.data_dir, "LOCK");
-	CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(err, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return err_set(err, ERR_CONFLICT, "the server runs on %s: stop it first, then change state, then start it again", a->config.data_dir);
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
-}
 
 static int read_stdin(struct buf *ret, struct err *err)
 {
@@ -79,9 +64,12 @@ static int put(struct state_ask *a, const char *workspace, const struct buf *cle
 	int rc = state_facts_read(buf_str(clear), clear->len, &facts, err);
 	if (rc != 0)
 		return rc;
-	if (lock_get(a->db, a->repo_id, a->project, &lock, NULL) == 0)
+	rc = lock_get(a->db, a->repo_id, a->project, &lock, err);
+	if (rc == 0)
 		return err_set(err, ERR_CONFLICT, "%s is locked by #%lld (%s): its apply must be over, or `unlock` commented there", a->project,
 			       (long long)lock.pull, lock.reason);
+	if (rc != ERR_NOT_FOUND)
+		return rc;
 	crypto_sha256_hex(buf_str(clear), clear->len, sha256);
 	struct state_version v = {.repo_id = a->repo_id, .project = xstrdup(a->project), .workspace = xstrdup(workspace), .lineage = xstrdup(facts.lineage),
 				  .serial = facts.serial, .sha256 = xstrdup(sha256), .bytes = (int64_t)clear->len};
@@ -101,7 +89,7 @@ static int open_to_write(struct state_ask *a, struct err *err)
 {
 	size_t n;
 	const struct db_migration *migrations = schema_migrations(&n);
-	CLEANUP_FREE char *path = fs_join(a->config.data_dir, "sluice.db");
+	CLEANUP_FREE char *path = data_dir_database(a->config.data_dir);
 	return db_conn_open(path, migrations, n, &a->db, err);
 }
 
@@ -109,7 +97,7 @@ int state_push(struct state_ask *a, struct err *err)
 {
 	CLEANUP_FD int lock = -1;
 	CLEANUP_BUF struct buf clear = {0};
-	int rc = lock_data_dir(a, &lock, err);
+	int rc = data_dir_lock(a->config.data_dir, &lock, err);
 	if (rc == 0)
 		rc = open_to_write(a, err);
 	if (rc == 0)
@@ -129,12 +117,8 @@ struct older {
 static void keep_serial(const struct state_version *v, void *arg)
 {
 	struct older *o = arg;
-	if (v->serial != o->serial || o->v.id != 0)
-		return;
-	o->v = *v;
-	char **owned[] = {&o->v.project, &o->v.workspace, &o->v.lineage, &o->v.sha256, &o->v.path, &o->v.aad, &o->v.key_context};
-	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
-		*owned[i] = xstrdup(*owned[i]);
+	if (v->serial == o->serial && o->v.id == 0)
+		state_version_copy(&o->v, v);
 }
 
 /* The engine writes the serial as a top-level number before everything that could hold such a text. All other bytes stay as they are. */
@@ -161,13 +145,13 @@ int state_rollback(struct state_ask *a, struct err *err)
 	CLEANUP_BUF struct buf old = {0}, clear = {0};
 	struct state_version now = {0};
 	struct older o = {.serial = a->serial};
-	int rc = lock_data_dir(a, &lock, err);
+	int rc = data_dir_lock(a->config.data_dir, &lock, err);
 	if (rc == 0)
 		rc = open_to_write(a, err);
 	if (rc == 0)
 		rc = state_find(a, &now, err);
 	if (rc == 0)
-		rc = state_each(a->db, now.repo_id, a->project, keep_serial, &o, err);
+		rc = state_each(a->db, now.repo_id, a->project, now.workspace, keep_serial, &o, err);
 	if (rc == 0 && (o.v.id == 0 || o.v.id == now.id))
 		rc = err_set(err, ERR_NOT_FOUND, "%s has no older version with serial %lld: `sluice state show %s` lists them", a->project,
 			     (long long)a->serial, a->project);

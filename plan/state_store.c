@@ -37,6 +37,14 @@ void state_version_free(struct state_version *v)
 	*v = (struct state_version){0};
 }
 
+void state_version_copy(struct state_version *to, const struct state_version *from)
+{
+	*to = *from;
+	char **owned[] = {&to->project, &to->workspace, &to->lineage, &to->sha256, &to->path, &to->aad, &to->key_context};
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		*owned[i] = xstrdup(*owned[i]);
+}
+
 int state_current(struct db_conn *c, int64_t repo_id, const char *project, const char *workspace, struct state_version *ret, struct err *err)
 {
 	struct db_stmt *s;
@@ -59,10 +67,10 @@ int state_put(struct db_conn *c, const struct state_version *v, struct err *err)
 	if (rc == 0) {
 		bool same = now.serial == v->serial && strcmp(now.sha256, v->sha256) == 0;
 		if (strcmp(now.lineage, v->lineage) != 0)
-			rc = err_set(err, ERR_REFUSED, "state of %s: lineage %s is not the lineage %s in force; both were kept, the old one stays in force",
+			rc = err_set(err, ERR_REFUSED, "state of %s: lineage %s is not the lineage %s in force, which stays",
 				     v->project, v->lineage, now.lineage);
 		else if (v->serial < now.serial || (v->serial == now.serial && !same))
-			rc = err_set(err, ERR_REFUSED, "state of %s: serial %lld does not follow serial %lld in force", v->project, (long long)v->serial,
+			rc = err_set(err, ERR_REFUSED, "state of %s: serial %lld does not follow serial %lld in force, which stays", v->project, (long long)v->serial,
 				     (long long)now.serial);
 		state_version_free(&now);
 		if (rc != 0 || same)
@@ -77,14 +85,15 @@ int state_put(struct db_conn *c, const struct state_version *v, struct err *err)
 		      sizeof(v->key_wrapped), v->key_context, v->run_id, v->job_id, clock_wall_ms());
 }
 
-int state_each(struct db_conn *c, int64_t repo_id, const char *project, state_each_cb cb, void *arg, struct err *err)
+int state_each(struct db_conn *c, int64_t repo_id, const char *project, const char *workspace, state_each_cb cb, void *arg, struct err *err)
 {
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err,
 			  "SELECT " STATE_COLUMNS " FROM state_version AS v WHERE (?1=0 OR repo_id=?1) AND (?2 IS NULL OR project=?2)"
+			  " AND (?3 IS NULL OR workspace=?3)"
 			  " AND (?2 IS NOT NULL OR id=(SELECT max(id) FROM state_version AS w WHERE w.repo_id=v.repo_id AND w.project=v.project"
 			  " AND w.workspace=v.workspace)) ORDER BY repo_id, project, workspace, id DESC",
-			  "is", repo_id, project);
+			  "iss", repo_id, project, workspace);
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
 		struct state_version v;
 		read_row(s, &v);

@@ -16,12 +16,14 @@ struct state_version {
 };
 
 void state_version_free(struct state_version *v);
+void state_version_copy(struct state_version *to, const struct state_version *from); /* to owns its strings */
 /* The version in force. ERR_NOT_FOUND: none yet. */
 int state_current(struct db_conn *c, int64_t repo_id, const char *project, const char *workspace, struct state_version *ret, struct err *err) MUST_CHECK;
 /* ERR_REFUSED: older serial or another lineage (the sentence says which). Storing the same digest again is fine and does nothing. */
 int state_put(struct db_conn *c, const struct state_version *v, struct err *err) MUST_CHECK;
 typedef void (*state_each_cb)(const struct state_version *v, void *arg);
-/* Newest first; project NULL: the current one of each project. */
-int state_each(struct db_conn *c, int64_t repo_id /* 0: all */, const char *project, state_each_cb cb, void *arg, struct err *err) MUST_CHECK;
+/* Newest first; project NULL: the version in force of each project alone. repo_id 0, workspace NULL: any. v is gone after the callback. */
+int state_each(struct db_conn *c, int64_t repo_id, const char *project, const char *workspace, state_each_cb cb, void *arg,
+	       struct err *err) MUST_CHECK;
 
 #endif

@@ -97,14 +97,18 @@ static void lists(void **state)
 {
 	static const struct {
 		int64_t repo;
-		const char *project, *want;
+		const char *project, *workspace, *want;
 	} rows[] = {
-		{0, NULL, "1/dns/default@3 1/net/default@6 1/net/prod@1 2/net/default@2 "},
-		{1, NULL, "1/dns/default@3 1/net/default@6 1/net/prod@1 "},
-		{0, "net", "1/net/default@6 1/net/default@5 1/net/prod@1 2/net/default@2 "},
-		{2, "net", "2/net/default@2 "},
-		{3, NULL, ""},
-		{0, "web", ""},
+		{0, NULL, NULL, "1/dns/default@3 1/net/default@6 1/net/prod@1 2/net/default@2 "},
+		{1, NULL, NULL, "1/dns/default@3 1/net/default@6 1/net/prod@1 "},
+		{0, "net", NULL, "1/net/default@6 1/net/default@5 1/net/prod@1 2/net/default@2 "},
+		{0, "net", "default", "1/net/default@6 1/net/default@5 2/net/default@2 "},
+		{1, "net", "prod", "1/net/prod@1 "},
+		{0, NULL, "prod", "1/net/prod@1 "},
+		{0, "net", "x", ""},
+		{2, "net", NULL, "2/net/default@2 "},
+		{3, NULL, NULL, ""},
+		{0, "web", NULL, ""},
 	};
 	(void)state;
 	store_must(put(1, "net", "default", "L", 5, "a"), &err);
@@ -114,7 +118,7 @@ static void lists(void **state)
 	store_must(put(1, "dns", "default", "O", 3, "d"), &err);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_BUF struct buf b = {0};
-		store_must(state_each(c, rows[i].repo, rows[i].project, add, &b, &err), &err);
+		store_must(state_each(c, rows[i].repo, rows[i].project, rows[i].workspace, add, &b, &err), &err);
 		assert_string_equal(buf_str(&b), rows[i].want);
 	}
 }
