@@ -184,6 +184,17 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 
 /* merging: looked at first, since a crash or a lost answer may have left it done. */
 
+/* GitHub said no: because it was merged the moment before, by an answer of ours that was lost on its way, or by a person? */
+static void on_second_look(const struct gh_answer *a, void *arg)
+{
+	struct run *r = arg;
+	if (a->r.err.code == 0 && a->pull->merged && strcmp(a->pull->head_sha, r->row.head_sha) == 0) {
+		r->failure = (struct err){0};
+		seen_pull_take(&r->pull, a->pull);
+	}
+	run_wake(r);
+}
+
 static void on_merged(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
@@ -198,7 +209,7 @@ static void on_merged(const struct gh_answer *a, void *arg)
 	if ((a->r.ambiguous || a->r.err.code == ERR_UNAVAILABLE) && run_try_again(r))
 		return;
 	r->failure = a->r.err;
-	run_wake(r);
+	gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_second_look, r);
 }
 
 static void on_look(const struct gh_answer *a, void *arg)
