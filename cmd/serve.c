@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10 };
+enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10, TIDY_MS = 5000 };
 
 struct daemon {
 	struct server_config config;
@@ -36,7 +36,7 @@ struct daemon {
 	struct intake *intake;
 	struct pages *pages;
 	struct http_server *http;
-	struct loop_timer *drain;
+	struct loop_timer *drain, *tidy;
 	bool stopping;
 };
 
@@ -173,6 +173,7 @@ static void stop_parts(struct daemon *d)
 		intake_free(d->intake);
 	pages_free(d->pages);
 	loop_timer_close(d->drain);
+	loop_timer_close(d->tidy);
 	if (d->loop != NULL) {
 		loop_signals_close(d->loop);
 		loop_close(d->loop);
@@ -233,6 +234,14 @@ static int parse_args(struct daemon *d, int argc, char **argv)
 
 static int exit_code_of(const struct err *err) { return err->code == ERR_USAGE || err->code == ERR_PARSE || err->code == ERR_NOT_FOUND ? 2 : 3; }
 
+/* What is free between what is in use goes back only when asked for, and asking takes a millisecond: when nothing waits for us. */
+static void tidy(void *arg)
+{
+	const struct daemon *d = arg;
+	if (inflight(arg) == 0 && db_waiting(d->db) == 0)
+		(void)malloc_trim(0); /* tells whether there was any */
+}
+
 /* A burst makes garbage that an idle server should not keep: few arenas, and what is free at the top goes back. */
 static void keep_memory_small(void)
 {
@@ -262,6 +271,8 @@ int cmd_serve(int argc, char **argv)
 	loop_on_signal(d.loop, SIGINT, on_signal, &d);
 	log_info("serve.listening", "address=%s port=%d version=%s", d.config.listen_host, http_server_port(d.http), SLUICE_VERSION);
 	notify_systemd("READY=1");
+	d.tidy = loop_timer_new(d.loop, tidy, &d);
+	loop_timer_start(d.tidy, TIDY_MS, TIDY_MS);
 	runs_recover(d.runs);
 	decide_wake(d.decide);
 	outbox_wake(d.outbox);
