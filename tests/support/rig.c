@@ -342,7 +342,7 @@ void rig_prepared(struct rig *r, const struct rig_project *v, size_t n)
 		struct prepared_project *q = &p.projects[i];
 		*q = (struct prepared_project){.name = xstrdup(v[i].name), .dir = xstrdup(v[i].name), .workspace = xstrdup("default"),
 					       .reason = xstrdup("`main.tf` changed"), .inputs = xstrdup(v[i].inputs != NULL ? v[i].inputs : "same"),
-					       .managed_state = v[i].managed, .deleted = v[i].deleted, .error = xstrdup(v[i].error)};
+					       .requires_approved = true, .managed_state = v[i].managed, .deleted = v[i].deleted, .error = xstrdup(v[i].error)};
 		if (v[i].depends_on != NULL)
 			strlist_add(&q->depends_on, v[i].depends_on);
 	}
