@@ -222,6 +222,8 @@ void server_config_print(const struct server_config *c, struct buf *out)
 	print_effective(c, config_server_rows, s != NULL ? s->root : NULL, out, 0);
 }
 
+static const char later[] = " (accepted, not used yet)";
+
 /* ---- sample ---- */
 
 /* The # of a commented key stands first in the line and its indentation after it, so that removing the # is enough. */
@@ -235,7 +237,7 @@ static void print_sample(const struct config_row *rows, struct buf *out, int ind
 		if (indent == 0)
 			buf_addc(out, '\n');
 		indent_by(out, indent);
-		buf_printf(out, "# %s\n", row->help);
+		buf_printf(out, "# %s%s\n", row->help, row->later ? later : "");
 		if (off)
 			buf_addc(out, '#');
 		indent_by(out, indent);
@@ -313,7 +315,7 @@ static void print_rows(const struct config_row *rows, const char *prefix, struct
 			buf_printf(out, "`%s`", row->dflt);
 		buf_adds(out, " | ");
 		cell(row->help, out);
-		buf_adds(out, row->later ? " (checked now, acted on by a later version) |\n" : " |\n");
+		buf_printf(out, "%s |\n", row->later ? later : "");
 		CLEANUP_FREE char *below = xasprintf("%s%s%s.", prefix, row->key, row->type == CT_MAP ? "" : "[]");
 		if (row->type == CT_MAP)
 			print_rows(row->rows, below, out);

@@ -17,7 +17,7 @@ _Static_assert(sizeof(enum engine_kind) == sizeof(int) && sizeof(enum apply_mode
 static const struct config_row approvals_rows[] = {
 	{.key = "count", .type = CT_COUNT, .offset = RULE(approvals), .min = 0, .max = 10, .dflt = "1",
 	 .help = "approving reviews that \"approved\" asks for"},
-	{.key = "codeowners", .type = CT_BOOL, .offset = RULE(codeowners), .dflt = "false",
+	{.key = "codeowners", .type = CT_BOOL, .later = true, .offset = RULE(codeowners), .dflt = "false",
 	 .help = "whether code owners have to be among them"},
 	{0}};
 
@@ -29,7 +29,8 @@ static const struct config_row cost_rows[] = {
 /* What an entry of projects: may say, and the server's file for every project. */
 #define PROJECT_ROWS                                                                                                                       \
 	{.key = "engine", .type = CT_WORD, .offset = RULE(engine), .words = engine_words, .sample = "terraform",                            \
-	 .help = "the tool; without it, the one that the directory's files and the server point to"},                                       \
+	 .help = "the tool; without it, the one that the directory's files and the server point to. Jobs of pulumi are refused in this "    \
+		 "version"},                                                                                                                \
 	{.key = "workspace", .type = CT_NAME, .offset = RULE(workspace), .dflt = "default", .help = "the engine's workspace"},             \
 	{.key = "stack", .type = CT_NAME, .offset = RULE(workspace), .help = "the same for Pulumi, which calls it a stack"},                \
 	{.key = "when_modified", .type = CT_GLOBS, .offset = RULE(when_modified), .sample = "[\"**/*.tf\", \"../../modules/**\"]",          \
@@ -78,18 +79,18 @@ const struct config_row config_repo_rows[] = {
 /* ---- sluice-server.yaml ---- */
 
 static const struct config_row app_rows[] = {
-	{.key = "id", .type = CT_INT, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1, .sample = "12345",
+	{.key = "id", .type = CT_INT, .later = true, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1, .sample = "12345",
 	 .help = "number of the GitHub App"},
-	{.key = "private_key_file", .type = CT_FILE, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
+	{.key = "private_key_file", .type = CT_FILE, .later = true, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
 	 .help = "its private key, PEM"},
 	{0}};
 
 static const struct config_row github_rows[] = {
 	{.key = "api_url", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(api_url), .what = "URL",
 	 .dflt = "https://api.github.com", .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
-	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; this or token_file"},
-	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
-	 .help = "a personal access token instead, for a first try"},
+	{.key = "app", .type = CT_MAP, .later = true, .rows = app_rows, .help = "the GitHub App that sluice is"},
+	{.key = "token_file", .type = CT_FILE, .required = true, .offset = SERVER(token_file), .sample = "github.token",
+	 .help = "the token of an account that may read, comment, set statuses and merge"},
 	{.key = "webhook_secret_file", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_secret_files,
 	 .offset = SERVER(webhook_secret_files), .what = "path, or a list of two", .sample = "webhook.secret",
 	 .help = "the secret that GitHub signs webhooks with; two while it is being changed"},
@@ -112,14 +113,14 @@ static const struct config_row limits_rows[] = {
 static const struct config_row providers_rows[] = {
 	{.key = "mirror", .type = CT_FILE, .offset = SERVER(mirror_dir), .sample = "providers",
 	 .help = "directory with provider packages, read-only to jobs"},
-	{.key = "allow", .type = CT_GLOBS, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
+	{.key = "allow", .type = CT_GLOBS, .later = true, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
 	 .help = "providers that may run; without it, all of the mirror"},
 	{0}};
 
 static const struct config_row egress_rows[] = {
-	{.key = "plan", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan), .what = "list of HOST:PORT globs",
+	{.key = "plan", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan), .what = "list of HOST:PORT globs",
 	 .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]", .help = "where a plan may connect to"},
-	{.key = "apply", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply), .what = "list of HOST:PORT globs",
+	{.key = "apply", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply), .what = "list of HOST:PORT globs",
 	 .dflt = "[]", .help = "where an apply may connect to"},
 	{0}};
 
@@ -147,7 +148,7 @@ const struct config_row config_server_rows[] = {
 	 .dflt = "{}", .help = "used whatever sluice.yaml says"},
 	{.key = "limits", .type = CT_MAP, .rows = limits_rows, .help = "ceilings of jobs"},
 	{.key = "providers", .type = CT_MAP, .rows = providers_rows, .help = "provider packages of jobs"},
-	{.key = "egress", .type = CT_MAP, .rows = egress_rows, .help = "the network of jobs; nothing is reached that is not named"},
+	{.key = "egress", .type = CT_MAP, .later = true, .rows = egress_rows, .help = "the network of jobs, which have none in this version"},
 	{.key = "engines", .type = CT_MAP, .rows = engines_rows, .help = "the engines' binaries"},
 	{.key = "roles", .type = CT_CUSTOM, .read = config_read_roles, .print = config_print_roles,
 	 .what = "map of OWNER/NAME glob: { WHO: none, read, plan, apply or admin }",

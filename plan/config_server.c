@@ -276,19 +276,6 @@ static char *directory_of(const char *file)
 	return slash == absolute ? xstrdup("/") : xstrndup(absolute, (size_t)(slash - absolute));
 }
 
-/* What one row cannot tell: exactly one way to be somebody. */
-static void check_credentials(struct config_reader *r, const struct yaml_node *root)
-{
-	const struct yaml_node *github = yaml_get(root, "github");
-	if (github == NULL || github->type != YAML_MAP)
-		return;
-	const struct yaml_node *app = yaml_get(github, "app"), *token = yaml_get(github, "token_file");
-	bool has_app = app != NULL && !yaml_is_null(app), has_token = token != NULL && !yaml_is_null(token);
-	if (has_app == has_token)
-		config_fail(r, has_app ? token : github, has_app ? "github: app and token_file exclude each other; keep app"
-								 : "github: app or token_file is missing: sluice has to be somebody on GitHub");
-}
-
 static void default_public_url(struct server_config *c)
 {
 	const char *host = c->listen_host;
@@ -305,10 +292,8 @@ int server_config_parse(const char *file, const char *bytes, size_t len, struct 
 	c.sections = sections;
 	config_read_defaults(config_server_rows, &c);
 	sections->root = config_document(&r, bytes, len);
-	if (sections->root != NULL) {
+	if (sections->root != NULL)
 		config_read_map(&r, sections->root, config_server_rows, &c);
-		check_credentials(&r, sections->root);
-	}
 	default_public_url(&c);
 	if (r.failed > 0) {
 		server_config_free(&c);

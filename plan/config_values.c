@@ -1,4 +1,4 @@
-/* Values of sluice.yaml that are more than a scalar. Those of rows marked `later` are checked in shape and not kept. */
+/* Values of sluice.yaml that are more than a scalar. Those of rows marked `later` are checked in shape. */
 #include "base/text.h"
 #include "plan/config_priv.h"
 
