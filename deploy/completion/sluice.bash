@@ -25,12 +25,13 @@ _sluice()
 		mapfile -t COMPREPLY < <(compgen -W 'err warn info debug' -- "$word")
 		return
 		;;
-	--port | --repo) return ;; # a number
+	--port | --repo | --to) return ;; # a number
+	--workspace) return ;;           # a name
 	esac
 	case $command in
 	serve) mapfile -t COMPREPLY < <(compgen -W '--config --log-level' -- "$word") ;;
 	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --port' -- "$word") ;;
-	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull --config --repo --format' -- "$word") ;;
+	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull push rollback --config --repo --workspace --to --format' -- "$word") ;;
 	check | --print-config)
 		if [[ $word == -* ]]; then
 			[[ $command == check ]] && word_list=--format || word_list=--reference
