@@ -45,7 +45,8 @@ static void on_pull(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
 	if (a->r.err.code != 0) {
-		if (a->r.err.code == ERR_UNAVAILABLE && run_try_again(r))
+		/* ERR_PARSE: half an answer */
+		if ((a->r.err.code == ERR_UNAVAILABLE || a->r.err.code == ERR_PARSE) && run_try_again(r))
 			return;
 		r->failure = a->r.err;
 		run_wake(r);
