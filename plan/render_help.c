@@ -6,9 +6,9 @@ static const struct {
 } commands[] = {
 	{"plan", "plan the projects that this pull request touches, or the ones named"},
 	{"apply", "check what is needed, merge, and apply the reviewed plans from the merge commit"},
-	{"cancel", "stop what is queued and the plans that run; an apply that runs is not stopped half-way"},
+	{"cancel", "stop plans that run or wait; an apply that runs is interrupted, ends the step it is in and says how far it came"},
 	{"unlock", "give the locks of this pull request back; after an interrupted apply only once a person has looked"},
-	{"version", "tell the versions of sluice and of the engines"},
+	{"version", "tell the version of sluice"},
 	{"help", "this page"},
 };
 
