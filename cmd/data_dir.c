@@ -14,7 +14,8 @@ int data_dir_lock(const char *data_dir, int *ret_fd, struct err *err)
 	if (fd < 0)
 		return err_sys(err, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK ? err_set(err, ERR_CONFLICT, "%s is in use by another sluice: stop it first", data_dir) : err_sys(err, "lock %s", path);
+		return errno == EWOULDBLOCK ? err_set(err, ERR_CONFLICT, "%s is in use by another sluice: stop it first", data_dir)
+					    : err_sys(err, "lock %s", path);
 	*ret_fd = fd;
 	fd = -1;
 	return 0;

@@ -79,8 +79,8 @@ const struct config_row config_repo_rows[] = {
 /* ---- sluice-server.yaml ---- */
 
 static const struct config_row app_rows[] = {
-	{.key = "id", .type = CT_INT, .later = true, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1, .sample = "12345",
-	 .help = "number of the GitHub App"},
+	{.key = "id", .type = CT_INT, .later = true, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1,
+	 .sample = "12345", .help = "number of the GitHub App"},
 	{.key = "private_key_file", .type = CT_FILE, .later = true, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
 	 .help = "its private key, PEM"},
 	{0}};
@@ -105,7 +105,7 @@ static const struct config_row limits_rows[] = {
 	{.key = "apply_timeout", .type = CT_DURATION, .offset = SERVER(apply_timeout_ms), .min = SECOND, .max = 48 * HOUR, .dflt = "2h",
 	 .help = "time for one apply"},
 	{.key = "memory", .type = CT_SIZE, .offset = SERVER(memory_bytes), .min = 32 * KIB * KIB, .max = 1024 * KIB * KIB * KIB, .dflt = "1GiB",
-	 .help = "memory of one job"},
+	 .help = "ceiling of the files that one job keeps in memory; the engine's own memory is not limited yet"},
 	{.key = "output", .type = CT_SIZE, .offset = SERVER(output_bytes), .min = 4 * KIB, .max = 256 * KIB * KIB, .dflt = "4MiB",
 	 .help = "output of one job that is kept"},
 	{0}};
@@ -118,10 +118,10 @@ static const struct config_row providers_rows[] = {
 	{0}};
 
 static const struct config_row egress_rows[] = {
-	{.key = "plan", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan), .what = "list of HOST:PORT globs",
-	 .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]", .help = "where a plan may connect to"},
-	{.key = "apply", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply), .what = "list of HOST:PORT globs",
-	 .dflt = "[]", .help = "where an apply may connect to"},
+	{.key = "plan", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan),
+	 .what = "list of HOST:PORT globs", .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]", .help = "where a plan may connect to"},
+	{.key = "apply", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply),
+	 .what = "list of HOST:PORT globs", .dflt = "[]", .help = "where an apply may connect to"},
 	{0}};
 
 static const struct config_row engines_rows[] = {

@@ -70,8 +70,8 @@ int state_put(struct db_conn *c, const struct state_version *v, struct err *err)
 			rc = err_set(err, ERR_REFUSED, "state of %s: lineage %s is not the lineage %s in force, which stays",
 				     v->project, v->lineage, now.lineage);
 		else if (v->serial < now.serial || (v->serial == now.serial && !same))
-			rc = err_set(err, ERR_REFUSED, "state of %s: serial %lld does not follow serial %lld in force, which stays", v->project, (long long)v->serial,
-				     (long long)now.serial);
+			rc = err_set(err, ERR_REFUSED, "state of %s: serial %lld does not follow serial %lld in force, which stays", v->project,
+				     (long long)v->serial, (long long)now.serial);
 		state_version_free(&now);
 		if (rc != 0 || same)
 			return rc;
