@@ -3,7 +3,6 @@
 #include "base/mem.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <time.h>
 
 /* Atomic: the writer thread reads the clock as well. */
@@ -51,20 +50,6 @@ char *clock_people(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
 	if (!split(wall_ms, &tm) || strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%d %H:%M UTC", &tm) == 0)
 		out[0] = '\0';
 	return out;
-}
-
-int64_t clock_parse_iso(const char *s)
-{
-	struct tm tm = {0};
-	char zone = 0, rest = 0;
-	int n = sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%c%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &zone, &rest);
-	if (n != 7 || zone != 'Z')
-		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	int64_t ms = (int64_t)timegm(&tm) * 1000;
-	char again[CLOCK_ISO_SIZE];
-	return strcmp(clock_iso(ms, again), s) == 0 ? ms : -1; /* a 30th of February, a missing digit */
 }
 
 void clock_fake_set(int64_t wall_ms)

@@ -14,9 +14,6 @@ enum { CLOCK_ISO_SIZE = 32 };
 char *clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);
 /* "2026-11-25 14:03 UTC" for people; returns out. */
 char *clock_people(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);
-/* Reads "2026-11-25T14:03:07Z" (GitHub's form); -1 when it is not one. */
-int64_t clock_parse_iso(const char *s);
-
 /* Tests: freeze both clocks at a value, move them, and go back to the kernel. */
 void clock_fake_set(int64_t wall_ms);
 void clock_fake_advance(int64_t ms);

@@ -2,23 +2,17 @@
 
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* OpenSSL's return conventions are mixed and its error queue is per thread: each public function asks for 1 exactly and leaves an empty
  * queue, so that no later caller reads a stale reason. */
 
 static void free_cipher(EVP_CIPHER_CTX **ctx) { EVP_CIPHER_CTX_free(*ctx); /* wipes the key schedule */ }
-
-static void free_digest(EVP_MD_CTX **ctx) { EVP_MD_CTX_free(*ctx); }
 
 static void to_hex(const uint8_t *bytes, size_t n, char *out)
 {
@@ -47,36 +41,6 @@ void crypto_sha256_hex(const void *bytes, size_t len, char out[2 * SHA256_SIZE +
 	uint8_t digest[SHA256_SIZE];
 	crypto_sha256(bytes, len, digest);
 	to_hex(digest, sizeof(digest), out);
-}
-
-int crypto_sha256_file(const char *path, char out[2 * SHA256_SIZE + 1], struct err *err)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "%s: no such file", path) : err_sys(err, "open %s", path);
-	struct stat st;
-	if (fstat(fd, &st) != 0)
-		return err_sys(err, "stat %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_IO, "%s: not a regular file", path);
-	CLEANUP(free_digest) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	ASSERT(ctx != NULL);
-	must(EVP_DigestInit_ex(ctx, EVP_sha256(), NULL));
-	for (;;) {
-		uint8_t chunk[65536];
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, "read %s", path);
-		if (n == 0)
-			break;
-		must(EVP_DigestUpdate(ctx, chunk, (size_t)n));
-	}
-	uint8_t digest[SHA256_SIZE];
-	must(EVP_DigestFinal_ex(ctx, digest, NULL));
-	to_hex(digest, sizeof(digest), out);
-	return 0;
 }
 
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[SHA256_SIZE])

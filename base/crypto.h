@@ -13,8 +13,6 @@ enum { SHA256_SIZE = 32, AEAD_KEY_SIZE = 32, AEAD_NONCE_SIZE = 12, AEAD_TAG_SIZE
 void crypto_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 /* 64 lower-case hex characters and NUL. */
 void crypto_sha256_hex(const void *bytes, size_t len, char out[2 * SHA256_SIZE + 1]);
-/* Digest of a file's content as hex. */
-int crypto_sha256_file(const char *path, char out[2 * SHA256_SIZE + 1], struct err *err) MUST_CHECK;
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 /* Constant time in len. */
 bool crypto_same(const void *a, const void *b, size_t len);

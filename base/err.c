@@ -56,21 +56,3 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	err->msg[at + 2 + (len < room ? len : room)] = '\0';
 	return err->code;
 }
-
-const char *err_code_name(int code)
-{
-	switch (code) {
-	case ERR_USAGE: return "usage";
-	case ERR_PARSE: return "parse";
-	case ERR_LIMIT: return "limit";
-	case ERR_NOT_FOUND: return "not_found";
-	case ERR_REFUSED: return "refused";
-	case ERR_CONFLICT: return "conflict";
-	case ERR_TIMEOUT: return "timeout";
-	case ERR_UNAVAILABLE: return "unavailable";
-	case ERR_IO: return "io";
-	case ERR_CANCELLED: return "cancelled";
-	case ERR_INTERNAL: return "internal";
-	default: return code == 0 ? "ok" : "unknown";
-	}
-}

@@ -40,7 +40,4 @@ int err_sys(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Puts "prefix: " before the sentence; returns the code already there. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The code's name for logs and JSON: "usage", "parse", "limit", ... */
-const char *err_code_name(int code);
-
 #endif

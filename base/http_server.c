@@ -65,7 +65,6 @@ struct http_exchange {
 	struct buf body;
 	char *path;
 	const char *method; /* until completed; a constant afterwards */
-	void *user;
 };
 
 /* ---- exchange ---- */
@@ -110,10 +109,6 @@ const char *http_body(const struct http_exchange *x, size_t *ret_len)
 	*ret_len = x->body.len;
 	return buf_str(&x->body);
 }
-
-void http_exchange_set(struct http_exchange *x, void *user) { x->user = user; }
-
-void *http_exchange_get(const struct http_exchange *x) { return x->user; }
 
 /* ---- running libmicrohttpd ---- */
 

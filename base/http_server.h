@@ -30,8 +30,6 @@ const char *http_path(const struct http_exchange *x); /* without the query */
 const char *http_query(const struct http_exchange *x, const char *key); /* NULL */
 const char *http_request_header(const struct http_exchange *x, const char *name); /* case-insensitive; NULL */
 const char *http_body(const struct http_exchange *x, size_t *ret_len); /* NUL-terminated */
-void http_exchange_set(struct http_exchange *x, void *user); /* one pointer of the handler's */
-void *http_exchange_get(const struct http_exchange *x);
 
 /* Body is copied. headers may be NULL. */
 void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body, size_t len, const char *const (*headers)[2], size_t headers_n);

@@ -351,5 +351,3 @@ void loop_close(struct loop *l)
 	free(l->chunk);
 	free(l);
 }
-
-void *loop_native(struct loop *l) { return &l->uv; }

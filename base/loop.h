@@ -99,7 +99,4 @@ void loop_conn_start(struct loop_conn *c, const struct loop_conn_events *events,
 void loop_conn_send(struct loop_conn *c, const void *bytes, size_t len);
 void loop_conn_close(struct loop_conn *c);
 
-/* For other doors under base/ only: the uv_loop_t behind it. */
-void *loop_native(struct loop *l);
-
 #endif

@@ -45,7 +45,7 @@ void gh_pull_free(struct gh_pull *p);
 
 struct gh_review {
 	struct gh_user user;
-	char *state, *commit_id, *submitted_at;
+	char *state, *commit_id;
 };
 struct gh_reviews {
 	struct gh_review *v;

@@ -34,7 +34,6 @@ void gh_reviews_free(struct gh_reviews *r)
 		gh_user_free(&r->v[i].user);
 		free(r->v[i].state);
 		free(r->v[i].commit_id);
-		free(r->v[i].submitted_at);
 	}
 	free(r->v);
 	*r = (struct gh_reviews){0};
@@ -216,16 +215,11 @@ int gh_decode_pull(const char *body, size_t len, struct gh_pull *ret, struct err
 
 static int review_at(const struct json *e, struct gh_review *v, struct err *err)
 {
-	const char *at;
 	int rc = gh_user_from(e, "user", &v->user, err);
 	if (rc == 0)
 		rc = copy_str(e, "state", GH_NAME_MAX, &v->state, err);
 	if (rc == 0)
 		rc = gh_sha_opt_from(e, "commit_id", &v->commit_id, err); /* null when the commit is gone: counts for no head */
-	if (rc == 0)
-		rc = json_str_opt(e, "submitted_at", GH_NAME_MAX, "", &at, err); /* missing while pending */
-	if (rc == 0)
-		v->submitted_at = xstrdup(at);
 	return rc;
 }
 

@@ -22,7 +22,6 @@ struct gate_question {
 /* What was seen. Borrowed strings of facts live in it. */
 struct gate_seen {
 	struct gate_facts facts;
-	bool after_merge;
 	char *head_sha, *base_ref, *merge_sha, *author, *mergeable_state, *failing, *failed, *asker;
 };
 void gate_seen_free(struct gate_seen *s);

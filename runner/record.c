@@ -34,15 +34,6 @@ static const struct field fields[] = {
 
 const char *job_outcome_name(enum job_outcome o) { return outcome_words[o]; }
 
-int job_outcome_parse(const char *word, enum job_outcome *ret, struct err *err)
-{
-	int i = fields_word("outcome", word, outcome_words, ARRAY_LEN(outcome_words), err);
-	if (i < 0)
-		return i;
-	*ret = (enum job_outcome)i;
-	return 0;
-}
-
 void job_exit_free(struct job_exit *e) { fields_free(fields, ARRAY_LEN(fields), e); }
 
 int job_exit_write(const struct job_exit *e, const char *path, struct err *err)

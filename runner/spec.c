@@ -32,7 +32,6 @@ static const struct field fields[] = {
 	{.name = "plan_in", .kind = FIELD_TEXT, .offset = OF(plan_in), .max = HOST_PATH_MAX},
 	{.name = "plan_in_aad", .kind = FIELD_TEXT, .offset = OF(plan_in_aad), .max = 256},
 	{.name = "plan_in_sha256", .kind = FIELD_TEXT, .offset = OF(plan_in_sha256), .max = 64},
-	{.name = "changes_sha256", .kind = FIELD_TEXT, .offset = OF(changes_sha256), .max = 64},
 	{.name = "timeout_ms", .kind = FIELD_INT, .offset = OF(timeout_ms), .required = true},
 	{.name = "output_max", .kind = FIELD_INT, .offset = OF(output_max), .required = true},
 	{.name = "memory_max", .kind = FIELD_INT, .offset = OF(memory_max), .required = true},

@@ -39,7 +39,6 @@ struct job_spec {
 	char *plan_in;     /* apply: sealed plan file */
 	char *plan_in_aad;
 	char *plan_in_sha256; /* of the clear plan bytes: what was reviewed */
-	char *changes_sha256; /* unused until a plan is made again on main; may be NULL */
 	int64_t timeout_ms;
 	int64_t output_max; /* bytes of log */
 	int64_t memory_max;
@@ -51,7 +50,6 @@ int job_spec_read(const char *path, struct job_spec *ret, struct err *err) MUST_
 
 enum job_outcome { JOB_OK, JOB_FAILED, JOB_CANCELLED, JOB_TIMEOUT, JOB_BROKEN /* our side failed: no engine, no sandbox */ };
 const char *job_outcome_name(enum job_outcome o);
-int job_outcome_parse(const char *word, enum job_outcome *ret, struct err *err) MUST_CHECK;
 
 /* The exit record. */
 struct job_exit {

@@ -77,11 +77,6 @@ int secret_read_file(struct secret *s, const char *path, bool allow_loose, struc
 	return rc;
 }
 
-bool secret_same(const struct secret *a, const struct secret *b)
-{
-	return a->len == b->len && a->len > 0 && crypto_same(a->bytes, b->bytes, a->len);
-}
-
 void secret_free(struct secret *s)
 {
 	crypto_wipe(s->bytes, s->len);

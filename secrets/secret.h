@@ -1,4 +1,4 @@
-/* Steps 2 and 7. A secret value: capped, wiped, compared in constant time, never formatted. */
+/* Steps 2 and 7. A secret value: capped, wiped, never formatted. */
 #ifndef SECRETS_SECRET_H
 #define SECRETS_SECRET_H
 
@@ -17,7 +17,6 @@ struct secret {
 int secret_set(struct secret *s, const void *bytes, size_t len, struct err *err) MUST_CHECK; /* copies; ERR_LIMIT above SECRET_MAX */
 /* Reads a file, takes one trailing newline off; refuses empty ones, and files that others may read (mode & 077) unless allow_loose. */
 int secret_read_file(struct secret *s, const char *path, bool allow_loose, struct err *err) MUST_CHECK;
-bool secret_same(const struct secret *a, const struct secret *b);
 void secret_free(struct secret *s); /* wipes */
 
 #endif

@@ -168,10 +168,8 @@ static void test_later_answer(void **state)
 		(void)loop_run_until(f.l, &never, 10);
 	assert_int_equal(f.held_n, PEERS);
 	assert_int_equal(http_server_inflight(f.s), PEERS);
-	for (int i = PEERS - 1; i >= 0; i--) {
-		assert_ptr_equal(http_exchange_get(f.held[i]), &f);
+	for (int i = PEERS - 1; i >= 0; i--)
 		server_reply_about(f.held[i]);
-	}
 	assert_int_equal(http_server_inflight(f.s), 0);
 	for (int i = 0; i < PEERS; i++) {
 		assert_true(peer_hear(&p[i], "POST /later q=- h=- n=2"));

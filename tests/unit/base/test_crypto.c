@@ -32,26 +32,6 @@ static void sha256_vectors(void **state)
 	assert_string_equal(hex, cases[0].hex);
 }
 
-static void sha256_of_a_file(void **state)
-{
-	(void)state;
-	char dir[] = "/tmp/test-crypto-XXXXXX", hex[2 * SHA256_SIZE + 1], want[2 * SHA256_SIZE + 1];
-	struct err err = {0};
-	assert_non_null(mkdtemp(dir));
-	CLEANUP_FREE char *path = fs_join(dir, "f");
-	CLEANUP_FREE char *big = xmalloc(200001);
-	memset(big, 'x', 200001);
-	assert_int_equal(fs_write_fast(path, big, 200001, 0600, &err), 0);
-	assert_int_equal(crypto_sha256_file(path, hex, &err), 0);
-	crypto_sha256_hex(big, 200001, want);
-	assert_string_equal(hex, want);
-	assert_int_equal(crypto_sha256_file(dir, hex, &err), ERR_IO);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(crypto_sha256_file(path, hex, &err), ERR_NOT_FOUND);
-	assert_non_null(strstr(err.msg, path));
-	assert_int_equal(rmdir(dir), 0);
-}
-
 static void check_hmac(const void *key, size_t key_len, const void *in, size_t len, const char *want)
 {
 	uint8_t mac[SHA256_SIZE];
@@ -173,7 +153,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_vectors),
-		cmocka_unit_test(sha256_of_a_file),
 		cmocka_unit_test(hmac_vectors),
 		cmocka_unit_test(same_and_wipe),
 		cmocka_unit_test(random_differs),

@@ -81,25 +81,10 @@ static void cut(void **state)
 	}
 }
 
-static void names(void **state)
-{
-	static const struct {
-		int code;
-		const char *name;
-	} rows[] = {
-		{0, "ok"}, {ERR_USAGE, "usage"}, {ERR_PARSE, "parse"}, {ERR_LIMIT, "limit"}, {ERR_NOT_FOUND, "not_found"},
-		{ERR_REFUSED, "refused"}, {ERR_CONFLICT, "conflict"}, {ERR_TIMEOUT, "timeout"}, {ERR_UNAVAILABLE, "unavailable"},
-		{ERR_IO, "io"}, {ERR_CANCELLED, "cancelled"}, {ERR_INTERNAL, "internal"}, {-99, "unknown"}, {5, "unknown"},
-	};
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_string_equal(err_code_name(rows[i].code), rows[i].name);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(set), cmocka_unit_test(system_calls), cmocka_unit_test(wrap), cmocka_unit_test(cut), cmocka_unit_test(names),
+		cmocka_unit_test(set), cmocka_unit_test(system_calls), cmocka_unit_test(wrap), cmocka_unit_test(cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,14 +307,6 @@ static void test_signals_alone_do_not_keep_it(void **state)
 	end(&n);
 }
 
-static void test_native(void **state)
-{
-	(void)state;
-	struct loop *l = loop_new();
-	assert_non_null(loop_native(l));
-	loop_close(l);
-}
-
 /* loop_close with a handle left is a fault of ours, and says so by aborting. */
 static void test_a_forgotten_handle_is_noticed(void **state)
 {
@@ -351,7 +343,6 @@ int main(void)
 		cmocka_unit_test(test_watch_pauses_and_changes),
 		cmocka_unit_test(test_signal_stops),
 		cmocka_unit_test(test_signals_alone_do_not_keep_it),
-		cmocka_unit_test(test_native),
 		cmocka_unit_test(test_a_forgotten_handle_is_noticed),
 	};
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -103,9 +103,7 @@ static void test_reviews(void **state)
 	assert_int_equal(gh_decode_reviews(PAGE2, sizeof(PAGE2) - 1, &r, &err), ERR_PARSE);
 	assert_string_equal(r.v[0].state, "APPROVED");
 	assert_string_equal(r.v[0].commit_id, SHA_A);
-	assert_string_equal(r.v[0].submitted_at, "2026-11-25T09:00:00Z");
 	assert_string_equal(r.v[1].user.login, "ghost");
-	assert_string_equal(r.v[1].submitted_at, "");
 	assert_null(r.v[1].commit_id);
 	gh_reviews_free(&r);
 	assert_int_equal(r.n, 0);
