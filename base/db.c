@@ -78,7 +78,9 @@ static bool run_one(struct db *db, struct request *r)
 	struct err err = {0};
 	if (db_exec(db->conn, "SAVEPOINT one", &err) != 0)
 		die(&err);
+	db_conn_in_closure(db->conn, true);
 	r->rc = r->work(db->conn, r->arg, &r->err);
+	db_conn_in_closure(db->conn, false);
 	if (!db_conn_in_transaction(db->conn))
 		return false;
 	if (r->rc != 0 && db_exec(db->conn, "ROLLBACK TO one", &err) != 0)

@@ -18,6 +18,7 @@ struct db_stmt {
 
 struct db_conn {
 	sqlite3 *sq;
+	bool in_closure; /* there must be a transaction */
 	struct db_stmt cache[CACHE_SLOTS];
 };
 
@@ -43,8 +44,13 @@ static int fail(struct db_conn *c, struct err *err, const char *what)
 	return err_set(err, code, "database: %s: %s", what, sqlite3_errmsg(c->sq));
 }
 
+/* SQLite would run what a closure still has to say outside of any transaction, and keep it. */
+static bool given_up(const struct db_conn *c) { return c->in_closure && sqlite3_get_autocommit(c->sq) != 0; }
+
 int db_exec(struct db_conn *c, const char *sql, struct err *err)
 {
+	if (given_up(c))
+		return err_set(err, ERR_UNAVAILABLE, "database: the transaction was given up");
 	return sqlite3_exec(c->sq, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(c, err, sql);
 }
 
@@ -177,6 +183,8 @@ static int bind_values(struct db_stmt *s, const char *format, va_list ap)
 static int query(struct db_conn *c, struct db_stmt **ret, struct err *err, const char *sql, const char *format, va_list ap)
 {
 	struct db_stmt *s = slot_for(c, sql);
+	if (given_up(c))
+		return err_set(err, ERR_UNAVAILABLE, "database: the transaction was given up");
 	if (s->sql == NULL) {
 		if (sqlite3_prepare_v3(c->sq, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL) != SQLITE_OK)
 			return fail(c, err, sql);
@@ -267,3 +275,5 @@ int db_changes(struct db_conn *c) { return sqlite3_changes(c->sq); }
 int64_t db_last_id(struct db_conn *c) { return sqlite3_last_insert_rowid(c->sq); }
 
 bool db_conn_in_transaction(struct db_conn *c) { return sqlite3_get_autocommit(c->sq) == 0; }
+
+void db_conn_in_closure(struct db_conn *c, bool yes) { c->in_closure = yes; }

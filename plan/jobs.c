@@ -28,6 +28,7 @@ struct pick {
 	struct jobs *jobs;
 	struct launch *first, **last;
 	bool more; /* a start failed inside; look again */
+	struct id_list over; /* runs that ended with it */
 };
 
 char *jobs_dir_of(const struct server_config *config, int64_t id) { return xasprintf("%s/jobs/%lld", config->data_dir, (long long)id); }
@@ -47,14 +48,6 @@ static void launch_free(struct launch *l)
 	state_version_free(&l->state);
 	free(l->tree_dir);
 	free(l);
-}
-
-struct running *jobs_find_running(struct jobs *j, int64_t job_id)
-{
-	for (struct running *r = j->running; r != NULL; r = r->next)
-		if (r->job_id == job_id)
-			return r;
-	return NULL;
 }
 
 void jobs_forget_running(struct jobs *j, int64_t job_id)
@@ -149,8 +142,9 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 }
 
 /* A job that may not start is over, with the reason; its run may be over with it. */
-static int refuse_job(struct db_conn *c, struct jobs *j, struct job_row *job, const struct err *why, struct err *err)
+static int refuse_job(struct db_conn *c, struct pick *p, struct job_row *job, const struct err *why, struct err *err)
 {
+	const struct jobs *j = p->jobs;
 	job->state = JOBS_REFUSED;
 	xstrset(&job->error, why->msg);
 	int64_t open = 0;
@@ -161,7 +155,11 @@ static int refuse_job(struct db_conn *c, struct jobs *j, struct job_row *job, co
 		rc = job_release_waiting(c, job->run_id, err);
 	if (rc == 0)
 		rc = job_count_open(c, job->run_id, &open, err);
-	return rc == 0 && open == 0 ? jobs_finish_run(c, j->o.comment, job->run_id, err) : rc;
+	if (rc == 0 && open == 0) {
+		id_list_add(&p->over, job->run_id);
+		rc = jobs_finish_run(c, j->o.comment, job->run_id, err);
+	}
+	return rc;
 }
 
 static int pick_tx(struct db_conn *c, void *arg, struct err *err)
@@ -178,8 +176,13 @@ static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 			return rc == ERR_NOT_FOUND ? 0 : rc;
 		}
 		struct err why = {0};
-		if (prepare_launch(c, j, l, &why) != 0) {
-			rc = refuse_job(c, j, &l->job, &why, err);
+		rc = prepare_launch(c, j, l, &why);
+		if (rc == ERR_UNAVAILABLE || rc == ERR_IO) { /* nobody's fault, and not for ever */
+			launch_free(l);
+			return err_set(err, rc, "%s", why.msg);
+		}
+		if (rc != 0) {
+			rc = refuse_job(c, p, &l->job, &why, err);
 			launch_free(l);
 			p->more = true;
 			continue;
@@ -252,8 +255,10 @@ static void pick_done(int rc, const struct err *err, void *arg)
 	struct pick *p = arg;
 	struct jobs *j = p->jobs;
 	j->picking = false;
-	if (rc != 0)
+	if (rc != 0) {
 		log_err("job.pick", "error=%s", log_value(err->msg));
+		loop_timer_start(j->again, JOBS_AGAIN_MS, 0);
+	}
 	CRASH_POINT("job.picked");
 	for (struct launch *l = p->first, *next; l != NULL; l = next) {
 		next = l->next;
@@ -265,9 +270,12 @@ static void pick_done(int rc, const struct err *err, void *arg)
 	if (p->more)
 		outbox_wake(j->o.outbox);
 	j->pick_again = false;
-	free(p);
 	if (again)
 		jobs_kick(j);
+	for (size_t i = 0; rc == 0 && i < p->over.n; i++)
+		j->o.on_run_over(p->over.v[i], j->o.arg);
+	id_list_free(&p->over);
+	free(p);
 }
 
 void jobs_kick(struct jobs *j)
@@ -374,10 +382,18 @@ static int make_dirs(const struct server_config *config, struct err *err)
 	return rc;
 }
 
+static void on_again(void *arg)
+{
+	struct jobs *j = arg;
+	jobs_harvest_late(j);
+	jobs_kick(j);
+}
+
 int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err)
 {
 	struct jobs *j = xcalloc(1, sizeof(*j));
 	j->o = *o;
+	j->again = loop_timer_new(o->loop, on_again, j);
 	CLEANUP_FREE char *socket_path = xasprintf("%s/jobs.sock", o->config->data_dir);
 	struct exec_events events = {.on_step = on_step, .on_exit = on_exit_event, .arg = j};
 	int rc = make_dirs(o->config, err);
@@ -401,6 +417,8 @@ void jobs_close(struct jobs *j)
 		j->executor.close(j->executor.self);
 	while (j->running != NULL)
 		jobs_forget_running(j, j->running->job_id);
+	jobs_forget_late(j);
+	loop_timer_close(j->again);
 	for (int k = 0; k < ENGINE_KINDS; k++) {
 		engine_binary_free(&j->engines[k]);
 		free(j->engine_missing[k]);

@@ -27,6 +27,7 @@ struct harvest {
 	struct job_exit record; /* EXEC_RECORD; of a lost apply: the state facts that were left */
 	struct err why;
 	bool run_over, again; /* results of the transaction */
+	struct harvest *next; /* of those that come late */
 };
 
 int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err)
@@ -283,14 +284,26 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 	return rc;
 }
 
+static void harvest_free(struct harvest *h)
+{
+	job_exit_free(&h->record);
+	free(h);
+}
+
 static void harvest_done(int rc, const struct err *err, void *arg)
 {
 	struct harvest *h = arg;
 	struct jobs *j = h->jobs;
 	CRASH_POINT("job.harvested");
 	if (rc != 0) {
-		/* the exit record is still there: the next start takes it in */
+		/* the exit record is still there: at the latest the next start takes it in */
 		log_err("job.harvest", "job=%lld error=%s", (long long)h->job_id, log_value(err->msg));
+		if (rc == ERR_UNAVAILABLE || rc == ERR_IO) {
+			h->next = j->late;
+			j->late = h;
+			loop_timer_start(j->again, JOBS_AGAIN_MS, 0);
+			return;
+		}
 	} else {
 		CLEANUP_FREE char *dir = jobs_dir_of(j->o.config, h->job_id);
 		struct err why = {0};
@@ -301,12 +314,28 @@ static void harvest_done(int rc, const struct err *err, void *arg)
 	}
 	int64_t run_id = h->run_id;
 	bool over = rc == 0 && h->run_over;
-	job_exit_free(&h->record);
-	free(h);
+	harvest_free(h);
 	outbox_wake(j->o.outbox);
 	jobs_kick(j);
 	if (over)
 		j->o.on_run_over(run_id, j->o.arg);
+}
+
+void jobs_harvest_late(struct jobs *j)
+{
+	for (struct harvest *h = TAKE(j->late), *next; h != NULL; h = next) {
+		next = h->next;
+		h->run_over = h->again = false;
+		db_submit(j->o.db, harvest_tx, harvest_done, h);
+	}
+}
+
+void jobs_forget_late(struct jobs *j)
+{
+	for (struct harvest *h = TAKE(j->late), *next; h != NULL; h = next) {
+		next = h->next;
+		harvest_free(h);
+	}
 }
 
 /* The record belongs to the executor: what is needed of it is copied. */

@@ -14,12 +14,17 @@ struct jobs {
 	struct executor executor;
 	struct running *running; /* told to the executor and not over */
 	bool picking, pick_again;
+	struct loop_timer *again; /* after a transaction that could not be written */
+	struct harvest *late;     /* results that could not be taken in yet */
 	struct engine_binary engines[ENGINE_KINDS]; /* path NULL: not on this machine */
 	char *engine_missing[ENGINE_KINDS];         /* then the sentence */
 };
 
 void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err);
-struct running *jobs_find_running(struct jobs *j, int64_t job_id);
+/* Once more, what could not be taken in. */
+void jobs_harvest_late(struct jobs *j);
+void jobs_forget_late(struct jobs *j);
+enum { JOBS_AGAIN_MS = 1000 };
 void jobs_forget_running(struct jobs *j, int64_t job_id);
 
 /* At start: directories of jobs that nothing will harvest any more, left by a crash between taking a result in and clearing up. */

@@ -190,6 +190,9 @@ static void on_prepared(const struct loop_exit *e, void *arg)
 	r->child = NULL;
 	loop_timer_stop(r->slow);
 	CRASH_POINT("run.prepared");
+	if (r->has_prepared) /* of a try whose result could not be written */
+		prepare_result_free(&r->prepared);
+	r->has_prepared = false;
 	if (e->err.code != 0)
 		r->failure = e->err;
 	else if (prepare_answer_read(e->out, e->out_len, &r->prepared, &r->failure) == 0)

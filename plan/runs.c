@@ -265,6 +265,7 @@ static void look_done(int rc, const struct err *err, void *arg)
 	m->looking = false;
 	if (rc != 0)
 		log_err("run.look", "error=%s", log_value(err->msg));
+	m->look_late = rc != 0;
 	for (struct run *r = m->open, *next; rc == 0 && r != NULL; r = next) {
 		next = r->next;
 		if (!listed(k, r->row.id))
@@ -325,9 +326,14 @@ static void edit_done(int rc, const struct err *err, void *arg)
 	outbox_wake(m->o.outbox);
 }
 
+static void cancel_late(struct runs *m);
+
 static void on_progress(void *arg)
 {
 	struct runs *m = arg;
+	cancel_late(m);
+	if (m->look_late)
+		runs_look(m);
 	if (m->open == NULL || m->editing)
 		return;
 	m->editing = true;
@@ -350,6 +356,7 @@ struct cancel {
 	struct runs *m;
 	int64_t repo_id, pull;
 	struct id_list applying;
+	struct cancel *next;
 };
 
 static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
@@ -376,14 +383,27 @@ static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
 static void cancel_done(int rc, const struct err *err, void *arg)
 {
 	struct cancel *x = arg;
-	if (rc != 0)
+	if (rc != 0) {
 		log_err("run.cancel", "error=%s", log_value(err->msg));
+		id_list_free(&x->applying);
+		x->next = x->m->late_cancels;
+		x->m->late_cancels = x;
+		return;
+	}
 	for (size_t i = 0; i < x->applying.n; i++)
 		jobs_cancel_run(x->m->jobs, x->applying.v[i]);
 	id_list_free(&x->applying);
 	outbox_wake(x->m->o.outbox);
 	runs_look(x->m);
 	free(x);
+}
+
+static void cancel_late(struct runs *m)
+{
+	for (struct cancel *x = TAKE(m->late_cancels), *next; x != NULL; x = next) {
+		next = x->next;
+		db_submit(m->o.db, cancel_tx, cancel_done, x);
+	}
 }
 
 void runs_cancel(struct runs *m, int64_t repo_id, int64_t pull)
@@ -431,6 +451,10 @@ void runs_close(struct runs *m)
 	if (m == NULL)
 		return;
 	loop_timer_close(m->progress);
+	for (struct cancel *x = TAKE(m->late_cancels), *next; x != NULL; x = next) {
+		next = x->next;
+		free(x);
+	}
 	run_facts_close(m);
 	retention_close(m->retention);
 	jobs_close(m->jobs);

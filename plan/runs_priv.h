@@ -15,7 +15,8 @@ struct runs {
 	struct facts_read *facts; /* readings beside plans (run_facts.c) */
 	struct retention *retention;
 	struct loop_timer *progress; /* edits comments of runs at work */
-	bool looking, look_again, editing;
+	struct cancel *late_cancels; /* that could not be written yet */
+	bool looking, look_again, look_late, editing;
 };
 
 /* What READING and MERGING saw of the pull request. */

@@ -255,6 +255,26 @@ static void whole_batch_given_up(void **state)
 	assert_true(has(f, "after"));
 }
 
+static int goes_on(struct db_conn *c, void *arg, struct err *err)
+{
+	(void)arg;
+	if (db_run(c, NULL, "INSERT INTO t(word) VALUES('give up')", "") == 0)
+		return err_set(err, ERR_INTERNAL, "the trigger should have given up");
+	assert_int_equal(db_exec(c, "INSERT INTO t(word) VALUES('after the end')", NULL), ERR_UNAVAILABLE);
+	return db_run(c, err, "INSERT INTO t(word) VALUES('after the end')", ""); /* outside of any transaction it would stay */
+}
+
+/* A closure that goes on after its transaction was given up leaves nothing behind. */
+static void nothing_after_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct job j = {.f = f};
+	db_submit(f->db, goes_on, done, &j);
+	assert_true(loop_run_until(f->l, &j.done, 10000));
+	assert_int_equal(j.rc, ERR_UNAVAILABLE);
+	assert_false(has(f, "after the end"));
+}
+
 static void reads_see_commits(void **state)
 {
 	struct fixture *f = *state;
@@ -628,7 +648,7 @@ static void full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(group_commit), T(one_failure_undoes_itself), T(whole_batch_given_up), T(reads_see_commits), T(close_finishes), T(queue_limit),
+		T(group_commit), T(one_failure_undoes_itself), T(whole_batch_given_up), T(nothing_after_the_end), T(reads_see_commits), T(close_finishes), T(queue_limit),
 		T(migrations_run_once), T(cannot_be_opened), T(statements), T(kill_loses_nothing), T(full_database), T(full_disk),
 	};
 	return cmocka_run_group_tests(tests, warm_up, NULL);
