@@ -62,6 +62,10 @@ at_most() {
 	fi
 }
 finish() {
+	if grep -q 'Sanitizer\|runtime error' "$tmp/daemon.log" 2>/dev/null; then
+		grep -A 30 'Sanitizer\|runtime error' "$tmp/daemon.log" | head -n 60 | sed 's/^/# /'
+		not_ok 'the sanitizers have nothing to say about the daemon'
+	fi
 	[ "$failures" = 0 ] || show_log
 	[ "$failures" = 0 ]
 	exit $?
@@ -247,8 +251,9 @@ settle() {
 	while [ $quiet -lt 3 ]; do
 		settle_n=$((settle_n + 1))
 		[ $settle_n -le 300 ] || return 1
-		if [ "$(metric sluice_active)$(metric sluice_outbox_pending)$(metric sluice_store_queue)" = 000 ] &&
-			[ "$(state | jq '[.deliveries[] | select(.done | not)] | length')" = 0 ]; then
+		curl -s --max-time 5 "http://127.0.0.1:$port/metrics" >"$tmp/metrics"
+		if [ "$(awk '/^sluice_(active|outbox_pending|store_queue) / { sum += $2; n++ } END { print n, sum + 0 }' "$tmp/metrics")" = '3 0' ] &&
+			curl -s -f -o "$tmp/wait.out" "$github/_sim/wait?delivered=1&timeout_ms=50"; then
 			quiet=$((quiet + 1))
 		else
 			quiet=0

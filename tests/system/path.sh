@@ -51,6 +51,8 @@ applies() {
 	check "$e: applied and merged" wait_for 'comment=applied 2 of 2' merged=1
 	settle
 	same "$e: the merge is ours" 1 "$(writes merge)"
+	same "$e: the roll-up status tells it" 'success applied 2 of 2' "$(status sluice)"
+	same "$e: and the status of a project" 'success 4 added' "$(status sluice/dns)"
 	says "$e: the comment names the merge commit" "merged as \`$(of_pull '.merge_commit[0:7]')\`" "$(body)"
 	says "$e: and what was done" '4 added' "$(body)"
 	same "$e: still one comment, edited in place" 1 "$(main_comments | jq length)"

@@ -20,7 +20,7 @@ supervise() {
 		env -i PATH="$tmp/path" ASAN_OPTIONS="${ASAN_OPTIONS:-}" "$daemon_program" serve --config "$tmp/sluice-server.yaml" >>"$tmp/daemon.log" 2>&1 &
 		echo $! >"$tmp/pid"
 		wait $!
-	) &
+	) 2>"$tmp/killed" & # where the shell says "Killed"
 	supervisor=$!
 	up_n=0
 	until answers; do
@@ -77,12 +77,13 @@ scene() {
 	until_true 'comment=To apply' context=sluice state=success && approve bob && comment alice apply &&
 		until_true 'comment=applied 2 of 2' merged=1 && redeliver && settle && told=yes || told=no
 	wait_ms=20000
+	state >"$tmp/state.json"
 	{
 		echo "told $told"
-		echo "comments $(of_pull "[.comments[] | select(.user == \"$WRITER\" and (.deleted | not))] | length")"
-		echo "comment $(body | grep -c 'applied 2 of 2')"
-		echo "merged $(of_pull .merged), by us $(writes merge)"
-		for context in sluice sluice/a sluice/b; do echo "status $context $(status $context | cut -d ' ' -f 1)"; done
+		jq -r --arg u "$WRITER" '.repositories[0] as $r | $r.pulls[0] as $p | [$p.comments[] | select(.user == $u and (.deleted | not))] as $c |
+			([.writes[] | select(.class == "merge")] | length) as $merges |
+			"comments \($c | length)", "the end is told \($c[0].body | contains("applied 2 of 2"))", "merged \($p.merged), by us \($merges)",
+			(["sluice", "sluice/a", "sluice/b"][] as $x | [$r.statuses[] | select(.sha == $p.head and .context == $x)] | max_by(.at_ms) | "\($x) \(.state)")' "$tmp/state.json"
 		for project in a b; do echo "state $project $(states show $project --format json | jq -r '[.[].serial] | join(" ")')"; done
 		echo "undecided $(undecided)"
 		echo "jobs $(open_jobs) $(ls "$tmp/data/jobs" | wc -l | tr -d ' ')"
