@@ -79,8 +79,10 @@ $(B)/%.o: %.c | build/.deps-build
 REPLAY_OBJ := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o)
 $(FUZZERS): $(B)/%: $(B)/%.o $(REPLAY_OBJ) $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS) -lcmocka)
-$(TESTS) $(BENCHES): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
+$(TESTS): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka)
+$(BENCHES): $(B)/%: $(B)/%.o $(B)/libsluice.a
+	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS))
 # these run the simulated GitHub in their own process
 $(filter $(B)/tests/component/test_sim%,$(TESTS)): $(B)/tests/component/sim_fixture.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(filter $(B)/tests/component/test_runs% $(B)/tests/component/test_decide% $(B)/tests/component/test_pages%,$(TESTS)): \
