@@ -8,7 +8,7 @@
 #include "plan/prepare.h"
 #include "webhooks/decide_priv.h"
 
-enum { BATCH = 32, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30 };
+enum { BATCH = 32, AGAIN_MS = 1000, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30 };
 
 struct batch {
 	struct decide *d;
@@ -137,18 +137,46 @@ static void fetch_mirror(struct decide *d, const struct item *it)
 	prepare_request_free(&q);
 }
 
+static void submit_items(struct decide *d, struct item *items);
+
+/* Nothing of a batch is written. One item that cannot be must not hold up the others, so each is tried alone; one that failed alone comes
+ * again in a second when the database is to blame, and at the next start otherwise. */
+static void not_written(struct decide *d, struct item *items, int rc)
+{
+	bool alone = items->next == NULL;
+	for (struct item *it = items, *next; it != NULL; it = next) {
+		next = it->next;
+		it->next = NULL;
+		it->cancel = it->fetch = false;
+		free(TAKE(it->clone_url));
+		if (!alone) {
+			submit_items(d, it);
+		} else if (rc == ERR_UNAVAILABLE || rc == ERR_IO) {
+			struct item **end = &d->late;
+			while (*end != NULL)
+				end = &(*end)->next;
+			*end = it;
+			loop_timer_start(d->again, AGAIN_MS, 0);
+		} else {
+			item_free(it);
+		}
+	}
+}
+
 static void written_down(int rc, const struct err *err, void *arg)
 {
 	struct batch *b = arg;
 	struct decide *d = b->d;
 	CRASH_POINT("delivery.decided");
-	if (rc != 0)
-		log_err("delivery.decide", "error=%s", log_value(err->msg)); /* undecided: the next start reads them again */
+	if (rc != 0) {
+		log_err("delivery.decide", "error=%s", log_value(err->msg));
+		not_written(d, TAKE(b->items), rc);
+	}
 	for (struct item *it = b->items, *next; it != NULL; it = next) {
 		next = it->next;
-		if (rc == 0 && it->cancel)
+		if (it->cancel)
 			runs_cancel(d->o.runs, it->event.repo_id, it->event.pull);
-		if (rc == 0 && it->fetch)
+		if (it->fetch)
 			fetch_mirror(d, it);
 		item_free(it);
 	}
@@ -230,8 +258,10 @@ static void read_done(int rc, const struct err *err, void *arg)
 	struct decide *d = b->d;
 	d->reading = false;
 	CRASH_POINT("delivery.read");
-	if (rc != 0)
+	if (rc != 0) {
 		log_err("delivery.read", "error=%s", log_value(err->msg));
+		loop_timer_start(d->again, AGAIN_MS, 0);
+	}
 	struct item *ready = NULL, **last = &ready;
 	for (size_t i = 0; i < b->n; i++) {
 		struct item *it = take_up(d, &b->deliveries[i]);
@@ -256,6 +286,10 @@ static void read_done(int rc, const struct err *err, void *arg)
 static void read_now(void *arg)
 {
 	struct decide *d = arg;
+	if (d->closed) {
+		free(d);
+		return;
+	}
 	d->idling = false;
 	d->read_again = false;
 	d->reading = true;
@@ -293,10 +327,18 @@ static void prune(void *arg)
 	db_submit(d->o.db, prune_tx, NULL, NULL);
 }
 
+static void on_again(void *arg)
+{
+	struct decide *d = arg;
+	submit_items(d, TAKE(d->late)); /* as one batch: it falls apart again if it must */
+	read_more(d);
+}
+
 struct decide *decide_new(const struct decide_options *o)
 {
 	struct decide *d = xcalloc(1, sizeof(*d));
 	d->o = *o;
+	d->again = loop_timer_new(o->loop, on_again, d);
 	d->prune = loop_timer_new(o->loop, prune, d);
 	loop_timer_start(d->prune, PRUNE_EVERY_MS, PRUNE_EVERY_MS);
 	return d;
@@ -307,6 +349,7 @@ void decide_close(struct decide *d)
 	if (d == NULL)
 		return;
 	loop_timer_close(d->prune);
+	loop_timer_close(d->again);
 	if (d->fetch != NULL)
 		loop_process_close(d->fetch);
 	for (struct item *it = d->asking, *next; it != NULL; it = next) {
@@ -314,5 +357,11 @@ void decide_close(struct decide *d)
 		role_lookup_cancel(it->lookup);
 		item_free(it);
 	}
-	free(d);
+	for (struct item *it = d->late, *next; it != NULL; it = next) {
+		next = it->next;
+		item_free(it);
+	}
+	d->closed = true;
+	if (!d->idling)
+		free(d);
 }

@@ -12,6 +12,9 @@ struct decide {
 	struct decide_options o;
 	int64_t seen;           /* highest delivery id taken up */
 	bool reading, read_again, idling;
+	bool closed;            /* freed by the quiet turn that it still waits for */
+	struct item *late;      /* could not be written down yet, oldest first */
+	struct loop_timer *again;
 	struct item *asking;    /* commands whose role is being looked up */
 	struct loop_timer *prune;
 	struct loop_process *fetch; /* one at a time */
