@@ -232,7 +232,7 @@ static int settle_run(struct db_conn *c, struct harvest *h, const struct job_row
 		return rc;
 	h->run_over = run_state_is_over(run.state); /* superseded or cancelled meanwhile */
 	if (run.state == RUN_CANCELLED) {
-		rc = comment_refresh(c, ctx, run.repo_id, run.pull, 0, err);
+		rc = jobs_tell_cancelled(c, ctx, run.id, err);
 	} else if (!h->run_over) {
 		rc = job_release_waiting(c, job->run_id, err);
 		if (rc == 0)

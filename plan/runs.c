@@ -365,7 +365,7 @@ static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
 	struct run_row plan = {0}, apply = {0};
 	int rc = run_supersede(c, x->repo_id, x->pull, 0, RUN_CANCELLED, err);
 	if (rc == 0 && run_newest(c, x->repo_id, x->pull, RUN_PLAN, NULL, &plan, NULL) == 0 && plan.state == RUN_CANCELLED)
-		rc = comment_rollup(c, &x->m->comment, &plan, err);
+		rc = jobs_tell_cancelled(c, &x->m->comment, plan.id, err);
 	run_row_free(&plan);
 	if (rc == 0 && run_newest(c, x->repo_id, x->pull, RUN_APPLY, NULL, &apply, NULL) == 0 && apply.state == RUN_WORKING) {
 		int64_t open = 0;

@@ -132,6 +132,7 @@ while_planning() {
 	check 'and stops the plan' until_gone "$runner"
 	settle
 	same 'the roll-up is not left pending' failure "$(status sluice | cut -d ' ' -f 1)"
+	same 'nor is a project' failure "$(status sluice/a | cut -d ' ' -f 1)"
 	comment alice unlock
 	settle
 
