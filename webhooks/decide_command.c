@@ -36,6 +36,8 @@ static int reply_help(struct db_conn *c, const struct item *it, const char *erro
 	return reply(c, it, buf_str(&b), err);
 }
 
+static bool is_narrowed(const struct command *cmd) { return cmd->projects.n != 0 || cmd->dirs.n != 0 || cmd->workspace != NULL; }
+
 static void write_flags(const struct command *cmd, struct buf *out)
 {
 	struct json_writer w = json_writer(out);
@@ -57,7 +59,7 @@ static int start_run(struct db_conn *c, const struct item *it, enum run_kind kin
 	const struct gh_event *e = &it->event;
 	const struct command *cmd = &it->command;
 	CLEANUP_BUF struct buf only = {0};
-	if (cmd->projects.n != 0 || cmd->dirs.n != 0 || cmd->workspace != NULL)
+	if (is_narrowed(cmd))
 		write_flags(cmd, &only);
 	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login,
 			    .only = only.len != 0 ? buf_str(&only) : NULL};
@@ -100,6 +102,8 @@ static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struc
 	*ret = xstrdup("unlock");
 	if (applying)
 		return reply(c, it, "An apply of this pull request is under way, so its locks stay. Comment `cancel` first.", err);
+	if (it->command.dirs.n != 0 || it->command.workspace != NULL)
+		return reply(c, it, "Locks are known by the project's name: `unlock -p NAME`, or `unlock` for all of this pull request. None was released.", err);
 	const struct strlist *only = &it->command.projects;
 	if (only->n == 0)
 		rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);
@@ -145,9 +149,9 @@ int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *e
 	case COMMAND_APPLY: return do_apply(c, it, ret, err);
 	case COMMAND_UNLOCK: return do_unlock(c, it, ret, err);
 	case COMMAND_CANCEL:
-		it->cancel = true;
 		*ret = xstrdup("cancel");
-		return 0;
+		it->cancel = !is_narrowed(&it->command);
+		return it->cancel ? 0 : reply(c, it, "`cancel` stops all of this pull request and cannot be narrowed. Nothing was stopped.", err);
 	case COMMAND_VERSION: {
 		*ret = xstrdup("version");
 		CLEANUP_FREE char *text = xasprintf("sluice %s", it->d->o.version);

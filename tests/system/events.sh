@@ -33,8 +33,12 @@ commands() {
 	check 'version is answered' wait_for "by=$WRITER" 'comment=sluice 0'
 	comment alice unlock
 	check 'unlock without a lock says so' wait_for 'comment=holds no lock'
+	comment alice 'unlock -d a'
+	check 'unlock of a directory releases nothing and says how' wait_for 'comment=None was released'
+	comment alice 'cancel -p a'
+	check 'cancel of one project stops nothing and says so' wait_for 'comment=Nothing was stopped'
 	settle
-	same 'one answer each' 4 "$(of_pull "[.comments[] | select(.user == \"$WRITER\" and (.body | contains(\"slot=reply/\")))] | length")"
+	same 'one answer each' 6 "$(of_pull "[.comments[] | select(.user == \"$WRITER\" and (.body | contains(\"slot=reply/\")))] | length")"
 	comment eve 'sluice plan'
 	check 'a stranger is told which role is missing' wait_for "by=$WRITER" 'comment=needs the role'
 	settle
