@@ -170,7 +170,7 @@ static void exec_cancel(void *self, int64_t id)
 {
 	struct rig *r = self;
 	struct rig_job *j = job_by_id(r, id);
-	assert_non_null(j);
+	ASSERT(j != NULL);
 	j->cancels++;
 	if (j->held && r->on_cancel != PLAY_HOLD)
 		tell_later(r, id, r->on_cancel);
@@ -511,7 +511,7 @@ bool rig_started(struct rig *r, const char *project, enum job_phase phase)
 void rig_end(struct rig *r, const char *project, enum job_phase phase, enum rig_play how)
 {
 	const struct rig_job *j = rig_job(r, project, phase);
-	assert_non_null(j);
+	ASSERT(j != NULL);
 	assert_true(j->held);
 	tell_later(r, j->id, how);
 }
