@@ -76,11 +76,6 @@ static enum engine_kind engine_of(const struct jobs *j, const struct job_row *jo
 	return j->engines[ENGINE_TERRAFORM].path == NULL && j->engines[ENGINE_OPENTOFU].path != NULL ? ENGINE_OPENTOFU : ENGINE_TERRAFORM;
 }
 
-static int unwrap_key(struct jobs *j, const char *context, const uint8_t wrapped[60], uint8_t *ret, struct err *err)
-{
-	return agent_unwrap(j->o.agent, context, wrapped, ret, err);
-}
-
 /* What goes in: the state in force, and for an apply the plan that was reviewed. */
 static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err)
 {
@@ -91,7 +86,7 @@ static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, st
 	if (rc == ERR_NOT_FOUND)
 		rc = 0;
 	if (rc == 0 && l->state.id != 0)
-		rc = unwrap_key(j, l->state.key_context, l->state.key_wrapped, l->state_key, err);
+		rc = agent_unwrap(j->o.agent, l->state.key_context, l->state.key_wrapped, l->state_key, err);
 	if (rc != 0 || job->phase != PHASE_APPLY)
 		return rc;
 	struct job_row plan;
@@ -103,7 +98,7 @@ static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, st
 	if (!plan.has_key)
 		rc = err_set(err, ERR_NOT_FOUND, "the plan of %s was not kept: plan again", plan.project);
 	else
-		rc = unwrap_key(j, context, plan.key_wrapped, l->plan_key, err);
+		rc = agent_unwrap(j->o.agent, context, plan.key_wrapped, l->plan_key, err);
 	if (rc == 0)
 		rc = job_use_plan(c, plan.id, job->id, err);
 	l->plan_job = plan.id;

@@ -7,12 +7,13 @@
 #include "base/mem.h"
 #include "plan/prepare.h"
 #include "runner/spec.h"
+#include "secrets/agent.h"
 
 extern const char PLAN_SCHEMA[]; /* part of migration 1 */
 
 enum run_kind { RUN_PLAN, RUN_APPLY };
 
-/* What a run is doing; the column, the log word and the metric label. A crash in a state means: enter it again (see run.c's table). */
+/* What a run is doing; the column, the log word and the metric label. A crash in a state means: enter it again (the table in runs.h). */
 enum run_state {
 	RUN_QUEUED,     /* waits for its turn on the pull request */
 	RUN_READING,    /* reads the pull request from GitHub */
@@ -85,7 +86,7 @@ struct job_row {
 	char *plan_sha256;
 	int64_t plan_job; /* apply: the job whose plan is applied; plan: 0 */
 	int64_t used_by;  /* plan: the apply job that used it; 0: none */
-	uint8_t key_wrapped[60];
+	uint8_t key_wrapped[AGENT_WRAPPED_SIZE]; /* under "job ID" */
 	bool has_key;
 	int64_t started_ms, finished_ms, state_serial, attempts;
 	char *log;        /* path of the log, relative to data_dir */
@@ -94,8 +95,7 @@ struct job_row {
 void run_row_free(struct run_row *r);
 void job_row_free(struct job_row *j);
 
-/* Creates a plan run in RUN_QUEUED; plan runs of the same pull request that are not over become superseded (ids in ret_superseded, at most
- * max). `only` and asker as in the row. */
+/* `only` and asker as in the row. merge_sha: of a pull request that a person merged. */
 struct run_new {
 	int64_t repo_id, pull;
 	const char *repo, *asker, *only;
@@ -103,6 +103,7 @@ struct run_new {
 	bool after_merge;
 	const char *merge_sha;
 };
+/* In RUN_QUEUED. After a plan run, older plan runs of the same pull request that are not over are superseded. */
 int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
 /* Ends every plan run of the pull request older than `before` that is not over; their waiting and ready jobs too. before 0: all. */
 int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err) MUST_CHECK;
@@ -123,7 +124,6 @@ int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *er
 int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err) MUST_CHECK;
 int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err) MUST_CHECK;
 int run_count_edit(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK; /* also: not dirty, edited now */
-/* Ids of runs that are not over, oldest first. */
 struct id_list {
 	int64_t *v;
 	size_t n;
@@ -131,8 +131,8 @@ struct id_list {
 void id_list_add(struct id_list *l, int64_t id);
 void id_list_free(struct id_list *l);
 int run_list_to_edit(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK; /* dirty, and their comment may be edited again */
-int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK;
-/* True while an older run of the same pull request is still at work (an apply, or a plan that is being cancelled). */
+int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err) MUST_CHECK; /* not over, oldest first */
+/* True while an older apply of the same pull request is not over. */
 int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct err *err) MUST_CHECK;
 
 int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, struct err *err) MUST_CHECK;

@@ -86,7 +86,7 @@ void run_merging_enter(struct run *r);
 int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_merging_drop(struct run *r);
 int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUST_CHECK;
-/* The projects that this apply is about, from the plans of its head: names, each once. */
+/* The plans that this apply is about: the newest of each project of its head that the command names. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
 
 /* run_facts.c */

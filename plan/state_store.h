@@ -5,13 +5,14 @@
 
 #include "base/db.h"
 #include "base/mem.h"
+#include "secrets/agent.h"
 
 struct state_version {
 	int64_t id, repo_id;
 	char *project, *workspace, *lineage, *sha256, *aad;
 	char *path; /* relative to data_dir */
 	int64_t serial, bytes, run_id, job_id, created_ms;
-	uint8_t key_wrapped[60];
+	uint8_t key_wrapped[AGENT_WRAPPED_SIZE];
 	char *key_context; /* what the key agent wrapped it under */
 };
 
