@@ -8,7 +8,7 @@
 #include "plan/prepare.h"
 #include "webhooks/decide_priv.h"
 
-enum { BATCH = 32, AGAIN_MS = 1000, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30 };
+enum { BATCH = 32, BUSY = 4, LATER_MS = 10, AGAIN_MS = 1000, PRUNE_EVERY_MS = 60 * 1000, KEEP_DAYS = 30 };
 
 struct batch {
 	struct decide *d;
@@ -298,18 +298,24 @@ static void read_now(void *arg)
 	db_submit(d->o.db, read_tx, read_done, b);
 }
 
-/* Acknowledging comes before deciding: while requests wait for their answer, this waits for a quiet turn of the loop. */
+static void on_later(void *arg)
+{
+	struct decide *d = arg;
+	d->idling = true;
+	loop_idle_once(d->o.loop, read_now, d);
+}
+
+/* Acknowledging comes before deciding: while requests wait for their answer, a batch is taken up only every LATER_MS and in a quiet turn of
+ * the loop. In a flood that leaves the processors to the intake; what it stores is decided when it ebbs. */
 static void read_more(struct decide *d)
 {
 	d->read_again = true;
-	if (d->reading || d->idling)
+	if (d->reading || d->idling || loop_timer_active(d->later))
 		return;
-	if (d->o.intake_inflight(d->o.arg) < 4) {
+	if (d->o.intake_inflight(d->o.arg) < BUSY)
 		read_now(d);
-		return;
-	}
-	d->idling = true;
-	loop_idle_once(d->o.loop, read_now, d);
+	else
+		loop_timer_start(d->later, LATER_MS, 0);
 }
 
 void decide_wake(struct decide *d) { read_more(d); }
@@ -339,6 +345,7 @@ struct decide *decide_new(const struct decide_options *o)
 	struct decide *d = xcalloc(1, sizeof(*d));
 	d->o = *o;
 	d->again = loop_timer_new(o->loop, on_again, d);
+	d->later = loop_timer_new(o->loop, on_later, d);
 	d->prune = loop_timer_new(o->loop, prune, d);
 	loop_timer_start(d->prune, PRUNE_EVERY_MS, PRUNE_EVERY_MS);
 	return d;
@@ -350,6 +357,7 @@ void decide_close(struct decide *d)
 		return;
 	loop_timer_close(d->prune);
 	loop_timer_close(d->again);
+	loop_timer_close(d->later);
 	if (d->fetch != NULL)
 		loop_process_close(d->fetch);
 	for (struct item *it = d->asking, *next; it != NULL; it = next) {

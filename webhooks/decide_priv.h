@@ -15,6 +15,7 @@ struct decide {
 	bool closed;            /* freed by the quiet turn that it still waits for */
 	struct item *late;      /* could not be written down yet, oldest first */
 	struct loop_timer *again;
+	struct loop_timer *later; /* while the intake is busy */
 	struct item *asking;    /* commands whose role is being looked up */
 	struct loop_timer *prune;
 	struct loop_process *fetch; /* one at a time */
