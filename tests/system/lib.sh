@@ -62,6 +62,7 @@ at_most() {
 	fi
 }
 finish() {
+	stop_daemon # leaks are told at its end
 	if grep -q 'Sanitizer\|runtime error' "$tmp/daemon.log" 2>/dev/null; then
 		grep -A 30 'Sanitizer\|runtime error' "$tmp/daemon.log" | head -n 60 | sed 's/^/# /'
 		not_ok 'the sanitizers have nothing to say about the daemon'
