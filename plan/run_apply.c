@@ -1,42 +1,22 @@
 /* The steps of an apply before it prepares: gating and merging; and its jobs. */
 #include "base/crash.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
+#include "plan/only.h"
 #include "plan/runs_priv.h"
-
-static bool flag_names(const struct run_row *row, const struct job_row *j)
-{
-	CLEANUP_JSON struct json_doc *doc = NULL;
-	struct json root;
-	if (row->only != NULL && row->only[0] != '{') /* names, of a decision that the database did not keep */
-		return text_has_line(row->only, j->project);
-	if (row->only == NULL || json_parse(row->only, strlen(row->only), NULL, &doc, &root, NULL) != 0)
-		return true;
-	struct json projects = json_member(&root, "projects"), dirs = json_member(&root, "dirs"), ws = json_member(&root, "workspace");
-	if (json_text(&ws) != NULL && strcmp(json_text(&ws), j->workspace) != 0)
-		return false;
-	if (json_count(&projects) == 0 && json_count(&dirs) == 0)
-		return true;
-	for (struct json e = json_first(&projects); json_ok(&e); e = json_next(&e))
-		if (strcmp(json_text(&e), j->project) == 0)
-			return true;
-	for (struct json e = json_first(&dirs); json_ok(&e); e = json_next(&e))
-		if (strcmp(json_text(&e), j->dir) == 0)
-			return true;
-	return false;
-}
 
 /* Newest plans of this head that the command is about; after a merge by a person only those that apply on merge. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err)
 {
 	struct job_list all = {0};
+	struct only only;
+	only_read(row->only, &only);
 	int rc = job_list_of_head(c, row->repo_id, row->pull, row->head_sha, &all, err);
 	for (size_t i = 0; rc == 0 && i < all.n; i++) {
 		struct job_row *j = &all.v[i];
-		bool in = row->asker != NULL ? flag_names(row, j) : j->apply == APPLY_ON_MERGE;
+		bool in = row->asker != NULL ? only_names(&only, j->project, j->dir, j->workspace) : j->apply == APPLY_ON_MERGE;
 		if (!in)
 			continue;
 		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
@@ -44,6 +24,7 @@ int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job
 		*j = (struct job_row){0};
 	}
 	job_list_free(&all);
+	only_free(&only);
 	return rc;
 }
 

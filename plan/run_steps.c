@@ -1,10 +1,10 @@
 /* The steps that plans and applies share, in execution order: queued, reading, preparing. */
 #include "base/crash.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "plan/lock_store.h"
+#include "plan/only.h"
 #include "plan/runs_priv.h"
 
 
@@ -150,19 +150,14 @@ static void on_slow(void *arg)
 	db_submit(r->m->o.db, slow_say_tx, slow_said, s);
 }
 
-/* The flags of the command, into the request's lists. */
-static void read_only_flags(const char *only, struct prepare_request *q)
+/* The flags of the command, into the request, which owns them. */
+static void fill_only(const char *json, struct prepare_request *q)
 {
-	CLEANUP_JSON struct json_doc *doc = NULL;
-	struct json root;
-	if (only == NULL || json_parse(only, strlen(only), NULL, &doc, &root, NULL) != 0)
-		return; /* we wrote it */
-	struct json projects = json_member(&root, "projects"), dirs = json_member(&root, "dirs"), ws = json_member(&root, "workspace");
-	for (struct json e = json_first(&projects); json_ok(&e); e = json_next(&e))
-		strlist_add(&q->only_projects, json_text(&e));
-	for (struct json e = json_first(&dirs); json_ok(&e); e = json_next(&e))
-		strlist_add(&q->only_dirs, json_text(&e));
-	q->only_workspace = xstrdup(json_text(&ws));
+	struct only only;
+	only_read(json, &only);
+	q->only_projects = only.projects;
+	q->only_dirs = only.dirs;
+	q->only_workspace = only.workspace;
 }
 
 static void fill_request(const struct run *r, struct prepare_request *q)
@@ -178,10 +173,7 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 		.merge_sha = r->row.kind == RUN_APPLY ? xstrdup(r->row.merge_sha) : NULL,
 	};
 	prepare_request_place(q, o->config->data_dir, r->row.repo_id);
-	if (r->row.kind == RUN_PLAN)
-		read_only_flags(r->row.only, q);
-	else
-		text_split_lines(r->row.only, &q->only_projects);
+	fill_only(r->row.only, q);
 }
 
 static void on_prepared(const struct loop_exit *e, void *arg)

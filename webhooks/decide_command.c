@@ -1,7 +1,7 @@
 /* Commands of comments: who may, and what it starts. */
-#include "base/json.h"
 #include "plan/comment.h"
 #include "plan/lock_store.h"
+#include "plan/only.h"
 #include "plan/render.h"
 #include "webhooks/decide_priv.h"
 
@@ -36,31 +36,13 @@ static int reply_help(struct db_conn *c, const struct item *it, const char *erro
 	return reply(c, it, buf_str(&b), err);
 }
 
-static bool is_narrowed(const struct command *cmd) { return cmd->projects.n != 0 || cmd->dirs.n != 0 || cmd->workspace != NULL; }
-
-static void write_flags(const struct command *cmd, struct buf *out)
-{
-	struct json_writer w = json_writer(out);
-	jw_open(&w, NULL);
-	jw_open_arr(&w, "projects");
-	for (size_t i = 0; i < cmd->projects.n; i++)
-		jw_str(&w, NULL, cmd->projects.v[i]);
-	jw_close_arr(&w);
-	jw_open_arr(&w, "dirs");
-	for (size_t i = 0; i < cmd->dirs.n; i++)
-		jw_str(&w, NULL, cmd->dirs.v[i]);
-	jw_close_arr(&w);
-	jw_str(&w, "workspace", cmd->workspace);
-	jw_close(&w);
-}
-
 static int start_run(struct db_conn *c, const struct item *it, enum run_kind kind, char **ret, struct err *err)
 {
 	const struct gh_event *e = &it->event;
 	const struct command *cmd = &it->command;
 	CLEANUP_BUF struct buf only = {0};
-	if (is_narrowed(cmd))
-		write_flags(cmd, &only);
+	if (only_is_narrow(cmd))
+		only_write(cmd, &only);
 	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login,
 			    .only = only.len != 0 ? buf_str(&only) : NULL};
 	int64_t id;
@@ -150,7 +132,7 @@ int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *e
 	case COMMAND_UNLOCK: return do_unlock(c, it, ret, err);
 	case COMMAND_CANCEL:
 		*ret = xstrdup("cancel");
-		it->cancel = !is_narrowed(&it->command);
+		it->cancel = !only_is_narrow(&it->command);
 		return it->cancel ? 0 : reply(c, it, "`cancel` stops all of this pull request and cannot be narrowed. Nothing was stopped.", err);
 	case COMMAND_VERSION: {
 		*ret = xstrdup("version");
