@@ -2,7 +2,6 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "plan/summary.h"
 #include "tests/support/store_support.h"
 
@@ -16,7 +15,7 @@
 static struct agent *agent;
 static char agent_dir[64];
 
-static void must(int rc, const struct err *err)
+void rig_must(int rc, const struct err *err)
 {
 	if (rc != 0)
 		fail_msg("%s", err->msg);
@@ -28,7 +27,7 @@ int rig_warm_up(void **state)
 	(void)state;
 	(void)snprintf(agent_dir, sizeof(agent_dir), "/tmp/sluice-rig-agent-XXXXXX");
 	assert_non_null(mkdtemp(agent_dir));
-	must(agent_start(agent_dir, &agent, &err), &err);
+	rig_must(agent_start(agent_dir, &agent, &err), &err);
 	loop_close(loop_new());
 	return 0;
 }
@@ -62,8 +61,8 @@ static void leave_file(const struct rig_job *j, const char *name)
 	CLEANUP_FREE char *path = fs_join(j->job_dir, name);
 	CLEANUP_FREE char *text = xasprintf("%s of <b>%s</b> & job %lld\n", name, j->project, (long long)j->id);
 	struct err err = {0};
-	must(fs_mkdir_p(j->job_dir, 0700, &err), &err);
-	must(fs_write_fast(path, text, strlen(text), 0600, &err), &err);
+	rig_must(fs_mkdir_p(j->job_dir, 0700, &err), &err);
+	rig_must(fs_write_fast(path, text, strlen(text), 0600, &err), &err);
 }
 
 static void fill_record(const struct rig_job *j, enum rig_play how, struct buf *summary, struct job_exit *e)
@@ -220,7 +219,7 @@ static void write_at(const struct rig *r, const char *name, const char *text, mo
 {
 	CLEANUP_FREE char *path = fs_join(r->dir, name);
 	struct err err = {0};
-	must(fs_write_fast(path, text, strlen(text), mode, &err), &err);
+	rig_must(fs_write_fast(path, text, strlen(text), mode, &err), &err);
 }
 
 void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *more)
@@ -246,7 +245,7 @@ void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *mo
 		config_errors_print(&errors, &b);
 		fail_msg("%s %s", err.msg, buf_str(&b));
 	}
-	must(fs_mkdir_p(r->config.data_dir, 0700, &err), &err);
+	rig_must(fs_mkdir_p(r->config.data_dir, 0700, &err), &err);
 	r->db_path = fs_join(r->config.data_dir, "sluice.db");
 	log_set_sink(hear, r);
 }
@@ -254,14 +253,14 @@ void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *mo
 void rig_start(struct rig *r)
 {
 	struct err err = {0};
-	must(db_open(r->l, r->db_path, store_schema(), 1, &r->db, &err), &err);
+	rig_must(db_open(r->l, r->db_path, store_schema(), 1, &r->db, &err), &err);
 	struct gh_options go = {.api_url = r->config.api_url, .token = "token"};
 	r->gh = gh_new(r->l, &go);
 	r->outbox = outbox_new(r->l, r->db, r->gh);
 	making = r;
 	struct runs_options ro = {.loop = r->l, .db = r->db, .gh = r->gh, .outbox = r->outbox, .agent = agent, .config = &r->config,
 				  .server_file = r->server_file, .program = r->program, .executor_new = exec_new};
-	must(runs_new(&ro, &r->runs, &err), &err);
+	rig_must(runs_new(&ro, &r->runs, &err), &err);
 	runs_recover(r->runs);
 	outbox_wake(r->outbox);
 }
@@ -315,7 +314,7 @@ struct asked {
 static void on_pull(const struct gh_answer *a, void *arg)
 {
 	struct asked *q = arg;
-	must(a->r.err.code, &a->r.err);
+	rig_must(a->r.err.code, &a->r.err);
 	q->r->repo_id = a->pull->repo_id;
 	q->done = true;
 }
@@ -358,154 +357,6 @@ size_t rig_prepare_count(const struct rig *r)
 	CLEANUP_FREE char *path = fs_join(r->dir, "prepared");
 	int64_t n = fs_size(path);
 	return n < 0 ? 0 : (size_t)n; /* one byte each */
-}
-
-/* ---- rows ---- */
-
-struct ask {
-	const char *sql;
-	struct run_new n;
-	int64_t id;
-	struct buf text;
-	bool done, is_run;
-	int rc;
-};
-
-static int ask_work(struct db_conn *c, void *arg, struct err *err)
-{
-	struct ask *a = arg;
-	if (a->is_run)
-		return run_create(c, &a->n, &a->id, err);
-	struct db_stmt *s;
-	int rc = db_query(c, &s, err, a->sql, "");
-	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
-	if (rc == 1 && db_text(s, 0) != NULL)
-		buf_adds(&a->text, db_text(s, 0));
-	db_reset(s);
-	return 0;
-}
-
-static int exec_work(struct db_conn *c, void *arg, struct err *err) { return db_exec(c, ((struct ask *)arg)->sql, err); }
-
-static void ask_done(int rc, const struct err *err, void *arg)
-{
-	struct ask *a = arg;
-	must(rc, err);
-	a->done = true;
-}
-
-const char *rig_text(struct rig *r, const char *sql)
-{
-	static char text[128 * 1024];
-	struct ask a = {.sql = sql};
-	db_submit(r->db, ask_work, ask_done, &a);
-	assert_true(loop_run_until(r->l, &a.done, 10000));
-	(void)snprintf(text, sizeof(text), "%s", buf_str(&a.text)); /* cut where a test would not look */
-	buf_free(&a.text);
-	return text;
-}
-
-int64_t rig_int(struct rig *r, const char *sql)
-{
-	int64_t n = 0;
-	const char *text = rig_text(r, sql);
-	struct err err = {0};
-	if (text[0] != '\0')
-		must(text_int(text, INT64_MIN, INT64_MAX, &n, &err), &err);
-	return n;
-}
-
-void rig_exec(struct rig *r, const char *sql)
-{
-	struct ask a = {.sql = sql};
-	db_submit(r->db, exec_work, ask_done, &a);
-	assert_true(loop_run_until(r->l, &a.done, 10000));
-}
-
-int64_t rig_run(struct rig *r, enum run_kind kind, int64_t pull, const char *asker)
-{
-	struct ask a = {.is_run = true, .n = {.repo_id = r->repo_id, .pull = pull, .repo = "acme/infra", .asker = asker, .kind = kind}};
-	db_submit(r->db, ask_work, ask_done, &a);
-	assert_true(loop_run_until(r->l, &a.done, 10000));
-	runs_look(r->runs);
-	return a.id;
-}
-
-/* ---- waiting ---- */
-
-struct state_of {
-	int64_t run;
-	enum run_state state;
-	bool done;
-};
-
-static int state_work(struct db_conn *c, void *arg, struct err *err)
-{
-	struct state_of *s = arg;
-	struct run_row row;
-	int rc = run_get(c, s->run, &row, err);
-	if (rc != 0)
-		return rc;
-	s->state = row.state;
-	run_row_free(&row);
-	return 0;
-}
-
-static void state_done(int rc, const struct err *err, void *arg)
-{
-	must(rc, err);
-	((struct state_of *)arg)->done = true;
-}
-
-enum run_state rig_over(struct rig *r, int64_t run)
-{
-	for (int i = 0; i < 4000; i++) {
-		struct state_of s = {.run = run};
-		db_submit(r->db, state_work, state_done, &s);
-		assert_true(loop_run_until(r->l, &s.done, 10000));
-		if (run_state_is_over(s.state)) {
-			rig_settle(r);
-			return s.state;
-		}
-		rig_pass(r, 5);
-	}
-	fail_msg("run %lld does not end; the log:\n%s", (long long)run, buf_str(&r->log));
-	return RUN_STATES;
-}
-
-void rig_listen(struct rig *r, const char *word)
-{
-	r->heard = false;
-	r->wait_for = word;
-}
-
-bool rig_hears(struct rig *r, const char *word)
-{
-	if (r->wait_for != word)
-		rig_listen(r, word);
-	return loop_run_until(r->l, &r->heard, 10000);
-}
-
-struct rig_job *rig_job(struct rig *r, const char *project, enum job_phase phase)
-{
-	for (size_t i = r->jobs_n; i-- > 0;)
-		if (strcmp(r->jobs[i].project, project) == 0 && r->jobs[i].phase == phase)
-			return &r->jobs[i];
-	return NULL;
-}
-
-bool rig_started(struct rig *r, const char *project, enum job_phase phase)
-{
-	for (int i = 0; i < 2000; i++) {
-		const struct rig_job *j = rig_job(r, project, phase);
-		if (j != NULL && j->held)
-			return true;
-		rig_pass(r, 5);
-	}
-	return false;
 }
 
 void rig_end(struct rig *r, const char *project, enum job_phase phase, enum rig_play how)

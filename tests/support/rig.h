@@ -84,6 +84,8 @@ struct rig_job *rig_job(struct rig *r, const char *project, enum job_phase phase
 bool rig_started(struct rig *r, const char *project, enum job_phase phase);        /* waits for it */
 void rig_end(struct rig *r, const char *project, enum job_phase phase, enum rig_play how);
 
+/* Fails the test with the sentence. */
+void rig_must(int rc, const struct err *err);
 /* SQL on the writer thread; constants. First column of the first row; static storage. */
 const char *rig_text(struct rig *r, const char *sql);
 int64_t rig_int(struct rig *r, const char *sql);
