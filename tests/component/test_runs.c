@@ -177,6 +177,27 @@ static void github_is_down(void **state)
 	world_faults(w, "");
 }
 
+/* What GitHub says of the gate is read beside the plan: nobody waits for it, and the comment is edited once more when it comes. */
+static void facts_beside_a_plan(void **state)
+{
+	struct world *w = *state;
+	world_faults(w, "reviews=delay:400");
+	world_plan(w, w->pull);
+	says(world_owed(w), "1 to add");
+	assert_string_equal(rig_text(&w->r, "SELECT facts FROM run"), "");
+	for (int i = 0; i < 400 && rig_text(&w->r, "SELECT facts FROM run")[0] == '\0'; i++)
+		rig_pass(&w->r, 5);
+	rig_settle(&w->r);
+	says(world_owed(w), "approval");
+	world_plan(w, w->pull);
+	rig_pass(&w->r, 50); /* and stopped while it reads */
+	rig_stop(&w->r);
+	world_faults(w, "");
+	rig_start(&w->r);
+	rig_pass(&w->r, 50);
+	assert_int_equal(runs_active(w->r.runs), 0);
+}
+
 /* ---- every state x superseded, cancelled, restarted ---- */
 
 static const char *const plan_states[] = {"state=queued", "state=reading", "state=preparing", "state=working"};
@@ -290,7 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WT(a_plan), WT(ends_of_a_job), WT(dependencies), WT(ends_of_preparing), WT(preparing_again), WT(projects_that_do_not_run),
-		WT(the_same_name_twice), WT(reasons_not_to_plan), WT(another_repository), WT(github_is_down), WT(superseded), WT(cancelled), WT(restarted),
+		WT(the_same_name_twice), WT(reasons_not_to_plan), WT(another_repository), WT(github_is_down), WT(facts_beside_a_plan), WT(superseded), WT(cancelled), WT(restarted),
 		cmocka_unit_test(limits),
 	};
 	return cmocka_run_group_tests(tests, rig_warm_up, rig_cool_down);
