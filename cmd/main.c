@@ -9,7 +9,6 @@
 #include "runner/runner.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static int print_version(int argc, char **argv)
 {

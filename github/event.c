@@ -2,7 +2,6 @@
 
 #include "github/gh_priv.h"
 
-#include <stdio.h>
 
 #define ID_MAX ((INT64_C(1) << 53) - 1)
 

@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <stdio.h>
 
 /* GitHub's integers for ids and numbers: positive, exact up to 2^53. */
 #define ID_MAX ((INT64_C(1) << 53) - 1)

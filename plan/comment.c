@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "github/outbox.h"
 #include "plan/comment_view.h"

@@ -2,7 +2,6 @@
 #include "base/text.h"
 #include "plan/config_priv.h"
 
-#include <stdio.h>
 
 /* Says all three: a word that is not in the list is a "no". */
 void config_read_requires(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)

@@ -4,7 +4,6 @@
 #include "base/crash.h"
 #include "base/crypto.h"
 #include "base/fs.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "github/outbox.h"
 #include "plan/jobs_priv.h"

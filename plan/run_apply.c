@@ -196,14 +196,8 @@ static void on_merged(const struct gh_answer *a, void *arg)
 static void on_look(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
-	if (a->r.err.code != 0) {
-		if ((a->r.err.code == ERR_UNAVAILABLE || a->r.err.code == ERR_PARSE) && run_try_again(r))
-			return;
-		r->failure = a->r.err;
-		run_wake(r);
+	if (!run_pull_answered(r, a))
 		return;
-	}
-	seen_pull_take(&r->pull, a->pull);
 	if (r->pull.merged) {
 		run_wake(r);
 		return;

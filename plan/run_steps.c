@@ -44,15 +44,8 @@ static void on_role(enum role role, const char *failed, void *arg)
 static void on_pull(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
-	if (a->r.err.code != 0) {
-		/* ERR_PARSE: half an answer */
-		if ((a->r.err.code == ERR_UNAVAILABLE || a->r.err.code == ERR_PARSE) && run_try_again(r))
-			return;
-		r->failure = a->r.err;
-		run_wake(r);
+	if (!run_pull_answered(r, a))
 		return;
-	}
-	seen_pull_take(&r->pull, a->pull);
 	if (a->pull->repo_id != r->row.repo_id)
 		err_set(&r->failure, ERR_REFUSED, "%s is another repository now than when the event was sent", r->row.repo);
 	if (r->failure.code == 0 && r->row.kind == RUN_PLAN && r->row.asker != NULL && r->pull.fork)

@@ -1,7 +1,6 @@
 #include "plan/runs.h"
 
 #include "base/crash.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "plan/retention.h"
 #include "plan/lock_store.h"
@@ -74,6 +73,20 @@ bool run_try_again(struct run *r)
 		return false;
 	loop_timer_start(r->timer, again_after_ms[r->tries++], 0);
 	return true;
+}
+
+bool run_pull_answered(struct run *r, const struct gh_answer *a)
+{
+	if (a->r.err.code == 0) {
+		seen_pull_take(&r->pull, a->pull);
+		return true;
+	}
+	/* ERR_PARSE: half an answer */
+	if ((a->r.err.code == ERR_UNAVAILABLE || a->r.err.code == ERR_PARSE) && run_try_again(r))
+		return false;
+	r->failure = a->r.err;
+	run_wake(r);
+	return false;
 }
 
 static void enter(struct run *r)

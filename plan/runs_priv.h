@@ -65,6 +65,8 @@ struct run_step {
 void run_wake(struct run *r);
 /* Enters the present state once more, later. False when that was tried often enough. */
 bool run_try_again(struct run *r);
+/* Takes the pull request out of an answer. False when there is none: the state is entered again later, or leave is told of the failure. */
+bool run_pull_answered(struct run *r, const struct gh_answer *a);
 void seen_pull_take(struct seen_pull *s, const struct gh_pull *p);
 void seen_pull_free(struct seen_pull *s);
 

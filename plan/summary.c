@@ -1,6 +1,5 @@
 #include "plan/summary.h"
 
-#include "base/limits.h"
 #include "plan/plan_json.h"
 
 #include <string.h>

@@ -1,7 +1,6 @@
 /* A summary as JSON and back: what the database keeps of a plan for display. Holds no values of attributes, so nothing sensitive. */
 #include "plan/plan_json.h"
 
-#include "base/limits.h"
 
 #include <stddef.h>
 #include <string.h>

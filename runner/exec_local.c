@@ -3,7 +3,6 @@
 #include "base/crypto.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/log.h"
 
 #include <errno.h>
