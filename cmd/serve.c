@@ -276,7 +276,9 @@ int cmd_serve(int argc, char **argv)
 	runs_recover(d.runs);
 	decide_wake(d.decide);
 	outbox_wake(d.outbox);
-	loop_run(d.loop);
+	do
+		loop_run(d.loop);
+	while (db_waiting(d.db) != 0); /* the turn that stopped it may have brought an answer whose transaction is under way now */
 	stop_parts(&d);
 	return 0;
 }

@@ -47,7 +47,7 @@ void runs_look(struct runs *r);
 void runs_cancel(struct runs *r, int64_t repo_id, int64_t pull);
 /* Runs and jobs under way, for a clean stop and /metrics. */
 size_t runs_active(const struct runs *r);
-/* Stops without touching runners. Before outbox_close, gh_close and db_close. */
+/* Stops without touching runners, while nothing waits for the database. Before outbox_close, gh_close and db_close. */
 void runs_close(struct runs *r);
 
 #endif
