@@ -27,6 +27,7 @@ void render_help(const char *error, const char *bot_name, struct buf *out)
 		      "| comment | what it does |\n|:--|:--|\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		buf_printf(out, "| `%s` | %s |\n", commands[i].comment, commands[i].what);
-	buf_adds(out, "\n`-p NAME` (repeatable), `-d DIR` and `-w WORKSPACE` narrow `plan` and `apply` to some projects: `plan -p network`; `unlock` takes `-p`.\n"
+	buf_adds(out, "\n`-p NAME` (repeatable), `-d DIR` and `-w WORKSPACE` narrow `plan` and `apply` to some projects: `plan -p network`; "
+		      "`unlock` takes `-p`.\n"
 		      "In tables `+` is to add, `~` to change, `±` to replace, `−` to destroy.\n");
 }

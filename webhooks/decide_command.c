@@ -85,7 +85,9 @@ static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struc
 	if (applying)
 		return reply(c, it, "An apply of this pull request is under way, so its locks stay. Comment `cancel` first.", err);
 	if (it->command.dirs.n != 0 || it->command.workspace != NULL)
-		return reply(c, it, "Locks are known by the project's name: `unlock -p NAME`, or `unlock` for all of this pull request. None was released.", err);
+		return reply(c, it,
+			     "Locks are known by the project's name: `unlock -p NAME`, or `unlock` for all of this pull request. None was released.",
+			     err);
 	const struct strlist *only = &it->command.projects;
 	if (only->n == 0)
 		rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);

@@ -15,8 +15,8 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	static char text[65536], answer[65536];
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)atoi(argv[1]))};
-	int fd = socket(AF_INET, SOCK_STREAM, 0), wait_s = atoi(argv[3]);
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((unsigned short)strtoul(argv[1], NULL, 10))};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), wait_s = (int)strtoul(argv[3], NULL, 10);
 	FILE *f = fopen(argv[2], "r");
 	size_t n = f != NULL ? fread(text, 1, sizeof(text), f) : 0;
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 || write(fd, text, n) != (ssize_t)n)

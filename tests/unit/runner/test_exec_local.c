@@ -90,6 +90,26 @@ static int wait_for_cancel(int fd)
 	return strcmp(buf_str(&f), "{\"type\":\"cancel\"}") == 0 ? 0 : 8;
 }
 
+/* Connects again and again until the test says go, as a runner does whose daemon is away; returns the connection. */
+static int dial_until_go(const char *dir, const struct job_spec *s)
+{
+	int fd = -1;
+	CLEANUP_FREE char *go = fs_join(dir, "go");
+	while (!fs_exists(go)) {
+		char peek;
+		bool open = fd >= 0 && recv(fd, &peek, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+		if (!open) { /* the first one may still reach the daemon that is going */
+			mem_close_fd(&fd);
+			fd = dial(s->socket_path);
+			open = fd >= 0 && try_say(fd, s->job_id, "hello", NULL) && try_say(fd, s->job_id, "step", "show");
+		}
+		if (!open)
+			mem_close_fd(&fd);
+		(void)usleep(10000);
+	}
+	return fd;
+}
+
 static int fake_runner(const char *dir)
 {
 	struct err err;
@@ -135,20 +155,7 @@ static int fake_runner(const char *dir)
 		char c;
 		must(read(fd, &c, 1) == 0);
 		(void)close(fd);
-		fd = -1;
-		CLEANUP_FREE char *go = fs_join(dir, "go");
-		while (!fs_exists(go)) {
-			char peek;
-			bool open = fd >= 0 && recv(fd, &peek, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
-			if (!open) { /* the first one may still reach the daemon that is going */
-				mem_close_fd(&fd);
-				fd = dial(s.socket_path);
-				open = fd >= 0 && try_say(fd, s.job_id, "hello", NULL) && try_say(fd, s.job_id, "step", "show");
-			}
-			if (!open)
-				mem_close_fd(&fd);
-			(void)usleep(10000);
-		}
+		fd = dial_until_go(dir, &s);
 		touch(dir, "point", "");
 	}
 	leave_record(dir, s.job_id, JOB_OK);
@@ -157,7 +164,6 @@ static int fake_runner(const char *dir)
 }
 
 /* ---- the daemon's side ---- */
-
 struct seen {
 	struct loop *l;
 	struct executor x;
