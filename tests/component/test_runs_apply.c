@@ -81,7 +81,7 @@ static void a_push_between_gate_and_merge(void **state)
 	ready(w, NULL, 0);
 	rig_listen(&w->r, "state=merging");
 	int64_t run = rig_run(&w->r, RUN_APPLY, w->pull, "alice");
-	assert_true(rig_hears(&w->r, "state=merging"));
+	assert_true(rig_hears(&w->r, w->r.wait_for));
 	world_push(w, "change", "sneaked in");
 	is_in_state(rig_over(&w->r, run), RUN_REFUSED);
 	says(world_owed(w), "nothing was applied");
@@ -213,7 +213,7 @@ static void cancel_in_the_queue(void **state)
 	rig_prepared(&w->r, net, 1);
 	rig_listen(&w->r, "kind=apply state=working");
 	int64_t run = rig_run(&w->r, RUN_APPLY, w->pull, "alice");
-	assert_true(rig_hears(&w->r, "kind=apply state=working"));
+	assert_true(rig_hears(&w->r, w->r.wait_for));
 	runs_cancel(w->r.runs, w->r.repo_id, w->pull);
 	is_in_state(rig_over(&w->r, run), RUN_DONE);
 	assert_string_equal(apply_jobs(w), "net=cancelled");

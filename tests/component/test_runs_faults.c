@@ -3,6 +3,8 @@
  * happened. */
 #include "tests/component/world.h"
 
+static const char given_up[] = "db.given_up"; /* in the log */
+
 struct fault {
 	const char *name, *sql; /* a trigger that gives the transaction up */
 };
@@ -47,9 +49,9 @@ static const struct fault apply_faults[] = {
 static bool strike(struct world *w, const struct fault *f, enum run_kind kind, int for_ms)
 {
 	rig_exec(&w->r, f->sql);
-	rig_listen(&w->r, "db.given_up");
+	rig_listen(&w->r, given_up);
 	int64_t run = rig_run(&w->r, kind, w->pull, kind == RUN_APPLY ? "alice" : NULL);
-	bool struck = loop_run_until(w->l, &w->r.heard, 4000);
+	bool struck = rig_hears(&w->r, given_up);
 	if (struck)
 		rig_pass(&w->r, for_ms);
 	rig_exec(&w->r, "DROP TRIGGER fault");
@@ -124,9 +126,9 @@ static void cancel(void **state)
 	int64_t run = rig_run(&w->r, RUN_PLAN, w->pull, NULL);
 	assert_true(rig_started(&w->r, "net", PHASE_PLAN));
 	rig_exec(&w->r, "CREATE TEMP TRIGGER fault BEFORE UPDATE OF state ON run BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END");
-	rig_listen(&w->r, "db.given_up");
+	rig_listen(&w->r, given_up);
 	runs_cancel(w->r.runs, w->r.repo_id, w->pull);
-	assert_true(rig_hears(&w->r, "db.given_up"));
+	assert_true(rig_hears(&w->r, given_up));
 	rig_exec(&w->r, "DROP TRIGGER fault");
 	is_in_state(rig_over(&w->r, run), RUN_CANCELLED);
 }

@@ -5,6 +5,7 @@
 #include "plan/summary.h"
 #include "tests/support/store_support.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -207,12 +208,39 @@ static int exec_new(struct loop *l, const char *program, const char *socket_path
 
 /* ---- parts ---- */
 
+static pthread_t loop_thread;
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER; /* the writer logs, too */
+
 static void hear(const char *line, void *arg)
 {
 	struct rig *r = arg;
+	(void)pthread_mutex_lock(&log_mutex);
 	if (r->wait_for != NULL && strstr(line, r->wait_for) != NULL)
-		r->heard = true;
+		*(pthread_equal(pthread_self(), loop_thread) ? &r->heard : &r->heard_from_writer) = true;
 	buf_printf(&r->log, "%s\n", line);
+	(void)pthread_mutex_unlock(&log_mutex);
+}
+
+void rig_listen(struct rig *r, const char *word)
+{
+	(void)pthread_mutex_lock(&log_mutex);
+	r->heard = r->heard_from_writer = false;
+	r->wait_for = word;
+	(void)pthread_mutex_unlock(&log_mutex);
+}
+
+bool rig_hears(struct rig *r, const char *word)
+{
+	bool heard = false;
+	if (r->wait_for != word)
+		rig_listen(r, word);
+	for (int i = 0; i < 400 && !heard; i++) {
+		heard = loop_run_until(r->l, &r->heard, 10); /* the very turn in which the loop's thread says it */
+		(void)pthread_mutex_lock(&log_mutex);
+		heard = heard || r->heard_from_writer;
+		(void)pthread_mutex_unlock(&log_mutex);
+	}
+	return heard;
 }
 
 static void write_at(const struct rig *r, const char *name, const char *text, mode_t mode)
@@ -247,6 +275,7 @@ void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *mo
 	}
 	rig_must(fs_mkdir_p(r->config.data_dir, 0700, &err), &err);
 	r->db_path = fs_join(r->config.data_dir, "sluice.db");
+	loop_thread = pthread_self();
 	log_set_sink(hear, r);
 }
 

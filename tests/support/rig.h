@@ -48,7 +48,7 @@ struct rig {
 
 	/* the log, and the word that a test waits for in it */
 	const char *wait_for;
-	bool heard;
+	bool heard, heard_from_writer;
 	struct buf log;
 };
 
@@ -76,7 +76,7 @@ size_t rig_prepare_count(const struct rig *r);
 int64_t rig_run(struct rig *r, enum run_kind kind, int64_t pull, const char *asker);
 /* Until the run is over and nothing waits for the database; the state. Fails after 20 s. */
 enum run_state rig_over(struct rig *r, int64_t run);
-bool rig_hears(struct rig *r, const char *word); /* until the log says it; within 10 s */
+bool rig_hears(struct rig *r, const char *word); /* until the log says it; within 4 s */
 void rig_listen(struct rig *r, const char *word);
 void rig_pass(struct rig *r, int64_t ms);
 void rig_settle(struct rig *r); /* nothing under way in the database */

@@ -124,19 +124,6 @@ enum run_state rig_over(struct rig *r, int64_t run)
 	return RUN_STATES;
 }
 
-void rig_listen(struct rig *r, const char *word)
-{
-	r->heard = false;
-	r->wait_for = word;
-}
-
-bool rig_hears(struct rig *r, const char *word)
-{
-	if (r->wait_for != word)
-		rig_listen(r, word);
-	return loop_run_until(r->l, &r->heard, 10000);
-}
-
 struct rig_job *rig_job(struct rig *r, const char *project, enum job_phase phase)
 {
 	for (size_t i = r->jobs_n; i-- > 0;)
