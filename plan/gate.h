@@ -1,5 +1,5 @@
 /* The gate: may this pull request be applied now? Step 4. A pure, table-driven function: facts in, list out. Unknown is no.
- * (The issue on the gate adds rulesets, CODEOWNERS, signatures and queues as further facts.) */
+ * Rulesets, code owners, signatures and merge queues are not among the facts yet. */
 #ifndef PLAN_GATE_H
 #define PLAN_GATE_H
 
