@@ -228,32 +228,31 @@ int comment_view_load_run(struct db_conn *c, const struct comment_context *ctx, 
 	return rc;
 }
 
-int comment_view_load(struct db_conn *c, const struct comment_context *ctx, int64_t repo_id, int64_t pull, struct comment_view *v, struct err *err)
+/* The two newest runs, and which of them is shown: an apply by its own jobs once it has some; before, and when it was refused, the plans are
+ * what people look at. */
+static int load_runs(struct db_conn *c, int64_t repo_id, int64_t pull, struct comment_view *v, struct err *err)
 {
+	struct job_list jobs = {0};
 	int rc = run_newest(c, repo_id, pull, RUN_PLAN, NULL, &v->plan, err);
-	if (rc != 0 && rc != ERR_NOT_FOUND)
-		return rc;
-	rc = run_newest(c, repo_id, pull, RUN_APPLY, NULL, &v->apply, err);
+	if (rc == 0 || rc == ERR_NOT_FOUND)
+		rc = run_newest(c, repo_id, pull, RUN_APPLY, NULL, &v->apply, err);
 	if (rc != 0 && rc != ERR_NOT_FOUND)
 		return rc;
 	if (v->apply.id != 0 && v->apply.id < v->plan.id)
 		run_row_free(&v->apply); /* a plan made after it says more */
 	if (v->plan.id == 0 && v->apply.id == 0)
 		return err_set(err, ERR_NOT_FOUND, "#%lld has no run", (long long)pull);
-	int64_t applying = 0;
-	v->shown = &v->plan;
-	if (v->apply.id != 0) {
-		struct job_list jobs = {0};
-		rc = job_list_of_run(c, v->apply.id, &jobs, err);
-		applying = (int64_t)jobs.n;
-		job_list_free(&jobs);
-		if (rc != 0)
-			return rc;
-	}
-	/* an apply is shown by its own jobs once it has some; before, and when it was refused, the plans are what people look at */
-	if (applying != 0 || v->plan.id == 0)
-		v->shown = &v->apply;
-	rc = fill(c, ctx, v, true, err);
+	rc = v->apply.id != 0 ? job_list_of_run(c, v->apply.id, &jobs, err) : 0;
+	v->shown = jobs.n != 0 || v->plan.id == 0 ? &v->apply : &v->plan;
+	job_list_free(&jobs);
+	return rc;
+}
+
+int comment_view_load(struct db_conn *c, const struct comment_context *ctx, int64_t repo_id, int64_t pull, struct comment_view *v, struct err *err)
+{
+	int rc = load_runs(c, repo_id, pull, v, err);
+	if (rc == 0)
+		rc = fill(c, ctx, v, true, err);
 	if (rc == 0)
 		rc = show_gate(c, v, err);
 	if (rc != 0) {

@@ -98,8 +98,6 @@ static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, st
 		rc = err_set(err, ERR_NOT_FOUND, "the plan of %s was not kept: plan again", plan.project);
 	else
 		rc = agent_unwrap(j->o.agent, context, plan.key_wrapped, l->plan_key, err);
-	if (rc == 0)
-		rc = job_use_plan(c, plan.id, job->id, err);
 	l->plan_job = plan.id;
 	job_row_free(&plan);
 	return rc;
@@ -132,6 +130,8 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 	free(job->log);
 	job->log = xasprintf("logs/%lld.log", (long long)job->id);
 	job->started_ms = clock_wall_ms();
+	if (rc == 0 && l->plan_job != 0) /* last: a job that is refused above leaves its plan to be applied another time */
+		rc = job_use_plan(c, l->plan_job, job->id, err);
 	return rc != 0 ? rc : job_start(c, job, err);
 }
 
