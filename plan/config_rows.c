@@ -17,8 +17,8 @@ _Static_assert(sizeof(enum engine_kind) == sizeof(int) && sizeof(enum apply_mode
 static const struct config_row approvals_rows[] = {
 	{.key = "count", .type = CT_COUNT, .offset = RULE(approvals), .min = 0, .max = 10, .dflt = "1",
 	 .help = "approving reviews that \"approved\" asks for"},
-	{.key = "codeowners", .type = CT_BOOL, .later = true, .offset = RULE(codeowners), .dflt = "false",
-	 .help = "whether code owners have to be among them"},
+	{.key = "codeowners", .type = CT_BOOL, .offset = RULE(codeowners), .dflt = "false",
+	 .help = "whether code owners have to be among them; this version does not read CODEOWNERS, so `true` keeps the gate shut"},
 	{0}};
 
 static const struct config_row cost_rows[] = {
@@ -113,8 +113,8 @@ static const struct config_row limits_rows[] = {
 static const struct config_row providers_rows[] = {
 	{.key = "mirror", .type = CT_FILE, .offset = SERVER(mirror_dir), .sample = "providers",
 	 .help = "directory with provider packages, read-only to jobs"},
-	{.key = "allow", .type = CT_GLOBS, .later = true, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
-	 .help = "providers that may run; without it, all of the mirror"},
+	{.key = "allow", .type = CT_GLOBS, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
+	 .help = "providers that may run, HOST/NAMESPACE/TYPE, `*` for a whole part; without it, all of the mirror"},
 	{0}};
 
 static const struct config_row egress_rows[] = {

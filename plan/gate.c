@@ -200,6 +200,16 @@ static enum gate_mark judge_changes(const struct gate_facts *f, struct buf *brie
 	return f->reviews_read == TRI_YES ? GATE_YES : unread(f, brief, sentence, "whether somebody asks for changes");
 }
 
+static bool applies_codeowners(const struct gate_facts *f) { return f->codeowners_needed; }
+
+static enum gate_mark judge_codeowners(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
+{
+	(void)f;
+	return say(GATE_UNKNOWN, brief, sentence, "code owners are not read by this version",
+		   "`approvals.codeowners` asks for an approval by a code owner. This version does not read CODEOWNERS, and unknown is no. Take the key "
+		   "out of `sluice.yaml`, and let the branch protection of GitHub ask for code owners instead.");
+}
+
 static bool applies_checks(const struct gate_facts *f) { return f->checks_needed; }
 
 static enum gate_mark judge_checks(const struct gate_facts *f, struct buf *brief, struct buf *sentence)
@@ -249,6 +259,7 @@ static const struct row rows[] = {
 	{"protected", NULL, judge_protected},
 	{"no changes requested", NULL, judge_changes},
 	{"approved", applies_approved, judge_approved},
+	{"code owners", applies_codeowners, judge_codeowners},
 	{"checks", applies_checks, judge_checks},
 	{"up to date", applies_up_to_date, judge_up_to_date},
 	{"mergeable", applies_to_merge, judge_mergeable},

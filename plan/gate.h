@@ -29,6 +29,7 @@ struct gate_facts {
 	int changes_requested;              /* people whose latest review asks for changes */
 	enum tri checks_ok;                 /* other people's checks and statuses on head */
 	bool checks_needed;
+	bool codeowners_needed;             /* nobody reads CODEOWNERS yet, so asking for it keeps the gate shut */
 	const char *checks_failing;         /* names, for the sentence */
 	enum tri up_to_date;
 	bool up_to_date_needed;

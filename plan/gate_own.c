@@ -29,6 +29,7 @@ void gate_own_require(const struct job_row *j, struct gate_facts *f)
 	int needed = j->requires_approved && !j->deleted ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
 	if (f->approvals_needed < needed)
 		f->approvals_needed = needed;
+	f->codeowners_needed = f->codeowners_needed || (j->requires_codeowners && !j->deleted);
 	f->checks_needed = f->checks_needed || (j->requires_checks && !j->deleted);
 	f->up_to_date_needed = f->up_to_date_needed || (j->requires_up_to_date && !j->deleted);
 }

@@ -24,7 +24,7 @@ static enum job_state state_of(const char *word)
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
 	"started_ms, finished_ms, state_serial, log, attempts, done"
 
-enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4 };
+enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
 static void read_row(struct db_stmt *s, struct job_row *j)
 {
@@ -51,6 +51,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.requires_approved = (requires & REQUIRES_APPROVED) != 0,
 		.requires_checks = (requires & REQUIRES_CHECKS) != 0,
 		.requires_up_to_date = (requires & REQUIRES_UP_TO_DATE) != 0,
+		.requires_codeowners = (requires & REQUIRES_CODEOWNERS) != 0,
 		.approvals = db_int(s, 21),
 		.depends_on = db_text_copy(s, 22),
 		.summary = db_text_copy(s, 23),
@@ -99,7 +100,7 @@ static const char *engine_word(enum engine_kind kind) { return kind == ENGINE_NO
 int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, struct err *err)
 {
 	int64_t requires = (j->requires_approved ? REQUIRES_APPROVED : 0) | (j->requires_checks ? REQUIRES_CHECKS : 0) |
-			   (j->requires_up_to_date ? REQUIRES_UP_TO_DATE : 0);
+			   (j->requires_up_to_date ? REQUIRES_UP_TO_DATE : 0) | (j->requires_codeowners ? REQUIRES_CODEOWNERS : 0);
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary)"

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "github/outbox.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
@@ -207,6 +208,7 @@ static void fill_spec(const struct jobs *j, const struct launch *l, struct job_s
 		.tree_dir = xstrdup(l->tree_dir),
 		.job_dir = jobs_dir_of(config, job->id),
 		.mirror_dir = xstrdup(config->mirror_dir),
+		.provider_allow = text_join_lines(&config->provider_allow),
 		.socket_path = xasprintf("%s/jobs.sock", config->data_dir),
 		.needs_init = job->needs_init,
 		.managed_state = job->managed_state,

@@ -356,6 +356,7 @@ static void describe(const struct prep *prep, const struct project *p, struct pr
 		.requires_checks = r->requires_checks,
 		.requires_up_to_date = r->requires_up_to_date,
 		.approvals = r->approvals,
+		.codeowners = r->codeowners,
 		.deleted = p->deleted,
 		.needs_init = p->at != NULL && p->at->needs_init,
 		.backend = p->at != NULL ? xstrdup(p->at->backend) : NULL,

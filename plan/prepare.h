@@ -33,6 +33,7 @@ struct prepared_project {
 	enum apply_mode apply;
 	bool requires_approved, requires_checks, requires_up_to_date;
 	int approvals;
+	bool codeowners;    /* a code owner has to approve */
 	struct strlist depends_on;
 	bool deleted;       /* its directory is gone at head */
 	bool needs_init;    /* has providers, modules or a backend */

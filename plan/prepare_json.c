@@ -67,6 +67,7 @@ static const struct text_field project_bools[] = {
 	TEXT_FIELD(prepared_project, requires_approved),   TEXT_FIELD(prepared_project, requires_checks),
 	TEXT_FIELD(prepared_project, requires_up_to_date), TEXT_FIELD(prepared_project, deleted),
 	TEXT_FIELD(prepared_project, needs_init),          TEXT_FIELD(prepared_project, managed_state),
+	TEXT_FIELD(prepared_project, codeowners),
 };
 static const struct text_field result_bools[] = {
 	TEXT_FIELD(prepare_result, base_moved),

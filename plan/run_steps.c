@@ -216,6 +216,7 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		.workspace = p->workspace, .backend = p->backend, .reason = p->reason, .inputs = p->inputs, .engine = p->engine, .apply = p->apply,
 		.needs_init = p->needs_init, .managed_state = p->managed_state, .deleted = p->deleted, .requires_approved = p->requires_approved,
 		.requires_checks = p->requires_checks, .requires_up_to_date = p->requires_up_to_date, .approvals = p->approvals,
+		.requires_codeowners = p->codeowners,
 		.depends_on = depends, .error = p->deleted ? gone : p->error,
 		/* a directory that is gone has nothing to plan: told, and in nobody's way */
 		.state = p->deleted ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,

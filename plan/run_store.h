@@ -79,6 +79,7 @@ struct job_row {
 	enum apply_mode apply;
 	bool needs_init, managed_state, deleted;
 	bool requires_approved, requires_checks, requires_up_to_date;
+	bool requires_codeowners;
 	int64_t approvals;
 	char *depends_on; /* names, one a line */
 	char *summary, *diff;

@@ -58,9 +58,10 @@ static int prepare_data(const struct box_order *o, struct ends *e, struct err *e
 	strlist_free(&args);
 	if (rc == 0)
 		rc = memory_file("args", joined.data, joined.len, &e->fd[BOX_FD_ARGS], err);
-	const char *engine_rc = box_engine_rc(o->spec);
+	CLEANUP_BUF struct buf engine_rc = {0};
+	box_engine_rc(o->spec, &engine_rc);
 	if (rc == 0)
-		rc = memory_file("rc", engine_rc, strlen(engine_rc), &e->fd[BOX_FD_RC], err);
+		rc = memory_file("rc", engine_rc.data, engine_rc.len, &e->fd[BOX_FD_RC], err);
 	if (rc == 0 && o->state != NULL && o->spec->managed_state)
 		rc = memory_file("state", o->state, o->state_len, &e->fd[BOX_FD_STATE], err);
 	if (rc == 0 && o->plan != NULL)

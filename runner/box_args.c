@@ -1,6 +1,5 @@
 #include "runner/box_args.h"
 
-#include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "runner/project_look.h"
@@ -266,9 +265,22 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 
 /* Both name exactly one source, so that nothing is ever looked for on the network. A mirror may hold links only if they lead to places
  * inside it: the box shows the mirror and nothing beside it. */
-const char *box_engine_rc(const struct job_spec *spec)
+void box_engine_rc(const struct job_spec *spec, struct buf *out)
 {
-	if (spec->mirror_dir != NULL)
-		return "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = \"/plugins\"\n  }\n}\n";
-	return "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = \"/nonexistent\"\n  }\n}\n";
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/*";
+	buf_printf(out, "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = \"%s\"\n",
+		   spec->mirror_dir != NULL ? "/plugins" : "/nonexistent");
+	if (spec->provider_allow != NULL) {
+		buf_adds(out, "    include = [");
+		bool some = false;
+		for (const char *p = spec->provider_allow; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+			size_t n = strcspn(p, "\n");
+			if (n == 0 || strspn(p, plain) < n)
+				continue; /* it could say something else to the engine: not allowed by it, then */
+			buf_printf(out, "%s\"%.*s\"", some ? ", " : "", (int)n, p);
+			some = true;
+		}
+		buf_adds(out, "]\n");
+	}
+	buf_adds(out, "  }\n}\n");
 }

@@ -2,6 +2,7 @@
 #ifndef RUNNER_BOX_ARGS_H
 #define RUNNER_BOX_ARGS_H
 
+#include "base/buf.h"
 #include "runner/box.h"
 
 /* Descriptors of the child that becomes bubblewrap; the first two are left to job-init, the others bubblewrap reads and closes. */
@@ -18,6 +19,6 @@ void box_copies_close(struct box_copies *c);
 /* Fills args (each becomes one NUL-terminated string of --args) and copies, also on failure. */
 int box_args(const struct box_order *o, struct strlist *args, struct box_copies *copies, struct err *err) MUST_CHECK;
 /* The engine's command line configuration: providers from the mirror, from nowhere else. */
-const char *box_engine_rc(const struct job_spec *spec);
+void box_engine_rc(const struct job_spec *spec, struct buf *out);
 
 #endif

@@ -24,6 +24,7 @@ static const struct field fields[] = {
 	{.name = "tree_dir", .kind = FIELD_TEXT, .offset = OF(tree_dir), .required = true, .max = HOST_PATH_MAX},
 	{.name = "job_dir", .kind = FIELD_TEXT, .offset = OF(job_dir), .required = true, .max = HOST_PATH_MAX},
 	{.name = "mirror_dir", .kind = FIELD_TEXT, .offset = OF(mirror_dir), .max = HOST_PATH_MAX},
+	{.name = "provider_allow", .kind = FIELD_TEXT, .offset = OF(provider_allow), .max = 65536},
 	{.name = "socket_path", .kind = FIELD_TEXT, .offset = OF(socket_path), .max = HOST_PATH_MAX},
 	{.name = "needs_init", .kind = FIELD_BOOL, .offset = OF(needs_init), .required = true},
 	{.name = "managed_state", .kind = FIELD_BOOL, .offset = OF(managed_state), .required = true},

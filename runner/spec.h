@@ -31,6 +31,7 @@ struct job_spec {
 	char *tree_dir;    /* exported files, read-only, shared */
 	char *job_dir;
 	char *mirror_dir;  /* provider mirror, NULL: none */
+	char *provider_allow; /* HOST/NAMESPACE/TYPE, `*` for a whole part, one a line; NULL: all of the mirror */
 	char *socket_path; /* the daemon's listener: the runner connects (and connects again after a restart) and sends frames */
 	bool needs_init;
 	bool managed_state;

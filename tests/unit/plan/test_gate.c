@@ -106,6 +106,7 @@ FACT(changes_asked_without_approvals, f->changes_requested = 1; f->approvals_nee
 FACT(red, f->checks_ok = TRI_NO; f->checks_failing = "`unit`";)
 FACT(checks_unknown, f->checks_ok = TRI_UNKNOWN;)
 FACT(red_not_needed, f->checks_ok = TRI_NO; f->checks_needed = false;)
+FACT(code_owners, f->codeowners_needed = true;)
 FACT(moved_on, f->up_to_date = TRI_NO;)
 FACT(up_to_date_unknown, f->up_to_date = TRI_UNKNOWN;)
 FACT(moved_on_not_needed, f->up_to_date = TRI_NO; f->up_to_date_needed = false;)
@@ -173,6 +174,7 @@ static const struct {
 	CASE(red, "checks! other checks are not green"),
 	CASE(checks_unknown, "checks? the state of the checks is not known"),
 	CASE(red_not_needed, ""),
+	CASE(code_owners, "code owners? code owners are not read by this version"),
 	CASE(moved_on, "up to date! `main` has moved on"),
 	CASE(up_to_date_unknown, "up to date? whether the branch is up to date is not known"),
 	CASE(moved_on_not_needed, ""),

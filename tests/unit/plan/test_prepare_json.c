@@ -61,9 +61,10 @@ static const char full[] =
 	"\"head_errors\":[{\"file\":\"g\",\"line\":3,\"column\":4,\"message\":\"n\"}],\"tree_dir\":\"/t\",\"projects\":["
 	"{\"name\":\"n\",\"dir\":\"d\",\"workspace\":\"w\",\"backend\":\"s3\",\"reason\":\"r\",\"inputs\":\"i\",\"error\":\"e\","
 	"\"requires_approved\":true,\"requires_checks\":false,\"requires_up_to_date\":true,\"deleted\":true,\"needs_init\":true,"
-	"\"managed_state\":false,\"engine\":\"opentofu\",\"apply_on_merge\":true,\"approvals\":2,\"depends_on\":[\"x\",\"y\"]},"
+	"\"managed_state\":false,\"codeowners\":true,\"engine\":\"opentofu\",\"apply_on_merge\":true,\"approvals\":2,\"depends_on\":[\"x\",\"y\"]},"
 	"{\"name\":\"m\",\"dir\":\".\",\"workspace\":\"default\",\"requires_approved\":false,\"requires_checks\":true,"
-	"\"requires_up_to_date\":false,\"deleted\":false,\"needs_init\":false,\"managed_state\":true,\"apply_on_merge\":false,\"approvals\":0,"
+	"\"requires_up_to_date\":false,\"deleted\":false,\"needs_init\":false,\"managed_state\":true,\"codeowners\":false,"
+	"\"apply_on_merge\":false,\"approvals\":0,"
 	"\"depends_on\":[]}],\"untouched\":9,\"unknown\":[\"u\"],\"fetched_bytes\":8589934592,\"took_ms\":17}";
 
 static void test_result(void **state)

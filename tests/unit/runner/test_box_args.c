@@ -233,10 +233,19 @@ static void providers_from_one_place(void **state)
 {
 	(void)state;
 	(void)order(dot, dflt);
-	assert_non_null(strstr(box_engine_rc(&spec), "path = \"/nonexistent\""));
+	CLEANUP_BUF struct buf none = {0}, all = {0}, some = {0};
+	char allow[] = "registry.terraform.io/hashicorp/*\nevil\" ]\na.example/b/c";
+	box_engine_rc(&spec, &none);
+	assert_non_null(strstr(buf_str(&none), "path = \"/nonexistent\""));
 	spec.mirror_dir = mirror;
-	assert_non_null(strstr(box_engine_rc(&spec), "path = \"/plugins\""));
-	assert_null(strstr(box_engine_rc(&spec), "direct"));
+	box_engine_rc(&spec, &all);
+	assert_non_null(strstr(buf_str(&all), "path = \"/plugins\""));
+	assert_null(strstr(buf_str(&all), "direct"));
+	assert_null(strstr(buf_str(&all), "include"));
+	spec.provider_allow = allow;
+	box_engine_rc(&spec, &some);
+	assert_non_null(strstr(buf_str(&some), "include = [\"registry.terraform.io/hashicorp/*\", \"a.example/b/c\"]\n"));
+	spec.provider_allow = NULL;
 }
 
 int main(void)
