@@ -207,7 +207,7 @@ static enum gate_mark judge_codeowners(const struct gate_facts *f, struct buf *b
 	(void)f;
 	return say(GATE_UNKNOWN, brief, sentence, "code owners are not read by this version",
 		   "`approvals.codeowners` asks for an approval by a code owner. This version does not read CODEOWNERS, and unknown is no. Take the key "
-		   "out of `sluice.yaml`, and let the branch protection of GitHub ask for code owners instead.");
+		   "out of `sluice.yaml`, and let the branch protection of GitHub ask for code owners instead; then comment `apply`.");
 }
 
 static bool applies_checks(const struct gate_facts *f) { return f->checks_needed; }
