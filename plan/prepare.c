@@ -370,6 +370,19 @@ static void describe(const struct prep *prep, const struct project *p, struct pr
 }
 
 /* Inputs and files of one project; what is wrong with it is its own error and not the run's. */
+/* An apply of a merge commit that the base branch has left behind: what was merged since, a revert perhaps, must not be undone by it. */
+static bool still_on_base(const struct prep *p, const struct inputs *in)
+{
+	for (size_t i = 0; i < in->n && strcmp(p->target_tree, p->base_tree) != 0; i++) {
+		enum git_entry_type type;
+		char oid[GIT_OID_HEX + 1];
+		const char *path = strcmp(in->v[i].path, ".") == 0 ? "" : in->v[i].path;
+		if (git_tree_path(p->repo, p->base_tree, path, &type, oid, NULL) != 0 || strcmp(oid, in->v[i].oid) != 0)
+			return false;
+	}
+	return true;
+}
+
 static int export_one(struct prep *p, struct exporter *e, const struct project *project, struct prepared_project *out, struct err *err)
 {
 	struct inputs in = {0};
@@ -378,7 +391,8 @@ static int export_one(struct prep *p, struct exporter *e, const struct project *
 	if (rc == 0) {
 		char digest[sizeof(in.digest)];
 		rc = exporter_project(e, project->dir, &in, digest, &why);
-		out->inputs = xstrdup(rc == 0 ? digest : in.digest);
+		if (!is_apply(p) || still_on_base(p, &in)) /* without inputs nothing is applied */
+			out->inputs = xstrdup(rc == 0 ? digest : in.digest);
 	}
 	inputs_free(&in);
 	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {

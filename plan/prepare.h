@@ -40,7 +40,8 @@ struct prepared_project {
 	bool managed_state; /* no backend, or local */
 	char *backend;      /* "s3", NULL when none */
 	char *reason;       /* "network/main.tf changed", "modules/vpc/main.tf changed (module modules/vpc)" */
-	char *inputs;       /* sha256 over every exported input (path and git id): equal inputs, equal plan */
+	char *inputs;       /* sha256 over every exported input (path and git id): equal inputs, equal plan. NULL for an apply whose base
+			     * branch has other inputs by now */
 	char *error;        /* refused with this sentence (state file tracked in git, symlinked directory ...), NULL: may run */
 };
 

@@ -55,10 +55,33 @@ another_base() {
 	refused 'main asks for what it requires' '0 of 1 approvals'
 }
 
+# A merge that a later one took back is not applied late: main says otherwise by now.
+left_behind() {
+	repository acme/late
+	printf '{"a/main.tf": "%s"}' "$(tf 4)" | commit early alice
+	open_pull early alice
+	check 'the early one is planned' planned
+	settle
+	merge bob
+	early=$pr
+	printf '{"a/main.tf": "%s"}' "$(tf 1)" | commit back alice
+	open_pull back alice
+	settle
+	merge bob
+	settle
+	pr=$early
+	comment alice apply
+	settle
+	says 'what was taken back is not applied' 'the files of this project on the base branch are not the files that were planned' "$(body)"
+	same 'and no job began' 0 "$(jobs_of_phase apply)"
+}
+jobs_of_phase() { grep -c "job.start .*phase=$1" "$tmp/daemon.log"; }
+
 begin
 use_engine "$(engines | head -n 1)" || { echo "skip gate: no engine on PATH, in parts/bin or in build/engine"; exit 0; }
 start_github
 start_daemon
+left_behind
 part_of_the_plans
 another_base
 finish
