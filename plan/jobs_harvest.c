@@ -166,8 +166,9 @@ static void judge(const struct harvest *h, struct job_row *job)
 		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
 	xstrset(&job->error, r->error);
 	xstrset(&job->step, r->step);
-	if (job->phase == PHASE_APPLY && h->past_point && r->outcome == JOB_BROKEN) {
-		/* the box died with the engine in it: nobody saw how far it came */
+	bool killed = r->exit_code > 128 || r->exit_code < 0; /* the engine, in the middle of its work */
+	if (job->phase == PHASE_APPLY && h->past_point && (r->outcome == JOB_BROKEN || (r->outcome != JOB_OK && killed))) {
+		/* nobody saw how far it came */
 		job->state = JOBS_UNKNOWN;
 		free(job->error);
 		job->error = xasprintf("The apply was interrupted and its outcome is unknown: %s. The project stays locked. Look at what exists, then comment"
@@ -255,6 +256,17 @@ static int settle_run(struct db_conn *c, struct harvest *h, const struct job_row
 	return rc;
 }
 
+/* A failed apply that leaves the state as it was did nothing: what the plan wanted may be in there from somebody else's. */
+static int drop_old_state(struct db_conn *c, struct harvest *h, const struct job_row *job, struct err *err)
+{
+	struct state_version v = {0};
+	int rc = state_current(c, job->repo_id, job->project, job->workspace, &v, err);
+	if (rc == 0 && h->record.state_sha256 != NULL && strcmp(v.sha256, h->record.state_sha256) == 0)
+		xstrset(&h->record.state_addresses, NULL);
+	state_version_free(&v);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct harvest *h = arg;
@@ -271,8 +283,10 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 		h->again = true;
 		rc = job_again(c, h->job_id, err);
 	} else {
+		rc = drop_old_state(c, h, &job, err);
 		judge(h, &job);
-		rc = put_state(c, h, &job, err);
+		if (rc == 0)
+			rc = put_state(c, h, &job, err);
 		if (rc == 0)
 			rc = job_finish(c, &job, JOBS_RUNNING, err);
 		if (rc == 0)

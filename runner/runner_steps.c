@@ -132,6 +132,7 @@ static bool finish(struct runner *r)
 	struct err err = {0};
 	if (runner_step_wait(r, &err) != 0) {
 		runner_broken(r, &err);
+		r->exit.exit_code = -1; /* not that of the step before */
 		return false;
 	}
 	r->exit.exit_code = WIFEXITED(r->step.status) ? WEXITSTATUS(r->step.status) : 128 + WTERMSIG(r->step.status);
