@@ -62,8 +62,8 @@ static int set_status(struct db_conn *c, const struct comment_context *ctx, cons
 	return outbox_set(c, &e, err);
 }
 
-/* What the jobs of a run say together. Success only when each of them succeeded. */
-static const char *rollup_state(const struct run_row *run, const struct job_list *jobs)
+/* What the jobs of a run say together. Success only when each of them succeeded, and somebody looked for all of them. */
+static const char *rollup_state(const struct run_row *run, const struct job_list *jobs, bool whole)
 {
 	if (!run_state_is_over(run->state))
 		return "pending";
@@ -72,7 +72,7 @@ static const char *rollup_state(const struct run_row *run, const struct job_list
 	for (size_t i = 0; i < jobs->n; i++)
 		if (jobs->v[i].state != JOBS_DONE)
 			return "failure";
-	return "success";
+	return whole ? "success" : "pending";
 }
 
 int comment_rollup(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, struct err *err)
@@ -83,12 +83,18 @@ int comment_rollup(struct db_conn *c, const struct comment_context *ctx, const s
 	int rc = comment_view_load_run(c, ctx, run, &v, err);
 	if (rc != 0)
 		return rc;
+	bool whole = true;
+	if (run->kind == RUN_PLAN && run->only != NULL && run->state == RUN_DONE)
+		rc = run_is_whole(c, run, &whole, err);
 	CLEANUP_BUF struct buf line = {0};
-	if (run_state_is_over(run->state) && v.jobs.n == 0 && run->state == RUN_DONE && run->config_errors == NULL)
+	if (!whole)
+		buf_adds(&line, "some projects are not planned: comment plan");
+	else if (run_state_is_over(run->state) && v.jobs.n == 0 && run->state == RUN_DONE && run->config_errors == NULL)
 		buf_adds(&line, "no project is touched by this change");
 	else
 		render_headline(&v.view, &line);
-	rc = set_status(c, ctx, run, "sluice", rollup_state(run, &v.jobs), buf_str(&line), err);
+	if (rc == 0)
+		rc = set_status(c, ctx, run, "sluice", rollup_state(run, &v.jobs, whole), buf_str(&line), err);
 	comment_view_free(&v);
 	return rc;
 }

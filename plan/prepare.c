@@ -61,18 +61,10 @@ static int lock_mirror(struct prep *p, struct err *err)
 	return 0;
 }
 
-static bool on_base_branch(struct prep *p, const char *base_ref)
-{
-	return git_resolve(p->repo, base_ref, p->tip, NULL) == 0 && git_is_ancestor(p->repo, p->req->merge_sha, p->tip);
-}
-
-/* One fetch for base branch and pull request. Only a merge commit that is already on the base branch can do without: where that branch
- * stands now, nobody but the server knows. */
+/* One fetch for base branch and pull request, always: where that branch stands now, nobody but the server knows. */
 static int fetch(struct prep *p, const char *base_ref, struct err *err)
 {
 	const struct prepare_request *r = p->req;
-	if (is_apply(p) && !r->fetch_only && on_base_branch(p, base_ref))
-		return 0;
 	CLEANUP_FREE char *base = xasprintf("+%s:%s", base_ref, base_ref);
 	CLEANUP_FREE char *pull = xasprintf("+refs/pull/%lld/head:refs/pull/%lld/head", (long long)r->pull_number,
 					    (long long)r->pull_number);

@@ -79,9 +79,16 @@ static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs
 		return rc;
 	bool same = r->seen.head_sha != NULL && strcmp(r->seen.head_sha, r->row.head_sha) == 0;
 	f->head_is_planned = r->seen.head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
+	struct job_list all = {0};
 	rc = run_apply_selection(c, &r->row, jobs, err);
+	if (rc == 0 && f->merged != TRI_YES && r->row.asker != NULL) /* merging brings every project of the head in, whatever -p names */
+		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &all, err);
 	if (rc == 0)
-		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, jobs, f, own, err);
+		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, all.n != 0 ? &all : jobs, f, own, err);
+	own->work = 0;
+	for (size_t i = 0; i < jobs->n; i++)
+		own->work += gate_own_has_work(&jobs->v[i]);
+	job_list_free(&all);
 	if (rc == 0 && f->merged != TRI_YES)
 		rc = add_facts_of_merge(c, r, plan.id, f, err);
 	run_row_free(&plan);
@@ -220,7 +227,10 @@ int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 	if (r->failure.code == 0 && r->pull.merge_sha == NULL)
 		err_set(&r->failure, ERR_UNAVAILABLE, "GitHub says merged and names no merge commit");
 	if (r->failure.code != 0) {
-		CLEANUP_FREE char *why = xasprintf("apply: not merged, nothing was applied: %s", r->failure.msg);
+		bool unknown = r->failure.code == ERR_UNAVAILABLE || r->failure.code == ERR_TIMEOUT;
+		CLEANUP_FREE char *why =
+			xasprintf("apply: %s, nothing was applied: %s%s", unknown ? "GitHub did not say whether it merged" : "not merged",
+				  r->failure.msg, unknown ? ". Look at the pull request, then comment `apply` again" : "");
 		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
 		return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
 	}

@@ -280,10 +280,18 @@ static int plan_prepared(struct db_conn *c, struct run *r, enum run_state *ret_n
 
 int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
 {
+	if (r->failure.code == 0 && r->row.kind == RUN_APPLY && r->prepared.config_errors.n != 0) {
+		const struct config_error *e = &r->prepared.config_errors.v[0];
+		err_set(&r->failure, ERR_PARSE, "the merged %s:%d:%d: %s", e->file, e->line, e->column, e->msg);
+	}
 	if (r->failure.code != 0) {
 		*ret_next = RUN_FAILED;
+		CLEANUP_FREE char *late = NULL;
+		if (r->row.kind == RUN_APPLY)
+			late = xasprintf("apply: merged as %.7s, but nothing was applied yet: %s. Comment `apply` to try again", r->row.merge_sha,
+					 r->failure.msg);
 		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
-		return rc == 0 ? run_end_with(c, r, r->failure.msg, err) : rc;
+		return rc == 0 ? run_end_with(c, r, late != NULL ? late : r->failure.msg, err) : rc;
 	}
 	const struct prepare_result *p = &r->prepared;
 	CLEANUP_BUF struct buf errors = {0};

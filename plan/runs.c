@@ -389,6 +389,11 @@ static int cancel_tx(struct db_conn *c, void *arg, struct err *err)
 		if (rc == 0 && open == 0) /* none was at work whose end would end the run */
 			rc = jobs_finish_run(c, &x->m->comment, apply.id, err);
 	}
+	if (rc == 0 && apply.id != 0 && apply.state < RUN_MERGING) { /* nothing was merged yet */
+		rc = run_move(c, apply.id, apply.state, RUN_REFUSED, err);
+		if (rc == 0)
+			rc = run_set_error(c, apply.id, "apply: cancelled before anything was merged", err);
+	}
 	run_row_free(&apply);
 	return rc == 0 ? comment_refresh(c, &x->m->comment, x->repo_id, x->pull, 0, err) : rc;
 }

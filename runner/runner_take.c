@@ -9,6 +9,11 @@
 
 /* What crosses the boundary with a value: plan and state. In clear they exist in this process and in the box only. */
 
+#include <unistd.h>
+
+/* How long a runner waits for room on the disk before it gives a state up. */
+enum { STATE_PATIENCE_S = 15 * 60 };
+
 static char *aad_of(const struct runner *r, const char *what) { return xasprintf("sluice job %lld %s", (long long)r->spec.job_id, what); }
 
 static int seal_to(const struct runner *r, const char *what, const struct buf *clear, const char *file, struct err *err)
@@ -98,6 +103,12 @@ void runner_take(struct runner *r, enum export_id id, int end)
 	struct err err = {0};
 	bool asked = r->exports[id].busy;
 	int rc = take(r, id, end, &err);
+	/* The last state of an apply speaks of real things and exists nowhere else: wait for room rather than lose it. */
+	for (int left = STATE_PATIENCE_S; rc == ERR_IO && asked && id == EXPORT_STATE && r->spec.phase == PHASE_APPLY && left > 0; left--) {
+		log_err("runner.state", "job=%lld error=%s again=yes", (long long)r->spec.job_id, log_value(err.msg));
+		(void)sleep(1);
+		rc = take(r, id, end, &err);
+	}
 	crypto_wipe(r->exports[id].bytes.data, r->exports[id].bytes.len);
 	buf_reset(&r->exports[id].bytes);
 	if (rc == 0)

@@ -10,7 +10,7 @@ static const struct verb_rule {
 	enum role needs;
 } rules[] = {
 	{COMMAND_PLAN, ROLE_PLAN}, {COMMAND_CANCEL, ROLE_PLAN},
-	{COMMAND_APPLY, ROLE_NONE}, /* the gate names what is missing, the role among it */
+	{COMMAND_APPLY, ROLE_APPLY}, /* looked up again by the gate, at the moment it decides */
 	{COMMAND_UNLOCK, ROLE_APPLY}, {COMMAND_HELP, ROLE_NONE}, {COMMAND_VERSION, ROLE_NONE}, {COMMAND_UNKNOWN, ROLE_NONE},
 };
 

@@ -24,8 +24,9 @@ part_of_the_plans() {
 	open_pull both alice
 	sleep 0.4 # the plan of everything waits for git
 	comment alice 'plan -p a'
-	check 'the one that was named is planned' wait_for context=sluice state=success
+	check 'the one that was named is planned' wait_for context=sluice/a state=success
 	settle
+	same 'and the roll-up waits for the others' 'pending some projects are not planned: comment plan' "$(status sluice)"
 	comment alice apply
 	refused 'a project that nobody looked for is not merged' 'Not every project has a plan'
 	comment alice plan
