@@ -80,6 +80,35 @@ runner_of_apply() {
 	settle
 	same 'on top of what was kept' '3 1' "$(versions)"
 }
+# The engine's own process, killed as the kernel does when memory runs out. From outside the box it is a child of a child of the runner.
+engine_of() {
+	for engine_file in /proc/[0-9]*/stat; do
+		engine_line=$(cat "$engine_file" 2>/dev/null) || continue
+		case $engine_line in *'(terraform)'*) ;; *) continue ;; esac
+		engine_id=${engine_line%% *}
+		engine_up=$engine_id
+		while [ "$engine_up" -gt 1 ]; do
+			[ "$engine_up" = "$1" ] && echo "$engine_id" && return
+			engine_up=$(sed 's/.*) [A-Za-z] \([0-9]*\) .*/\1/' "/proc/$engine_up/stat" 2>/dev/null) || break
+			[ -n "$engine_up" ] || break
+		done
+	done
+}
+engine_of_apply() {
+	fresh 'apply 20'
+	to_apply
+	until_file 'jobs/*/point'
+	sleep 0.5
+	engine_pid=$(engine_of "$(until_runner)")
+	check 'the engine of an apply is found' [ -n "$engine_pid" ]
+	kill -KILL "$engine_pid"
+	check 'an engine that was killed leaves an unknown outcome' wait_for 'comment=outcome unknown' merged=1
+	settle
+	same 'its project stays locked' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM lock WHERE pull=$pr AND reason='outcome unknown' AND repo_id=(SELECT max(repo_id) FROM lock)")"
+	comment bob unlock
+	check 'until a person lets go of it' wait_for 'comment=Released 1 lock'
+	settle
+}
 daemon_of_apply() {
 	fresh 'apply 4'
 	to_apply
@@ -201,6 +230,7 @@ under_fire() {
 
 begin
 need cc
+need sqlite3
 cc -std=gnu11 -D_GNU_SOURCE -O1 -static -o "$tmp/path/terraform" "$root/tests/system/engine_double.c" || {
 	not_ok 'the stand-in for an engine compiles'
 	exit 1
@@ -208,6 +238,6 @@ cc -std=gnu11 -D_GNU_SOURCE -O1 -static -o "$tmp/path/terraform" "$root/tests/sy
 start_github
 write_server_file 'engines: { dir: path }'
 start_daemon
-for part in ${KILLED_ONLY:-runner_of_plan runner_of_apply daemon_of_apply while_planning under_fire}; do $part; done
+for part in ${KILLED_ONLY:-runner_of_plan runner_of_apply engine_of_apply daemon_of_apply while_planning under_fire}; do $part; done
 same 'no runner is left' '' "$(runners)"
 finish
