@@ -122,7 +122,7 @@ int db_fixture_run(struct db_fixture *f, struct db_job *j)
 bool db_fixture_has(struct db_fixture *f, const char *word)
 {
 	struct db_conn *c;
-	struct db_stmt *s;
+	struct db_stmt *s = NULL;
 	struct err err = {0};
 	if (db_conn_open(f->path, db_fixture_migrations, 1, &c, &err) != 0 ||
 	    db_query(c, &s, &err, "SELECT 1 FROM t WHERE word=?", "s", word) != 0)
