@@ -1,5 +1,6 @@
 /* What is kept, and how long: logs and plan files of jobs leave the disk after 90 days, a few hundred an hour so that nobody waits for it.
- * Rows, managed states and what was said stay. Exported trees are swept by the child that makes them (plan/export.h). After step 9; in the daemon. */
+ * Rows, managed states and what was said stay. Exported trees stay.
+ * After step 9; in the daemon. */
 #ifndef PLAN_RETENTION_H
 #define PLAN_RETENTION_H
 

@@ -153,6 +153,7 @@ printf '%s' "$base" | new_repo acme/infra
 commands
 order
 silence
+settle # the last plan of what was reopened may still begin
 jobs_before=$(grep -c 'job.start' "$tmp/daemon.log")
 fork
 merges=$(writes merge)
