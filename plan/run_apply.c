@@ -53,19 +53,13 @@ void run_gating_drop(struct run *r)
 	r->gate = NULL;
 }
 
-/* A merge brings in every project of the head, whatever `apply -p` names; and a plan that still reads may turn out to be of this head. */
-static int add_facts_of_merge(struct db_conn *c, const struct run *r, int64_t plan_id, struct gate_facts *f, struct err *err)
+/* A plan that still reads may turn out to be of this head. */
+static int add_reading_plan(struct db_conn *c, const struct run *r, int64_t plan_id, struct gate_facts *f, struct err *err)
 {
-	struct job_list all = {0};
 	struct run_row newest = {0};
-	int rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &all, err);
-	for (size_t i = 0; rc == 0 && i < all.n; i++)
-		gate_own_require(&all.v[i], f);
-	if (rc == 0)
-		rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, NULL, &newest, err);
+	int rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, NULL, &newest, err);
 	f->running += rc == 0 && newest.id != plan_id && newest.id < r->row.id && !run_state_is_over(newest.state);
 	run_row_free(&newest);
-	job_list_free(&all);
 	return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
@@ -81,7 +75,7 @@ static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs
 	f->head_is_planned = r->seen.head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
 	struct job_list all = {0};
 	rc = run_apply_selection(c, &r->row, jobs, err);
-	if (rc == 0 && f->merged != TRI_YES && r->row.asker != NULL) /* merging brings every project of the head in, whatever -p names */
+	if (rc == 0 && f->merged != TRI_YES) /* merging brings every project of the head in, whatever -p names: all must be planned, all require */
 		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &all, err);
 	if (rc == 0)
 		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, all.n != 0 ? &all : jobs, f, own, err);
@@ -90,7 +84,7 @@ static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs
 		own->work += gate_own_has_work(&jobs->v[i]);
 	job_list_free(&all);
 	if (rc == 0 && f->merged != TRI_YES)
-		rc = add_facts_of_merge(c, r, plan.id, f, err);
+		rc = add_reading_plan(c, r, plan.id, f, err);
 	run_row_free(&plan);
 	return rc;
 }
