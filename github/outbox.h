@@ -24,7 +24,8 @@ struct effect {
 	int64_t not_before_ms;  /* wall; an edit that may wait (coalesced). 0: now */
 };
 
-extern const char OUTBOX_SCHEMA[]; /* part of migration 1 */
+extern const char OUTBOX_SCHEMA[];   /* part of migration 1 */
+extern const char OUTBOX_SCHEMA_2[]; /* part of migration 2 */
 
 /* The marker that the outbox puts before a body counts against LIMIT_COMMENT_BYTES: leave it this much room. */
 enum { OUTBOX_MARKER_MAX = 256 };

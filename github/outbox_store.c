@@ -26,6 +26,9 @@ const char OUTBOX_SCHEMA[] =
 	"INSERT INTO outbox_rate VALUES(1,0,0,0);"
 	"CREATE TABLE outbox_sent(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);";
 
+/* delivered_ms: when GitHub last took this effect. */
+const char OUTBOX_SCHEMA_2[] = "ALTER TABLE effect ADD COLUMN delivered_ms INTEGER NOT NULL DEFAULT 0;";
+
 static const char SQL_FIND[] = "SELECT id, digest, state, kind FROM effect WHERE slot=?1";
 static const char SQL_INSERT[] =
 	"INSERT INTO effect(slot,kind,repo_id,repo,pull,body,sha,context,status,description,target_url,digest,not_before_ms,since_ms,state)"

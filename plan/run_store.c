@@ -119,13 +119,13 @@ int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t befo
 	int rc = db_run(c, err,
 			"UPDATE job SET state='cancelled', finished_ms=?4 WHERE state IN('waiting','ready') AND run_id IN (SELECT id FROM run"
 			" WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3)"
-			" AND state IN('queued','reading','gating','merging','preparing','working'))",
+			" AND finished_ms=0)",
 			"iiii", repo_id, pull, before, clock_wall_ms());
 	if (rc != 0)
 		return rc;
 	return db_run(c, err,
 		      "UPDATE run SET state=?4, finished_ms=?5 WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3)"
-		      " AND state IN('queued','reading','gating','merging','preparing','working')",
+		      " AND finished_ms=0",
 		      "iiisi", repo_id, pull, before, run_state_name(as), clock_wall_ms());
 }
 
@@ -210,7 +210,7 @@ int run_list_to_edit(struct db_conn *c, struct id_list *ret, struct err *err)
 {
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err,
-			  "SELECT id FROM run WHERE dirty=1 AND state IN('queued','reading','gating','merging','preparing','working') AND edits<?1"
+			  "SELECT id FROM run WHERE dirty=1 AND finished_ms=0 AND edits<?1"
 			  " AND edited_ms + CASE WHEN edits<10 THEN 2000 WHEN edits<20 THEN 10000 ELSE 60000 END <= ?2",
 			  "ii", (int64_t)LIMIT_RUN_EDITS, clock_wall_ms());
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
@@ -235,7 +235,7 @@ void id_list_free(struct id_list *l)
 int run_list_open(struct db_conn *c, struct id_list *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT id FROM run WHERE state IN('queued','reading','gating','merging','preparing','working') ORDER BY id", "");
+	int rc = db_query(c, &s, err, "SELECT id FROM run WHERE finished_ms=0 ORDER BY id", "");
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
 		id_list_add(ret, db_int(s, 0));
 		rc = 0;
@@ -250,7 +250,7 @@ int run_is_behind(struct db_conn *c, const struct run_row *r, bool *ret, struct 
 	/* only an apply is waited for: an older plan is superseded, and an apply beside a running plan is refused by the gate */
 	int rc = db_query(c, &s, err,
 			  "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=?1 AND pull=?2 AND id<?3 AND kind='apply'"
-			  " AND state IN('queued','reading','gating','merging','preparing','working'))",
+			  " AND finished_ms=0)",
 			  "iii", r->repo_id, r->pull, r->id);
 	if (rc == 0)
 		rc = db_number(s, &n, err);

@@ -9,7 +9,8 @@
 #include "runner/spec.h"
 #include "secrets/agent.h"
 
-extern const char PLAN_SCHEMA[]; /* part of migration 1 */
+extern const char PLAN_SCHEMA[];   /* part of migration 1 */
+extern const char PLAN_SCHEMA_2[]; /* part of migration 2 */
 
 enum run_kind { RUN_PLAN, RUN_APPLY };
 

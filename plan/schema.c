@@ -29,3 +29,39 @@ const char PLAN_SCHEMA[] =
 	" serial INTEGER NOT NULL, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, path TEXT NOT NULL, aad TEXT NOT NULL, key_wrapped BLOB NOT NULL,"
 	" key_context TEXT NOT NULL, run_id INTEGER NOT NULL, job_id INTEGER NOT NULL, created_ms INTEGER NOT NULL);"
 	"CREATE INDEX state_of_project ON state_version(repo_id, project, workspace, id);";
+
+/* Migration 2. A run may hold a plan and an apply of one project (it is planned again on the base branch, or after what it depends on), so
+ * the table of jobs is made anew: SQLite cannot change a constraint. Locks are read from the claims of runs that are not over and from applies
+ * whose outcome nobody has resolved; nothing has to be released.
+ *   run.config_id   git id of sluice.yaml on the base branch      run.owners   what CODEOWNERS asks for (plan/codeowners.h), JSON
+ *   job.changes     digest of the normalised change set           job.record, signature   the signed plan record (plan/plan_record.h)
+ *   job.plan_file   the job whose sealed plan file this plan uses (itself, or an earlier one whose plan was kept); 0: none
+ *   job.since_ms    when this change set was planned first without another one between; approvals count from then on
+ *   job.resolution  of an unknown outcome: applied, failed, replan; by whom */
+const char PLAN_SCHEMA_2[] =
+	"ALTER TABLE run ADD COLUMN asker_id INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE run ADD COLUMN config_id TEXT;"
+	"ALTER TABLE run ADD COLUMN owners TEXT;"
+	"CREATE TABLE job_2("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES run(id), repo_id INTEGER NOT NULL, pull INTEGER NOT NULL,"
+	" phase TEXT NOT NULL, state TEXT NOT NULL, project TEXT NOT NULL, dir TEXT NOT NULL, workspace TEXT NOT NULL, backend TEXT, reason TEXT,"
+	" inputs TEXT, error TEXT, step TEXT, engine TEXT NOT NULL, engine_version TEXT, apply TEXT NOT NULL, needs_init INTEGER NOT NULL,"
+	" managed_state INTEGER NOT NULL, deleted INTEGER NOT NULL, requires INTEGER NOT NULL, approvals INTEGER NOT NULL, depends_on TEXT,"
+	" summary TEXT, diff TEXT, plan_sha256 TEXT, plan_job INTEGER NOT NULL DEFAULT 0, used_by INTEGER NOT NULL DEFAULT 0, key_wrapped BLOB,"
+	" started_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0, state_serial INTEGER NOT NULL DEFAULT 0, log TEXT,"
+	" attempts INTEGER NOT NULL DEFAULT 0, done TEXT,"
+	" changes TEXT, since_ms INTEGER NOT NULL DEFAULT 0, record TEXT, signature BLOB, plan_file INTEGER NOT NULL DEFAULT 0,"
+	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, resolution TEXT, resolved_by TEXT,"
+	" UNIQUE(run_id, project, phase));"
+	"INSERT INTO job_2(id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine,"
+	" engine_version, apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, diff, plan_sha256, plan_job, used_by,"
+	" key_wrapped, started_ms, finished_ms, state_serial, log, attempts, done) SELECT id, run_id, repo_id, pull, phase, state, project, dir,"
+	" workspace, backend, reason, inputs, error, step, engine, engine_version, apply, needs_init, managed_state, deleted, requires, approvals,"
+	" depends_on, summary, diff, plan_sha256, plan_job, used_by, key_wrapped, started_ms, finished_ms, state_serial, log, attempts, done FROM job;"
+	"UPDATE job_2 SET plan_file=id WHERE phase='plan' AND state='done';"
+	"DROP TABLE job;"
+	"ALTER TABLE job_2 RENAME TO job;"
+	"CREATE INDEX job_open ON job(state, id) WHERE state IN('waiting','ready','running');"
+	"CREATE INDEX job_of_project ON job(repo_id, project, id);"
+	"DROP INDEX run_open;"
+	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;";

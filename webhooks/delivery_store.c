@@ -7,6 +7,13 @@ const char DELIVERY_SCHEMA[] =
 	" id INTEGER PRIMARY KEY, guid TEXT UNIQUE NOT NULL, event TEXT NOT NULL, received_ms INTEGER NOT NULL, body BLOB, disposition TEXT);"
 	"CREATE INDEX delivery_open ON delivery(id) WHERE disposition IS NULL;";
 
+/* head_push: who pushed a commit to the head of a pull request, as GitHub told it; approvals of that person do not count.
+ * delivery_log: how far the App's own log of deliveries was looked through. */
+const char DELIVERY_SCHEMA_2[] =
+	"CREATE TABLE head_push(repo_id INTEGER NOT NULL, sha TEXT NOT NULL, user_id INTEGER NOT NULL, login TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(repo_id, sha)) WITHOUT ROWID;"
+	"CREATE TABLE delivery_log(id INTEGER PRIMARY KEY CHECK(id=1), seen_id INTEGER NOT NULL);";
+
 static const char INSERT[] = "INSERT INTO delivery(guid, event, received_ms, body) VALUES(?, ?, ?, ?) ON CONFLICT(guid) DO NOTHING";
 static const char NEXT[] =
 	"SELECT id, guid, event, received_ms, body FROM delivery INDEXED BY delivery_open WHERE disposition IS NULL AND id > ? ORDER BY id LIMIT ?";

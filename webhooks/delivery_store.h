@@ -7,7 +7,8 @@
 
 #include "base/db.h"
 
-extern const char DELIVERY_SCHEMA[];
+extern const char DELIVERY_SCHEMA[];   /* part of migration 1 */
+extern const char DELIVERY_SCHEMA_2[]; /* part of migration 2 */
 
 struct delivery {
 	int64_t id; /* grows in the order of arrival */

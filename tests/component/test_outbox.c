@@ -46,9 +46,9 @@ static void tick(void *arg)
 
 static void start(struct bench *b)
 {
-	static const struct db_migration M = {1, OUTBOX_SCHEMA};
+	const struct db_migration m[] = {{1, OUTBOX_SCHEMA}, {2, OUTBOX_SCHEMA_2}};
 	struct err err = {0};
-	if (db_open(b->loop, b->path, &M, 1, &b->db, &err) != 0)
+	if (db_open(b->loop, b->path, m, 2, &b->db, &err) != 0)
 		fail_msg("%s", err.msg);
 	b->gh = gh_new(b->loop, &(struct gh_options){.api_url = double_url(b->server), .token = "t"});
 	for (size_t i = 0; i < GH_RETRIES; i++)

@@ -30,10 +30,10 @@ static int setup(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 	struct err err = {0};
-	const struct db_migration m = {1, OUTBOX_SCHEMA};
+	const struct db_migration m[] = {{1, OUTBOX_SCHEMA}, {2, OUTBOX_SCHEMA_2}};
 	(void)snprintf(b->path, sizeof(b->path), "/tmp/sluice-store-%d.db", (int)getpid());
 	clock_fake_set(NOW);
-	must(db_conn_open(b->path, &m, 1, &b->c, &err), &err);
+	must(db_conn_open(b->path, m, 2, &b->c, &err), &err);
 	*state = b;
 	return 0;
 }
@@ -359,9 +359,9 @@ static void test_rate(void **state)
 	assert_int_equal(b->wait, NOW + 1000);
 	/* the rate is in the file: a restart does not begin with a new burst */
 	struct err err = {0};
-	const struct db_migration m = {1, OUTBOX_SCHEMA};
+	const struct db_migration m[] = {{1, OUTBOX_SCHEMA}, {2, OUTBOX_SCHEMA_2}};
 	db_conn_close(b->c);
-	must(db_conn_open(b->path, &m, 1, &b->c, &err), &err);
+	must(db_conn_open(b->path, m, 2, &b->c, &err), &err);
 	take(b);
 	assert_int_equal(b->wait, NOW + 1000);
 	clock_fake_advance(1000);

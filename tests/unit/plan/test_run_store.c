@@ -227,7 +227,7 @@ static void edits_thin_out(void **state)
 		clock_fake_advance(1);
 		assert_int_equal(may_edit(id), edits < LIMIT_RUN_EDITS);
 	}
-	store_exec(c, "UPDATE run SET edits=0, state='done'");
+	store_exec(c, "UPDATE run SET edits=0, state='done', finished_ms=1");
 	assert_false(may_edit(id)); /* its end is told by the transaction that ends it */
 }
 
