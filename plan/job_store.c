@@ -22,7 +22,8 @@ static enum job_state state_of(const char *word)
 #define JOB_COLUMNS                                                                                                                        \
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
-	"started_ms, finished_ms, state_serial, log, attempts, done"
+	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, asker, "  \
+	"resolution, resolved_by"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
@@ -64,6 +65,16 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.log = db_text_copy(s, 31),
 		.attempts = db_int(s, 32),
 		.done = db_text_copy(s, 33),
+		.changes = db_text_copy(s, 34),
+		.since_ms = db_int(s, 35),
+		.bound = db_text_copy(s, 36),
+		.record = db_text_copy(s, 37),
+		.signature_hex = db_text_copy(s, 38),
+		.plan_file = db_int(s, 39),
+		.destroy = db_int(s, 40) != 0,
+		.asker = db_text_copy(s, 41),
+		.resolution = db_text_copy(s, 42),
+		.resolved_by = db_text_copy(s, 43),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -80,7 +91,8 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
-			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done};
+			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
+			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -103,13 +115,14 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 			   (j->requires_up_to_date ? REQUIRES_UP_TO_DATE : 0) | (j->requires_codeowners ? REQUIRES_CODEOWNERS : 0);
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
-			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary)"
-			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-			"iiisssssssssssiiiiisiss",
+			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
+			" asker)"
+			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			"iiisssssssssssiiiiisisssis",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
 			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
 			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
-			j->plan_sha256, j->summary);
+			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker);
 	if (rc == 0)
 		*ret_id = db_last_id(c);
 	return rc;

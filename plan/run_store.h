@@ -92,6 +92,14 @@ struct job_row {
 	bool has_key;
 	int64_t started_ms, finished_ms, state_serial, attempts;
 	char *log;        /* path of the log, relative to data_dir */
+	char *changes;    /* plan: digest of the normalised change set (hex); NULL before */
+	int64_t since_ms; /* plan: when this change set was planned first without another one between */
+	char *bound;      /* what the plan is bound to beside the digest of its inputs, JSON (prepare.h) */
+	char *record, *signature_hex; /* the signed plan record; NULL: none */
+	int64_t plan_file; /* the job whose sealed plan file this plan uses: itself, or an earlier one whose plan was kept; 0: none */
+	bool destroy;     /* a directory that is gone: everything in its state goes */
+	char *asker;      /* for whom it runs: who asked, or the author of the pull request */
+	char *resolution, *resolved_by; /* of an unknown outcome: applied, failed, replan */
 };
 
 void run_row_free(struct run_row *r);

@@ -37,6 +37,7 @@ const char PLAN_SCHEMA[] =
  *   job.changes     digest of the normalised change set           job.record, signature   the signed plan record (plan/plan_record.h)
  *   job.plan_file   the job whose sealed plan file this plan uses (itself, or an earlier one whose plan was kept); 0: none
  *   job.since_ms    when this change set was planned first without another one between; approvals count from then on
+ *   job.bound       what the plan is bound to beside its inputs' digest (prepare.h), JSON
  *   job.resolution  of an unknown outcome: applied, failed, replan; by whom */
 const char PLAN_SCHEMA_2[] =
 	"ALTER TABLE run ADD COLUMN asker_id INTEGER NOT NULL DEFAULT 0;"
@@ -51,7 +52,7 @@ const char PLAN_SCHEMA_2[] =
 	" started_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0, state_serial INTEGER NOT NULL DEFAULT 0, log TEXT,"
 	" attempts INTEGER NOT NULL DEFAULT 0, done TEXT,"
 	" changes TEXT, since_ms INTEGER NOT NULL DEFAULT 0, record TEXT, signature BLOB, plan_file INTEGER NOT NULL DEFAULT 0,"
-	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, resolution TEXT, resolved_by TEXT,"
+	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, bound TEXT, resolution TEXT, resolved_by TEXT,"
 	" UNIQUE(run_id, project, phase));"
 	"INSERT INTO job_2(id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine,"
 	" engine_version, apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, diff, plan_sha256, plan_job, used_by,"
