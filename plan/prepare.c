@@ -4,7 +4,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "plan/export.h"
+#include "plan/prepare_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,24 +14,6 @@
 
 #define CONFIG_FILE "sluice.yaml"
 enum { FETCH_TIMEOUT_MS = 5 * 60 * 1000 };
-
-/* One preparation. Trees: target is what is exported (head, or the merge commit), base is the tip of the base branch. */
-struct prep {
-	const struct prepare_request *req;
-	struct prepare_result *ret;
-	struct git_repo *repo;
-	int lock;
-	char tip[GIT_OID_HEX + 1], target[GIT_OID_HEX + 1];
-	char base_tree[GIT_OID_HEX + 1], target_tree[GIT_OID_HEX + 1], merge_base_tree[GIT_OID_HEX + 1];
-	struct index index;
-	struct server_config server;
-	bool has_server;
-	struct repo_config config;
-	struct strlist changed;
-	struct project_set set;
-};
-
-static bool is_apply(const struct prep *p) { return p->req->merge_sha != NULL; }
 
 /* --- the mirror --- */
 
@@ -74,7 +56,7 @@ static int fetch(struct prep *p, const char *base_ref, struct err *err)
 		.user = r->token != NULL ? "x-access-token" : NULL,
 		.password = r->token,
 		.refspecs = specs,
-		.refspecs_n = r->pull_number > 0 && !is_apply(p) ? 2 : 1,
+		.refspecs_n = r->pull_number > 0 && !prep_is_apply(p) ? 2 : 1,
 		.timeout_ms = FETCH_TIMEOUT_MS,
 	};
 	return git_mirror_fetch(p->repo, &f, &p->ret->fetched_bytes, err);
@@ -124,10 +106,10 @@ static int bring_mirror(struct prep *p, struct err *err)
 		rc = err_set(err, ERR_NOT_FOUND, "there is no branch %s at %s", r->base_ref, r->clone_url);
 	if (rc != 0 || r->fetch_only)
 		return rc;
-	if (is_apply(p) && !git_is_ancestor(p->repo, r->merge_sha, p->tip))
+	if (prep_is_apply(p) && !git_is_ancestor(p->repo, r->merge_sha, p->tip))
 		return err_set(err, ERR_REFUSED, "commit %.12s is not on the branch %s: nothing is applied from elsewhere", r->merge_sha,
 			       r->base_ref);
-	if (!is_apply(p) && !git_has_commit(p->repo, r->head_sha))
+	if (!prep_is_apply(p) && !git_has_commit(p->repo, r->head_sha))
 		return err_set(err, ERR_NOT_FOUND, "commit %.12s of pull request %lld is gone from %s: it was pushed over", r->head_sha,
 			       (long long)r->pull_number, r->clone_url);
 	return 0;
@@ -136,8 +118,8 @@ static int bring_mirror(struct prep *p, struct err *err)
 static int find_commits(struct prep *p, struct err *err)
 {
 	struct prepare_result *ret = p->ret;
-	const char *base = is_apply(p) ? p->req->merge_sha : p->tip;
-	(void)snprintf(p->target, sizeof(p->target), "%s", is_apply(p) ? p->req->merge_sha : p->req->head_sha);
+	const char *base = prep_is_apply(p) ? p->req->merge_sha : p->tip;
+	(void)snprintf(p->target, sizeof(p->target), "%s", prep_is_apply(p) ? p->req->merge_sha : p->req->head_sha);
 	(void)snprintf(ret->base_sha, sizeof(ret->base_sha), "%s", base);
 	(void)snprintf(ret->head_sha, sizeof(ret->head_sha), "%s", p->req->head_sha != NULL ? p->req->head_sha : p->target);
 	int rc = git_merge_base_of(p->repo, base, p->target, ret->merge_base, err);
@@ -212,6 +194,8 @@ static int read_config(struct prep *p, const char *tree, struct repo_config *con
 	CLEANUP_BUF struct buf bytes = {0};
 	int rc = git_tree_path(p->repo, tree, CONFIG_FILE, &type, oid, err);
 	bool there = rc == 0;
+	if (config == &p->config)
+		xstrset(&p->ret->config_id, there ? oid : "");
 	if (there && type != GIT_FILE && type != GIT_EXEC) {
 		config_errors_add(errors, CONFIG_FILE, 1, 1, "is not a regular file");
 		return ERR_PARSE;
@@ -264,181 +248,15 @@ static int on_change(const char *old_path, const char *new_path, void *arg, stru
 
 static int touch(struct prep *p, struct err *err)
 {
-	int rc = is_apply(p) ? 0 : git_tree_diff(p->repo, p->merge_base_tree, p->target_tree, true, on_change, &p->changed, err);
+	int rc = prep_is_apply(p) ? 0 : git_tree_diff(p->repo, p->merge_base_tree, p->target_tree, true, on_change, &p->changed, err);
 	if (rc != 0)
 		return rc;
 	strlist_sort(&p->changed);
-	if (!is_apply(p))
+	if (!prep_is_apply(p))
 		projects_touch(&p->set, &p->index, &p->changed);
 	for (size_t i = 0; i < p->set.n; i++)
 		p->ret->untouched += p->set.v[i].reason == NULL && !p->set.v[i].deleted;
 	return 0;
-}
-
-struct filter {
-	struct strlist dirs; /* normalised */
-	const struct prepare_request *req;
-	struct pathmap names;
-	bool any;
-};
-
-static bool is_selected(const struct filter *f, const struct project *p)
-{
-	const struct prepare_request *r = f->req;
-	uint32_t at = 0;
-	if (!f->any)
-		return p->reason != NULL;
-	return (r->only_projects.n == 0 || pathmap_get(&f->names, p->name, strlen(p->name), &at)) &&
-	       (f->dirs.n == 0 || strlist_has(&f->dirs, p->dir)) &&
-	       (r->only_workspace == NULL || strcmp(p->workspace, r->only_workspace) == 0);
-}
-
-/* Words of the command that no project answers to. */
-static void find_unknown(struct prep *p, const struct filter *f)
-{
-	struct pathmap names = {0}, dirs = {0};
-	uint32_t at = 0;
-	for (size_t i = 0; i < p->set.n; i++) {
-		(void)pathmap_add(&names, p->set.v[i].name, strlen(p->set.v[i].name), 0);
-		(void)pathmap_add(&dirs, p->set.v[i].dir, strlen(p->set.v[i].dir), 0); /* several workspaces share one */
-	}
-	const struct strlist *asked = &p->req->only_projects;
-	for (size_t i = 0; i < asked->n; i++)
-		if (!pathmap_get(&names, asked->v[i], strlen(asked->v[i]), &at))
-			strlist_add(&p->ret->unknown, asked->v[i]);
-	for (size_t i = 0; i < f->dirs.n; i++)
-		if (!pathmap_get(&dirs, f->dirs.v[i], strlen(f->dirs.v[i]), &at))
-			strlist_add(&p->ret->unknown, p->req->only_dirs.v[i]);
-	pathmap_free(&names);
-	pathmap_free(&dirs);
-}
-
-static void filter_make(struct filter *f, const struct prepare_request *r)
-{
-	*f = (struct filter){.req = r, .any = r->only_projects.n + r->only_dirs.n > 0 || r->only_workspace != NULL};
-	for (size_t i = 0; i < r->only_projects.n; i++)
-		(void)pathmap_add(&f->names, r->only_projects.v[i], strlen(r->only_projects.v[i]), 0); /* said twice is said */
-	for (size_t i = 0; i < r->only_dirs.n; i++) {
-		char *dir = path_resolve(".", r->only_dirs.v[i]);
-		strlist_take(&f->dirs, dir != NULL ? dir : xstrdup(r->only_dirs.v[i]));
-	}
-}
-
-/* --- what is told of each --- */
-
-static enum engine_kind engine_of(const struct project *p)
-{
-	if (p->rule->engine != ENGINE_NONE && p->rule->dir != NULL)
-		return p->rule->engine; /* a rule of sluice.yaml says it */
-	if (p->at != NULL && p->at->hint != ENGINE_NONE)
-		return p->at->hint;
-	return p->rule->engine;
-}
-
-static void describe(const struct prep *prep, const struct project *p, struct prepared_project *out)
-{
-	const struct project_rule *r = p->rule;
-	*out = (struct prepared_project){
-		.name = xstrdup(p->name),
-		.dir = xstrdup(p->dir),
-		.workspace = xstrdup(p->workspace),
-		.engine = engine_of(p),
-		.apply = r->apply,
-		.requires_approved = r->requires_approved,
-		.requires_checks = r->requires_checks,
-		.requires_up_to_date = r->requires_up_to_date,
-		.approvals = r->approvals,
-		.codeowners = r->codeowners,
-		.deleted = p->deleted,
-		.needs_init = p->at != NULL && p->at->needs_init,
-		.backend = p->at != NULL ? xstrdup(p->at->backend) : NULL,
-		.reason = xstrdup(p->reason != NULL ? p->reason : "asked for by name"),
-	};
-	strlist_copy(&out->depends_on, &r->depends_on);
-	out->managed_state = out->engine != ENGINE_PULUMI && (out->backend == NULL || strcmp(out->backend, "local") == 0);
-	if (p->deleted && p->reason == NULL)
-		out->error = xasprintf("%s is not in this commit, but on %s: bring the branch up to date first", p->dir,
-				       prep->req->base_ref);
-}
-
-/* Inputs and files of one project; what is wrong with it is its own error and not the run's. */
-/* An apply of a merge commit that the base branch has left behind: what was merged since, a revert perhaps, must not be undone by it. */
-static bool still_on_base(const struct prep *p, const struct inputs *in)
-{
-	for (size_t i = 0; i < in->n && strcmp(p->target_tree, p->base_tree) != 0; i++) {
-		enum git_entry_type type;
-		char oid[GIT_OID_HEX + 1];
-		const char *path = strcmp(in->v[i].path, ".") == 0 ? "" : in->v[i].path;
-		if (git_tree_path(p->repo, p->base_tree, path, &type, oid, NULL) != 0 || strcmp(oid, in->v[i].oid) != 0)
-			return false;
-	}
-	return true;
-}
-
-static int export_one(struct prep *p, struct exporter *e, const struct project *project, struct prepared_project *out, struct err *err)
-{
-	struct inputs in = {0};
-	struct err why;
-	int rc = inputs_find(p->repo, p->target_tree, &p->index, project, &in, &why);
-	if (rc == 0) {
-		char digest[sizeof(in.digest)];
-		rc = exporter_project(e, project->dir, &in, digest, &why);
-		if (!is_apply(p) || still_on_base(p, &in)) /* without inputs nothing is applied */
-			out->inputs = xstrdup(rc == 0 ? digest : in.digest);
-	}
-	inputs_free(&in);
-	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {
-		out->error = xstrdup(why.msg);
-		return 0;
-	}
-	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why.msg);
-}
-
-static int export_all(struct prep *p, const struct project **selected, struct err *err)
-{
-	struct prepare_result *ret = p->ret;
-	struct exporter *e = NULL;
-	ret->tree_dir = fs_join(p->req->trees_dir, p->target);
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < ret->projects_n; i++) {
-		if (selected[i]->deleted)
-			continue;
-		if (e == NULL)
-			rc = exporter_open(p->repo, &p->index, p->target_tree, p->req->trees_dir, p->target, &e, err);
-		if (rc == 0)
-			rc = export_one(p, e, selected[i], &ret->projects[i], err);
-	}
-	exporter_close(e);
-	return rc;
-}
-
-static int select_projects(struct prep *p, struct err *err)
-{
-	struct prepare_result *ret = p->ret;
-	struct filter f;
-	filter_make(&f, p->req);
-	const struct project **selected = xcalloc(p->set.n + 1, sizeof(*selected));
-	size_t n = 0;
-	for (size_t i = 0; i < p->set.n; i++)
-		if (is_selected(&f, &p->set.v[i]))
-			selected[n++] = &p->set.v[i];
-	find_unknown(p, &f);
-	int rc = 0;
-	if (n > LIMIT_RUN_JOBS)
-		rc = err_set(err, ERR_LIMIT,
-			     "%zu projects are touched, and one run takes at most %u: split the pull request, or name projects with -p", n,
-			     LIMIT_RUN_JOBS);
-	if (rc == 0) {
-		ret->projects = xcalloc(n + 1, sizeof(*ret->projects));
-		ret->projects_n = n;
-		for (size_t i = 0; i < n; i++)
-			describe(p, selected[i], &ret->projects[i]);
-		rc = export_all(p, selected, err);
-	}
-	free(selected);
-	pathmap_free(&f.names);
-	strlist_free(&f.dirs);
-	return rc;
 }
 
 static int work(struct prep *p, struct err *err)
@@ -448,17 +266,17 @@ static int work(struct prep *p, struct err *err)
 		rc = bring_index(p, err);
 	if (rc == 0)
 		rc = load_server(p, err);
-	if (rc == 0 && !is_apply(p))
+	if (rc == 0 && !prep_is_apply(p))
 		rc = read_head_config(p, err);
 	if (rc != 0)
 		return rc;
-	rc = read_config(p, is_apply(p) ? p->target_tree : p->base_tree, &p->config, &p->set, &p->ret->config_errors, err);
+	rc = read_config(p, prep_is_apply(p) ? p->target_tree : p->base_tree, &p->config, &p->set, &p->ret->config_errors, err);
 	p->ret->config_present = p->config.present || p->ret->config_errors.n > 0;
 	if (rc == ERR_PARSE && p->ret->config_errors.n > 0)
 		return 0; /* told in the result */
 	if (rc == 0)
 		rc = touch(p, err);
-	return rc == 0 ? select_projects(p, err) : rc;
+	return rc == 0 ? prep_select(p, err) : rc;
 }
 
 int prepare_run(const struct prepare_request *req, struct prepare_result *ret, struct err *err)

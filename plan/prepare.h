@@ -42,6 +42,8 @@ struct prepared_project {
 	char *reason;       /* "network/main.tf changed", "modules/vpc/main.tf changed (module modules/vpc)" */
 	char *inputs;       /* sha256 over every exported input (path and git id): equal inputs, equal plan. NULL for an apply whose base
 			     * branch has other inputs by now */
+	char *bound;        /* what a plan of it is bound to, JSON: {"inputs":[[path, git id, is_module], ...],"lock":git id of its lock file} */
+	char *tree_dir;     /* of a directory that is gone: where it was exported from the merge base; NULL otherwise */
 	char *error;        /* refused with this sentence (state file tracked in git, symlinked directory ...), NULL: may run */
 };
 
@@ -53,6 +55,7 @@ struct prepare_result {
 	struct config_errors config_errors; /* of the base commit's file: then no project is listed */
 	struct config_errors head_errors;   /* of the pull request's own version, when it changes it */
 	char *tree_dir;      /* the exported tree */
+	char *config_id;     /* git id of sluice.yaml in the base commit; "" without one */
 	struct prepared_project *projects; /* affected, in name order */
 	size_t projects_n;
 	size_t untouched;    /* projects that the change leaves alone */

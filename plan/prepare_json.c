@@ -61,7 +61,7 @@ static const struct text_field request_texts[] = {
 static const struct text_field project_texts[] = {
 	TEXT_FIELD(prepared_project, name),    TEXT_FIELD(prepared_project, dir),    TEXT_FIELD(prepared_project, workspace),
 	TEXT_FIELD(prepared_project, backend), TEXT_FIELD(prepared_project, reason), TEXT_FIELD(prepared_project, inputs),
-	TEXT_FIELD(prepared_project, error),
+	TEXT_FIELD(prepared_project, error),   TEXT_FIELD(prepared_project, bound),  TEXT_FIELD(prepared_project, tree_dir),
 };
 static const struct text_field project_bools[] = {
 	TEXT_FIELD(prepared_project, requires_approved),   TEXT_FIELD(prepared_project, requires_checks),
@@ -74,6 +74,7 @@ static const struct text_field result_bools[] = {
 	TEXT_FIELD(prepare_result, config_present),
 	TEXT_FIELD(prepare_result, config_changed),
 };
+static const struct text_field result_texts[] = {TEXT_FIELD(prepare_result, tree_dir), TEXT_FIELD(prepare_result, config_id)};
 static const struct text_field result_ids[] = {
 	TEXT_FIELD(prepare_result, base_sha),
 	TEXT_FIELD(prepare_result, head_sha),
@@ -280,8 +281,7 @@ int prepare_result_write(const struct prepare_result *r, struct buf *out)
 	write_bools(&w, result_bools, ARRAY_LEN(result_bools), r);
 	write_errors(&w, "config_errors", &r->config_errors);
 	write_errors(&w, "head_errors", &r->head_errors);
-	if (r->tree_dir != NULL)
-		jw_str(&w, "tree_dir", r->tree_dir);
+	write_texts(&w, result_texts, ARRAY_LEN(result_texts), r);
 	jw_open_arr(&w, "projects");
 	for (size_t i = 0; i < r->projects_n; i++)
 		write_project(&w, &r->projects[i]);
@@ -317,7 +317,7 @@ static int read_result(const struct json *root, struct prepare_result *r, struct
 	if (rc == 0)
 		rc = read_errors(root, "head_errors", &r->head_errors, err);
 	if (rc == 0)
-		rc = read_text(root, "tree_dir", &r->tree_dir, err);
+		rc = read_texts(root, result_texts, ARRAY_LEN(result_texts), r, err);
 	if (rc == 0)
 		rc = read_projects(root, r, err);
 	if (rc == 0)
@@ -384,7 +384,7 @@ void prepare_result_free(struct prepare_result *r)
 		strlist_free(&r->projects[i].depends_on);
 	}
 	free(r->projects);
-	free(r->tree_dir);
+	free_texts(result_texts, ARRAY_LEN(result_texts), r);
 	config_errors_free(&r->config_errors);
 	config_errors_free(&r->head_errors);
 	strlist_free(&r->unknown);
