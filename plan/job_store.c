@@ -23,7 +23,7 @@ static enum job_state state_of(const char *word)
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
 	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, asker, "  \
-	"resolution, resolved_by"
+	"resolution, resolved_by, tree_dir"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
@@ -75,6 +75,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.asker = db_text_copy(s, 41),
 		.resolution = db_text_copy(s, 42),
 		.resolved_by = db_text_copy(s, 43),
+		.tree_dir = db_text_copy(s, 44),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -92,7 +93,7 @@ void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
 			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
-			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by};
+			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -116,13 +117,13 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
-			" asker)"
-			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-			"iiisssssssssssiiiiisisssis",
+			" asker, tree_dir)"
+			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			"iiisssssssssssiiiiisisssiss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
 			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
 			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
-			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker);
+			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker, j->tree_dir);
 	if (rc == 0)
 		*ret_id = db_last_id(c);
 	return rc;

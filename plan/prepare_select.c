@@ -148,6 +148,62 @@ static int export_one(struct prep *p, struct exporter *e, const struct project *
 	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why.msg);
 }
 
+/* What the engine needs to know of a directory that is gone stands in the index of the commit that still had it. */
+static void describe_gone(const struct prep *p, const struct project *project, struct prepared_project *out)
+{
+	const struct index_dir *d = index_find(&p->index, project->dir, strlen(project->dir));
+	if (d == NULL || !d->live)
+		return;
+	if (out->engine == ENGINE_NONE)
+		out->engine = d->hint;
+	out->needs_init = d->needs_init;
+	xstrset(&out->backend, d->backend);
+	out->managed_state = out->engine != ENGINE_PULUMI && (out->backend == NULL || strcmp(out->backend, "local") == 0);
+}
+
+static int export_one_gone(struct prep *p, struct exporter *e, const struct project *project, struct prepared_project *out, struct err *err)
+{
+	struct inputs in = {0};
+	struct err why;
+	char digest[sizeof(in.digest)];
+	describe_gone(p, project, out);
+	int rc = inputs_find(p->repo, p->merge_base_tree, &p->index, project, &in, &why);
+	if (rc == 0)
+		rc = exporter_project(e, project->dir, &in, digest, &why);
+	if (rc == 0) {
+		out->inputs = xstrdup(digest);
+		out->bound = bound_of(p, p->merge_base_tree, project->dir, &in);
+		out->tree_dir = fs_join(p->req->trees_dir, p->ret->merge_base);
+	}
+	inputs_free(&in);
+	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {
+		out->error = xstrdup(why.msg);
+		return 0;
+	}
+	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why.msg);
+}
+
+/* Directories that are gone: their files as they were at the merge base, so that what stands in their state can be planned away. */
+static int export_gone(struct prep *p, const struct project **selected, struct err *err)
+{
+	struct prepare_result *ret = p->ret;
+	struct exporter *e = NULL;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < ret->projects_n; i++) {
+		if (!selected[i]->deleted || ret->projects[i].error != NULL)
+			continue;
+		if (e == NULL) {
+			rc = index_advance(&p->index, p->repo, p->merge_base_tree, err);
+			if (rc == 0)
+				rc = exporter_open(p->repo, &p->index, p->merge_base_tree, p->req->trees_dir, ret->merge_base, &e, err);
+		}
+		if (rc == 0)
+			rc = export_one_gone(p, e, selected[i], &ret->projects[i], err);
+	}
+	exporter_close(e);
+	return rc;
+}
+
 static int export_all(struct prep *p, const struct project **selected, struct err *err)
 {
 	struct prepare_result *ret = p->ret;
@@ -188,6 +244,8 @@ int prep_select(struct prep *p, struct err *err)
 		for (size_t i = 0; i < n; i++)
 			describe(p, selected[i], &ret->projects[i]);
 		rc = export_all(p, selected, err);
+		if (rc == 0 && !prep_is_apply(p)) /* last: it turns the index back */
+			rc = export_gone(p, selected, err);
 	}
 	free(selected);
 	pathmap_free(&f.names);

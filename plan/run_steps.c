@@ -93,6 +93,7 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 	xstrset(&r->row.clone_url, r->pull.clone_url);
 	xstrset(&r->row.head_sha, r->pull.head_sha);
 	xstrset(&r->row.base_ref, r->pull.base_ref);
+	xstrset(&r->row.author, r->pull.author);
 	int rc = run_set_pull(c, &r->row, err);
 	if (rc != 0)
 		return rc;
@@ -217,9 +218,10 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		.needs_init = p->needs_init, .managed_state = p->managed_state, .deleted = p->deleted, .requires_approved = p->requires_approved,
 		.requires_checks = p->requires_checks, .requires_up_to_date = p->requires_up_to_date, .approvals = p->approvals,
 		.requires_codeowners = p->codeowners,
-		.depends_on = depends, .error = p->deleted ? gone : p->error,
-		/* a directory that is gone has nothing to plan: told, and in nobody's way */
-		.state = p->deleted ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
+		.depends_on = depends, .error = p->deleted && p->tree_dir == NULL ? gone : p->error, .bound = p->bound,
+		.asker = r->row.asker != NULL ? r->row.asker : r->row.author, .destroy = p->tree_dir != NULL, .tree_dir = p->tree_dir,
+		/* a directory that is gone and cannot be planned away: told, and in nobody's way */
+		.state = p->deleted && p->tree_dir == NULL ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
 	};
 	int64_t id;
 	int rc = job_create(c, &j, &id, err);
@@ -299,6 +301,7 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 	xstrset(&r->row.base_sha, p->base_sha);
 	xstrset(&r->row.merge_base, p->merge_base);
 	xstrset(&r->row.tree_dir, p->tree_dir);
+	xstrset(&r->row.config_id, p->config_id);
 	xstrset(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
 	r->row.untouched = r->row.kind == RUN_PLAN ? (int64_t)p->untouched : 0; /* an apply is about its projects alone */
 	r->row.base_moved = p->base_moved;

@@ -26,7 +26,7 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
-	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts"
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, config_id, owners, author"
 
 static void read_row(struct db_stmt *s, struct run_row *r)
 {
@@ -59,13 +59,17 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.finished_ms = db_int(s, 25),
 		.merge_base = db_text_copy(s, 26),
 		.facts = db_text_copy(s, 27),
+		.config_id = db_text_copy(s, 28),
+		.owners = db_text_copy(s, 29),
+		.author = db_text_copy(s, 30),
 	};
 }
 
 void run_row_free(struct run_row *r)
 {
 	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
-			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base, &r->facts};
+			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base, &r->facts,
+			  &r->config_id, &r->owners, &r->author};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*r = (struct run_row){0};
@@ -165,14 +169,16 @@ int run_add_note(struct db_conn *c, int64_t id, const char *note, struct err *er
 
 int run_set_pull(struct db_conn *c, const struct run_row *r, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET head_sha=?2, base_ref=?3, clone_url=?4, repo=?5 WHERE id=?1", "issss", r->id, r->head_sha, r->base_ref,
-		      r->clone_url, r->repo);
+	return db_run(c, err, "UPDATE run SET head_sha=?2, base_ref=?3, clone_url=?4, repo=?5, author=?6 WHERE id=?1", "isssss", r->id, r->head_sha,
+		      r->base_ref, r->clone_url, r->repo, r->author);
 }
 
 int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET base_sha=?2, tree_dir=?3, untouched=?4, config_errors=?5, base_moved=?6, merge_base=?7 WHERE id=?1",
-		      "issisis", r->id, r->base_sha, r->tree_dir, r->untouched, r->config_errors, (int64_t)r->base_moved, r->merge_base);
+	return db_run(c, err, "UPDATE run SET base_sha=?2, tree_dir=?3, untouched=?4, config_errors=?5, base_moved=?6, merge_base=?7,"
+		      " config_id=?8, owners=?9 WHERE id=?1",
+		      "issisisss", r->id, r->base_sha, r->tree_dir, r->untouched, r->config_errors, (int64_t)r->base_moved, r->merge_base, r->config_id,
+		      r->owners);
 }
 
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err)

@@ -50,6 +50,9 @@ struct run_row {
 	char *gate;     /* JSON list of the last gate verdict: [{"mark":0,"name":..,"sentence":..}] */
 	char *facts;    /* plan: what GitHub said of the gate while it ran (gate_own.h) */
 	char *tree_dir;
+	char *config_id;     /* git id of sluice.yaml on the base branch; "" without one */
+	char *owners;        /* what CODEOWNERS asks of this change, JSON (codeowners.h) */
+	char *author;        /* login of who opened the pull request */
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
 	bool after_merge; /* the pull request was merged by a person: nothing to merge */
@@ -98,6 +101,7 @@ struct job_row {
 	char *record, *signature_hex; /* the signed plan record; NULL: none */
 	int64_t plan_file; /* the job whose sealed plan file this plan uses: itself, or an earlier one whose plan was kept; 0: none */
 	bool destroy;     /* a directory that is gone: everything in its state goes */
+	char *tree_dir;   /* then: where its files were exported to; NULL: the run's */
 	char *asker;      /* for whom it runs: who asked, or the author of the pull request */
 	char *resolution, *resolved_by; /* of an unknown outcome: applied, failed, replan */
 };

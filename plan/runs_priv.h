@@ -22,7 +22,7 @@ struct runs {
 /* What READING and MERGING saw of the pull request. */
 struct seen_pull {
 	bool open, draft, merged, fork;
-	char *repo, *clone_url, *head_sha, *base_ref, *merge_sha;
+	char *repo, *clone_url, *head_sha, *base_ref, *merge_sha, *author;
 };
 
 /* A run that is not over. Owned by whoever holds its one wake-up: the operation that its state's enter started, or the transaction of its

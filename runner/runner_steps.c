@@ -109,6 +109,8 @@ static void step_args(const struct runner *r, enum step_id id, struct strlist *a
 	}
 	strlist_add(argv, "-input=false");
 	strlist_add(argv, "-no-color");
+	if (id == STEP_PLAN && r->spec.destroy)
+		strlist_add(argv, "-destroy");
 	strlist_add(argv, id == STEP_PLAN ? "-out=" BOX_PLAN_OUT : BOX_PLAN_IN);
 }
 

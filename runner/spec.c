@@ -27,6 +27,7 @@ static const struct field fields[] = {
 	{.name = "provider_allow", .kind = FIELD_TEXT, .offset = OF(provider_allow), .max = 65536},
 	{.name = "socket_path", .kind = FIELD_TEXT, .offset = OF(socket_path), .max = HOST_PATH_MAX},
 	{.name = "needs_init", .kind = FIELD_BOOL, .offset = OF(needs_init), .required = true},
+	{.name = "destroy", .kind = FIELD_BOOL, .offset = OF(destroy), .required = true},
 	{.name = "managed_state", .kind = FIELD_BOOL, .offset = OF(managed_state), .required = true},
 	{.name = "state_in", .kind = FIELD_TEXT, .offset = OF(state_in), .max = HOST_PATH_MAX},
 	{.name = "state_in_aad", .kind = FIELD_TEXT, .offset = OF(state_in_aad), .max = 256},

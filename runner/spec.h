@@ -35,6 +35,7 @@ struct job_spec {
 	char *socket_path; /* the daemon's listener: the runner connects (and connects again after a restart) and sends frames */
 	bool needs_init;
 	bool managed_state;
+	bool destroy;      /* plan: everything in the state goes (its directory is gone) */
 	char *state_in;    /* sealed state file, NULL: no state yet */
 	char *state_in_aad;
 	char *plan_in;     /* apply: sealed plan file */

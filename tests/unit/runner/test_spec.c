@@ -30,6 +30,7 @@ static struct job_spec sample(void)
 		.job_dir = xstrdup("/j"),
 		.needs_init = true,
 		.managed_state = true,
+		.destroy = true,
 		.state_in = xstrdup("/s"),
 		.state_in_aad = xstrdup("sluice job 1 state"),
 		.plan_in = xstrdup("/p"),
@@ -53,7 +54,7 @@ static void spec_comes_back(void **state)
 	if (job_spec_read(path, &b, &err) != 0)
 		fail_msg("%s", err.msg);
 	assert_true(a.job_id == b.job_id && a.run_id == b.run_id && a.phase == b.phase && a.engine == b.engine);
-	assert_true(b.needs_init && b.managed_state && b.timeout_ms == 1 && b.output_max == 2 && b.memory_max == 3);
+	assert_true(b.needs_init && b.managed_state && b.destroy && b.timeout_ms == 1 && b.output_max == 2 && b.memory_max == 3);
 	const char *const texts[][2] = {
 		{a.project, b.project},
 		{a.dir, b.dir},
