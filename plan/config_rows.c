@@ -104,6 +104,8 @@ static const struct config_row limits_rows[] = {
 	 .help = "time for one plan"},
 	{.key = "apply_timeout", .type = CT_DURATION, .offset = SERVER(apply_timeout_ms), .min = SECOND, .max = 48 * HOUR, .dflt = "2h",
 	 .help = "time for one apply"},
+	{.key = "plan_expiry", .type = CT_DURATION, .offset = SERVER(plan_expiry_ms), .min = 60 * SECOND, .max = 60 * 24 * HOUR, .dflt = "168h",
+	 .help = "how long a plan may be applied; then it is planned again"},
 	{.key = "memory", .type = CT_SIZE, .offset = SERVER(memory_bytes), .min = 32 * KIB * KIB, .max = 1024 * KIB * KIB * KIB, .dflt = "1GiB",
 	 .help = "ceiling of the files that one job keeps in memory; the engine's own memory is not limited yet"},
 	{.key = "output", .type = CT_SIZE, .offset = SERVER(output_bytes), .min = 4 * KIB, .max = 256 * KIB * KIB, .dflt = "4MiB",

@@ -23,7 +23,7 @@ static enum job_state state_of(const char *word)
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
 	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, asker, "  \
-	"resolution, resolved_by, tree_dir"
+	"resolution, resolved_by, tree_dir, state_lineage"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
@@ -76,6 +76,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.resolution = db_text_copy(s, 42),
 		.resolved_by = db_text_copy(s, 43),
 		.tree_dir = db_text_copy(s, 44),
+		.state_lineage = db_text_copy(s, 45),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -93,7 +94,7 @@ void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
 			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
-			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir};
+			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -294,13 +295,5 @@ int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err)
 		}
 	}
 	job_list_free(&all);
-	return rc;
-}
-
-int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err)
-{
-	int rc = db_run(c, err, "UPDATE job SET used_by=?2 WHERE id=?1 AND used_by IN(0, ?2)", "ii", plan_job, apply_job);
-	if (rc == 0 && db_changes(c) != 1)
-		return err_set(err, ERR_CONFLICT, "this plan was applied before: plan again");
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "github/outbox.h"
+#include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
 #include "plan/state_store.h"
@@ -20,6 +21,7 @@ struct launch {
 	uint8_t key[AGENT_KEY_SIZE], state_key[AGENT_KEY_SIZE], plan_key[AGENT_KEY_SIZE];
 	struct state_version state; /* id 0: none */
 	int64_t plan_job;           /* 0: none */
+	int64_t plan_file;          /* the job under which its plan file was sealed */
 	struct launch *next;
 };
 
@@ -94,7 +96,8 @@ static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, st
 	if (rc != 0)
 		return rc;
 	char context[40];
-	(void)snprintf(context, sizeof(context), "job %lld", (long long)plan.id); /* fits */
+	l->plan_file = plan.plan_file != 0 ? plan.plan_file : plan.id;
+	(void)snprintf(context, sizeof(context), "job %lld", (long long)l->plan_file); /* fits */
 	if (!plan.has_key)
 		rc = err_set(err, ERR_NOT_FOUND, "the plan of %s was not kept: plan again", plan.project);
 	else
@@ -133,6 +136,8 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 	job->started_ms = clock_wall_ms();
 	if (rc == 0 && l->plan_job != 0) /* last: a job that is refused above leaves its plan to be applied another time */
 		rc = job_use_plan(c, l->plan_job, job->id, err);
+	if (rc == 0 && job->phase == PHASE_PLAN)
+		rc = job_plan_state(c, job->id, l->state.lineage, l->state.serial, err);
 	return rc != 0 ? rc : job_start(c, job, err);
 }
 
@@ -222,8 +227,8 @@ static void fill_spec(const struct jobs *j, const struct launch *l, struct job_s
 		s->state_in_aad = xstrdup(l->state.aad);
 	}
 	if (l->plan_job != 0) {
-		s->plan_in = jobs_plan_path(config, l->plan_job);
-		s->plan_in_aad = job_text("plan", l->plan_job);
+		s->plan_in = jobs_plan_path(config, l->plan_file);
+		s->plan_in_aad = job_text("plan", l->plan_file);
 		s->plan_in_sha256 = xstrdup(job->plan_sha256);
 	}
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "github/outbox.h"
+#include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
 #include "plan/state_store.h"
@@ -289,6 +290,8 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 			rc = put_state(c, h, &job, err);
 		if (rc == 0)
 			rc = job_finish(c, &job, JOBS_RUNNING, err);
+		if (rc == 0 && job.phase == PHASE_PLAN && job.state == JOBS_DONE)
+			rc = job_plan_done(c, &job, err);
 		if (rc == 0)
 			rc = settle_lock(c, &job, err);
 		if (rc == 0)

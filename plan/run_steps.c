@@ -1,14 +1,20 @@
 /* The steps that plans and applies share, in execution order: queued, reading, preparing. */
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/job_plan.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
 #include "plan/runs_priv.h"
 
+#include <stdio.h>
 
-enum { SLOW_MS = 400 };
+enum {
+	SLOW_MS = 400,
+	KEEP_FRESH_MS = 60 * 60 * 1000, /* a kept plan is good for this long at least */
+};
 
 int run_end_with(struct db_conn *c, struct run *r, const char *error, struct err *err)
 {
@@ -208,7 +214,59 @@ void run_preparing_drop(struct run *r)
 	r->child = NULL;
 }
 
-static int create_plan_job(struct db_conn *c, const struct run *r, const struct prepared_project *p, struct err *err)
+/* What a push did to the plans that stood: kept ones and dropped ones by name, and the commit that they were of. */
+struct push_note {
+	struct buf kept, dropped;
+	char before[GIT_OID_HEX + 1];
+};
+
+static void add_name(struct buf *b, const char *name) { buf_printf(b, "%s`%s`", b->len != 0 ? ", " : "", name); }
+
+/* A push that does not touch a project's inputs does not cost its plan. Who comments `plan` gets a new one. */
+static int keep_plan(struct db_conn *c, const struct run *r, const struct job_row *made, struct push_note *told, struct err *err)
+{
+	int64_t kept = 0;
+	if (r->row.asker != NULL || (made->state != JOBS_READY && made->state != JOBS_WAITING))
+		return 0;
+	int64_t fresh_ms = clock_wall_ms() + KEEP_FRESH_MS - r->m->o.config->plan_expiry_ms;
+	int rc = job_plan_find_kept(c, &r->row, made, fresh_ms, &kept, err);
+	if (rc == 0 && kept != 0)
+		rc = job_plan_keep(c, made->id, kept, err);
+	if (rc == 0 && told->before[0] != '\0')
+		add_name(kept != 0 ? &told->kept : &told->dropped, made->project);
+	return rc;
+}
+
+/* The commit of the newest plans before this run; "" when there are none, or they are of this very commit. */
+static int find_before(struct db_conn *c, const struct run *r, struct push_note *told, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err,
+			  "SELECT head_sha FROM run WHERE repo_id=? AND pull=? AND kind='plan' AND id<? AND state='done' ORDER BY id DESC LIMIT 1", "iii",
+			  r->row.repo_id, r->row.pull, r->row.id);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc == 1 && db_text(s, 0) != NULL && strcmp(db_text(s, 0), r->row.head_sha) != 0)
+		(void)snprintf(told->before, sizeof(told->before), "%s", db_text(s, 0)); /* an id fits */
+	if (rc == 1)
+		db_reset(s);
+	return rc < 0 ? rc : 0;
+}
+
+static int say_kept(struct db_conn *c, const struct run *r, const struct push_note *told, struct err *err)
+{
+	CLEANUP_BUF struct buf b = {0};
+	if (told->kept.len == 0 && told->dropped.len == 0)
+		return 0;
+	if (told->dropped.len != 0)
+		buf_printf(&b, "Plans of `%.7s` dropped for %s", told->before, told->dropped.data);
+	if (told->kept.len != 0)
+		buf_printf(&b, "%s%s unchanged since `%.7s`, plan kept", b.len != 0 ? "; " : "", told->kept.data, told->before);
+	buf_addc(&b, '.');
+	return run_add_note(c, r->row.id, buf_str(&b), err);
+}
+
+static int create_plan_job(struct db_conn *c, const struct run *r, const struct prepared_project *p, struct push_note *told, struct err *err)
 {
 	CLEANUP_FREE char *depends = text_join_lines(&p->depends_on);
 	char gone[] = "its directory is gone in this change: its resources are not destroyed by a plan. Destroy them first, then remove the directory.";
@@ -223,12 +281,18 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		/* a directory that is gone and cannot be planned away: told, and in nobody's way */
 		.state = p->deleted && p->tree_dir == NULL ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
 	};
-	int64_t id;
-	int rc = job_create(c, &j, &id, err);
+	int rc = job_create(c, &j, &j.id, err);
+	if (rc == 0)
+		rc = keep_plan(c, r, &j, told, err);
 	if (rc != 0 || r->prepared.projects_n > LIMIT_RUN_STATUSES)
 		return rc;
-	j.id = id;
-	return comment_job_status(c, &r->m->comment, &r->row, &j, err);
+	struct job_row made;
+	rc = job_get(c, j.id, &made, err);
+	if (rc != 0)
+		return rc;
+	rc = comment_job_status(c, &r->m->comment, &r->row, &made, err);
+	job_row_free(&made);
+	return rc;
 }
 
 static int note_config(struct db_conn *c, const struct run *r, struct err *err)
@@ -274,8 +338,15 @@ static int plan_prepared(struct db_conn *c, struct run *r, enum run_state *ret_n
 		r->row.state = RUN_PREPARING;
 		return rc;
 	}
+	struct push_note told = {0};
+	if (rc == 0)
+		rc = find_before(c, r, &told, err);
 	for (size_t i = 0; rc == 0 && i < p->projects_n; i++)
-		rc = create_plan_job(c, r, &p->projects[i], err);
+		rc = create_plan_job(c, r, &p->projects[i], &told, err);
+	if (rc == 0)
+		rc = say_kept(c, r, &told, err);
+	buf_free(&told.kept);
+	buf_free(&told.dropped);
 	*ret_next = RUN_WORKING;
 	return rc;
 }

@@ -93,7 +93,9 @@ struct job_row {
 	int64_t used_by;  /* plan: the apply job that used it; 0: none */
 	uint8_t key_wrapped[AGENT_WRAPPED_SIZE]; /* under "job ID" */
 	bool has_key;
-	int64_t started_ms, finished_ms, state_serial, attempts;
+	int64_t started_ms, finished_ms, attempts;
+	int64_t state_serial; /* plan: of the managed state that it saw; apply: of the one that it left */
+	char *state_lineage;  /* plan: likewise; NULL: none yet, or kept elsewhere */
 	char *log;        /* path of the log, relative to data_dir */
 	char *changes;    /* plan: digest of the normalised change set (hex); NULL before */
 	int64_t since_ms; /* plan: when this change set was planned first without another one between */
@@ -172,7 +174,5 @@ int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, 
 int job_again(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK;              /* running -> ready: its runner was lost before the point */
 int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const char *error, struct err *err) MUST_CHECK; /* waiting, ready */
 int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err) MUST_CHECK; /* waiting jobs whose dependencies are over */
-/* An apply job takes its plan: ERR_CONFLICT when it was used before. */
-int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err) MUST_CHECK;
 
 #endif

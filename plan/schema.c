@@ -53,7 +53,7 @@ const char PLAN_SCHEMA_2[] =
 	" started_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0, state_serial INTEGER NOT NULL DEFAULT 0, log TEXT,"
 	" attempts INTEGER NOT NULL DEFAULT 0, done TEXT,"
 	" changes TEXT, since_ms INTEGER NOT NULL DEFAULT 0, record TEXT, signature BLOB, plan_file INTEGER NOT NULL DEFAULT 0,"
-	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, bound TEXT, tree_dir TEXT, resolution TEXT, resolved_by TEXT,"
+	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, bound TEXT, tree_dir TEXT, state_lineage TEXT, resolution TEXT, resolved_by TEXT,"
 	" UNIQUE(run_id, project, phase));"
 	"INSERT INTO job_2(id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine,"
 	" engine_version, apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, diff, plan_sha256, plan_job, used_by,"

@@ -273,6 +273,7 @@ void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *mo
 		config_errors_print(&errors, &b);
 		fail_msg("%s %s", err.msg, buf_str(&b));
 	}
+	r->config.plan_expiry_ms = 30 * 60 * 1000; /* too short for a push to keep a plan: most tests want a new one each time */
 	rig_must(fs_mkdir_p(r->config.data_dir, 0700, &err), &err);
 	r->db_path = fs_join(r->config.data_dir, "sluice.db");
 	loop_thread = pthread_self();

@@ -1,5 +1,6 @@
 /* Jobs as rows: order and limits, dependencies, results, and a plan that is used once. */
 #include "base/clock.h"
+#include "plan/job_plan.h"
 #include "tests/support/store_support.h"
 
 #include <setjmp.h>
