@@ -33,6 +33,11 @@
 #define LIMIT_DIFF_BYTES (256u * 1024u)           /* rendered diff of one project, kept in the database */
 #define LIMIT_COMMENT_BYTES 65536u                /* GitHub refuses more characters in a comment body */
 #define LIMIT_STATUS_DESCRIPTION 140u             /* GitHub refuses more characters */
+#define LIMIT_OWNERS_BYTES (3u * 1000u * 1000u)   /* CODEOWNERS: GitHub reads no larger one */
+#define LIMIT_OWNERS_RULES 50000                  /* lines of it that mean something */
+#define LIMIT_OWNERS_SETS 500                     /* distinct owner sets that one change needs */
+#define LIMIT_OWNERS_BAD 20u                      /* lines told that GitHub skips */
+#define LIMIT_OWNERS_STEPS 50000000u              /* comparisons of a path with a line */
 #define LIMIT_COMMAND_BYTES 4096u                 /* of a comment that are looked at */
 
 /* trees and git */
@@ -56,5 +61,8 @@
 #define LIMIT_WRITES_BURST 5u                     /* content writes at once, then one a second: GitHub allows 80 a minute */
 #define LIMIT_RUN_EDITS 34u                       /* comment edits of one run: keeps a run of 100 projects at 40 writes */
 #define LIMIT_RUN_STATUSES 20u                    /* projects that get a status of their own */
+
+#define LIMIT_TEXT_OF(n) #n
+#define LIMIT_TEXT(n) LIMIT_TEXT_OF(n) /* of a ceiling that is a plain number, for sentences */
 
 #endif
