@@ -234,6 +234,15 @@ static void got_merge(struct gh_flow *f, const struct http_response *res)
 }
 
 /* A merge commit is preferred: it alone keeps the reviewed head commit in the history of the base. */
+static const char *method_of(const struct gh_repo_facts *repo, unsigned methods)
+{
+	if (repo->merge && (methods & GH_METHOD_MERGE) != 0)
+		return "merge";
+	if (repo->squash && (methods & GH_METHOD_SQUASH) != 0)
+		return "squash";
+	return repo->rebase && (methods & GH_METHOD_REBASE) != 0 ? "rebase" : NULL;
+}
+
 static void got_methods(struct gh_flow *f, const struct http_response *res)
 {
 	struct err err = {0};
@@ -243,26 +252,28 @@ static void got_methods(struct gh_flow *f, const struct http_response *res)
 		return;
 	}
 	free(facts.full_name);
-	if (!facts.merge && !facts.squash && !facts.rebase) {
-		(void)err_set(&err, ERR_REFUSED, "%s allows no merge method; allow one in its settings", f->repo);
+	const char *method = method_of(&facts, f->methods);
+	if (method == NULL) {
+		(void)err_set(&err, ERR_REFUSED, "%s and the rules of the branch allow no merge method together; allow one in its settings", f->repo);
 		gh_flow_fail(f, &err);
 		return;
 	}
 	struct json_writer w = json_writer(&f->body);
 	jw_open(&w, NULL);
 	jw_str(&w, "sha", f->sha);
-	jw_str(&w, "merge_method", facts.merge ? "merge" : facts.squash ? "squash" : "rebase");
+	jw_str(&w, "merge_method", method);
 	if (f->text != NULL)
 		jw_str(&w, "commit_title", f->text);
 	jw_close(&w);
 	gh_flow_send(f, "PUT", got_merge, "/repos/%r/pulls/%i/merge", f->repo, f->number);
 }
 
-void gh_merge(struct gh *g, const char *repo, int64_t n, const char *head_sha, const char *title, gh_cb cb, void *arg)
+void gh_merge(struct gh *g, const char *repo, int64_t n, const char *head_sha, const char *title, unsigned methods, gh_cb cb, void *arg)
 {
 	struct gh_flow *f = gh_flow_new(g, cb, arg);
 	f->repo = xstrdup(repo);
 	f->number = n;
+	f->methods = methods;
 	f->sha = xstrdup(head_sha);
 	f->text = xstrdup(title);
 	gh_flow_send(f, "GET", got_methods, "/repos/%r", repo);

@@ -50,6 +50,7 @@ struct gh_flow {
 	/* what later steps of the call need */
 	char *repo, *sha, *text;
 	int64_t number;
+	unsigned methods;
 
 	struct gh_answer a;
 	struct gh_pull pull;

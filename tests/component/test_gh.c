@@ -112,7 +112,7 @@ static void do_checks(struct bench *b) { gh_get_checks(b->gh, "acme/infra", SHA_
 static void do_find(struct bench *b) { gh_find_comment(b->gh, "acme/infra", 7, 9, "<!-- m -->", told, b); }
 static void do_post(struct bench *b) { gh_post_comment(b->gh, "acme/infra", 7, "a \"q\"\n", told, b); }
 static void do_edit(struct bench *b) { gh_edit_comment(b->gh, "acme/infra", 3000000001, "b", told, b); }
-static void do_merge(struct bench *b) { gh_merge(b->gh, "acme/infra", 7, SHA_A, "Merge it", told, b); }
+static void do_merge(struct bench *b) { gh_merge(b->gh, "acme/infra", 7, SHA_A, "Merge it", GH_ANY_METHOD, told, b); }
 static void do_status(struct bench *b)
 {
 	gh_post_status(b->gh, "acme/infra", SHA_A, "sluice/net", "pending", "running", "https://s/runs/1", told, b);
