@@ -1,4 +1,5 @@
 #include "plan/comment_view.h"
+#include "plan/replan.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -163,6 +164,7 @@ static int fill(struct db_conn *c, const struct comment_context *ctx, struct com
 	int rc = of_head ? job_list_of_head(c, run->repo_id, run->pull, run->head_sha, &v->jobs, err) : job_list_of_run(c, run->id, &v->jobs, err);
 	if (rc != 0)
 		return rc;
+	replan_fold(&v->jobs);
 	v->view = (struct view){
 		.phase = phase_of(run),
 		.head_sha = run->head_sha != NULL ? run->head_sha : "",

@@ -130,3 +130,8 @@ int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct 
 		rc = db_run(c, err, "UPDATE job SET used_by=?2 WHERE id=?1", "ii", plan_job, apply_job);
 	return rc == 0 && db_changes(c) != 1 ? err_set(err, ERR_CONFLICT, "this plan is gone: plan again") : rc;
 }
+
+int job_unuse_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err)
+{
+	return db_run(c, err, "UPDATE job SET used_by=0 WHERE id=?1 AND used_by=?2", "ii", plan_job, apply_job);
+}

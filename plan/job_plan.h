@@ -19,5 +19,7 @@ int job_plan_keep(struct db_conn *c, int64_t job_id, int64_t kept_id, struct err
 
 /* CAS from unspent, or spent by this very apply; ERR_CONFLICT when another one used the plan file, under whichever row. */
 int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err) MUST_CHECK;
+/* An apply that surely did not start gives its plan back. */
+int job_unuse_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err) MUST_CHECK;
 
 #endif

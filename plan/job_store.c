@@ -169,7 +169,7 @@ int job_list_of_head(struct db_conn *c, int64_t repo_id, int64_t pull, const cha
 	struct db_stmt *s;
 	int rc = db_query(c, &s, err,
 			  "SELECT " JOB_COLUMNS " FROM job WHERE id IN (SELECT max(j.id) FROM job AS j JOIN run AS r ON r.id=j.run_id"
-			  " WHERE r.repo_id=?1 AND r.pull=?2 AND r.kind='plan' AND r.head_sha=?3 AND r.base_ref IS (SELECT base_ref FROM run"
+			  " WHERE r.repo_id=?1 AND r.pull=?2 AND j.phase='plan' AND r.head_sha=?3 AND r.base_ref IS (SELECT base_ref FROM run"
 			  " WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND head_sha=?3 ORDER BY id DESC LIMIT 1) GROUP BY j.project)"
 			  " ORDER BY project",
 			  "iis", repo_id, pull, head_sha);
@@ -258,6 +258,9 @@ int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const cha
 		      run_id, job_state_name(as), error, clock_wall_ms());
 }
 
+/* Planned again in an apply, with another change set: it is not applied before somebody asked for that. */
+static bool asks_again(const struct job_row *j) { return j->phase == PHASE_PLAN && j->plan_job != 0 && j->error != NULL; }
+
 /* Looks whether each name of a waiting job's depends_on, when it is part of the run, is over; and whether one of them went wrong. */
 static int dependencies(const struct job_row *j, const struct job_list *all, const char **ret_failed)
 {
@@ -269,7 +272,7 @@ static int dependencies(const struct job_row *j, const struct job_list *all, con
 			continue;
 		if (d->state <= JOBS_RUNNING)
 			open++;
-		else if (d->state != JOBS_DONE)
+		else if (d->state != JOBS_DONE || asks_again(d))
 			*ret_failed = d->project;
 	}
 	return open;

@@ -23,6 +23,8 @@ struct launch {
 	int64_t plan_job;           /* 0: none */
 	int64_t plan_file;          /* the job under which its plan file was sealed */
 	struct launch *next;
+	struct jobs *jobs;          /* while the gate is asked once more */
+	bool cancelled;             /* meanwhile */
 };
 
 /* One round of picking: a transaction, then the starts. */
@@ -241,7 +243,6 @@ static void start_one(struct jobs *j, struct launch *l)
 	struct exec_keys keys = {.job = l->key, .state_in = l->state.id != 0 ? l->state_key : NULL, .plan_in = l->plan_job != 0 ? l->plan_key : NULL};
 	int rc = fs_remove_tree(spec.job_dir, &err); /* of an attempt that was lost */
 	CRASH_POINT("job.spec");
-	remember_running(j, l->job.id, l->job.run_id);
 	log_info("job.start", "job=%lld run=%lld project=%s phase=%s", (long long)l->job.id, (long long)l->job.run_id, log_value(l->job.project),
 		 job_phase_name(l->job.phase));
 	if (rc == 0)
@@ -250,6 +251,35 @@ static void start_one(struct jobs *j, struct launch *l)
 		jobs_harvest(j, l->job.id, EXEC_NOT_STARTED, NULL, false, &err);
 	CRASH_POINT("job.started");
 	job_spec_free(&spec);
+}
+
+static void may_start(const struct err *no, void *arg)
+{
+	struct launch *l = arg;
+	struct jobs *j = l->jobs;
+	struct err why = *no;
+	for (struct launch **p = &j->asking; *p != NULL; p = &(*p)->next)
+		if (*p == l) {
+			*p = l->next;
+			break;
+		}
+	if (l->cancelled)
+		err_set(&why, ERR_CANCELLED, "cancelled before it started");
+	if (why.code == 0)
+		start_one(j, l);
+	else
+		jobs_harvest(j, l->job.id, EXEC_NOT_STARTED, NULL, false, &why);
+	launch_free(l);
+}
+
+/* The keys stay here until the gate was found open once more. */
+static void ask_then_start(struct jobs *j, struct launch *l)
+{
+	l->jobs = j;
+	l->next = j->asking;
+	j->asking = l;
+	remember_running(j, l->job.id, l->job.run_id);
+	j->o.may_start(l->job.run_id, may_start, l, j->o.arg);
 }
 
 static void pick_done(int rc, const struct err *err, void *arg)
@@ -264,8 +294,14 @@ static void pick_done(int rc, const struct err *err, void *arg)
 	CRASH_POINT("job.picked");
 	for (struct launch *l = p->first, *next; l != NULL; l = next) {
 		next = l->next;
-		if (rc == 0)
+		if (rc == 0 && l->job.phase == PHASE_APPLY) {
+			ask_then_start(j, l);
+			continue;
+		}
+		if (rc == 0) {
+			remember_running(j, l->job.id, l->job.run_id);
 			start_one(j, l);
+		}
 		launch_free(l);
 	}
 	bool again = j->pick_again || (p->more && rc == 0);
@@ -295,6 +331,8 @@ void jobs_kick(struct jobs *j)
 
 void jobs_cancel_run(struct jobs *j, int64_t run_id)
 {
+	for (struct launch *l = j->asking; l != NULL; l = l->next)
+		l->cancelled = l->cancelled || l->job.run_id == run_id;
 	for (struct running *r = j->running; r != NULL; r = r->next)
 		if (r->run_id == run_id)
 			j->executor.cancel(j->executor.self, r->job_id);
@@ -417,6 +455,10 @@ void jobs_close(struct jobs *j)
 		return;
 	if (j->executor.close != NULL)
 		j->executor.close(j->executor.self);
+	for (struct launch *l = TAKE(j->asking), *next; l != NULL; l = next) {
+		next = l->next;
+		launch_free(l);
+	}
 	while (j->running != NULL)
 		jobs_forget_running(j, j->running->job_id);
 	jobs_forget_late(j);

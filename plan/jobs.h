@@ -14,6 +14,9 @@
 
 struct jobs;
 
+/* no->code 0: it may. Fires once, later. */
+typedef void (*jobs_may_start_cb)(const struct err *no, void *arg);
+
 struct jobs_options {
 	struct loop *loop;
 	struct db *db;
@@ -23,6 +26,8 @@ struct jobs_options {
 	const struct comment_context *comment;
 	const char *program;
 	executor_new_fn executor_new; /* NULL: exec_local_new */
+	/* Asked for every apply right before its engine is started. */
+	void (*may_start)(int64_t run_id, jobs_may_start_cb cb, void *cb_arg, void *arg);
 	/* The run's last job is over, and the run with it. */
 	void (*on_run_over)(int64_t run_id, void *arg);
 	void *arg;

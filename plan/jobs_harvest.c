@@ -11,6 +11,7 @@
 #include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
+#include "plan/replan.h"
 #include "plan/state_store.h"
 #include "plan/summary.h"
 
@@ -148,7 +149,7 @@ static void judge(const struct harvest *h, struct job_row *job)
 {
 	const struct job_exit *r = &h->record;
 	if (h->end == EXEC_NOT_STARTED) {
-		job->state = JOBS_FAILED;
+		job->state = h->why.code == ERR_REFUSED ? JOBS_REFUSED : h->why.code == ERR_CANCELLED ? JOBS_CANCELLED : JOBS_FAILED;
 		xstrset(&job->error, h->why.msg);
 		return;
 	}
@@ -292,6 +293,10 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 			rc = job_finish(c, &job, JOBS_RUNNING, err);
 		if (rc == 0 && job.phase == PHASE_PLAN && job.state == JOBS_DONE)
 			rc = job_plan_done(c, &job, err);
+		if (rc == 0)
+			rc = replan_done(c, &job, err);
+		if (rc == 0 && h->end == EXEC_NOT_STARTED && job.phase == PHASE_APPLY) /* no engine saw the plan: it may be applied yet */
+			rc = job_unuse_plan(c, job.plan_job, job.id, err);
 		if (rc == 0)
 			rc = settle_lock(c, &job, err);
 		if (rc == 0)

@@ -12,6 +12,7 @@ struct running {
 struct jobs {
 	struct jobs_options o;
 	struct executor executor;
+	struct launch *asking;   /* applies whose gate is looked at once more */
 	struct running *running; /* told to the executor and not over */
 	bool picking, pick_again;
 	struct loop_timer *again; /* after a transaction that could not be written */

@@ -1,14 +1,16 @@
 /* The steps of an apply before it prepares: gating and merging; and its jobs. */
 #include "base/crash.h"
+#include "base/fs.h"
 #include "base/text.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
+#include "plan/replan.h"
 #include "plan/runs_priv.h"
 
 /* Newest plans of this head that the command is about; after a merge by a person only those that apply on merge. */
-int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err)
+int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_too, struct job_list *ret, struct err *err)
 {
 	struct job_list all = {0};
 	struct only only;
@@ -17,7 +19,7 @@ int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job
 	for (size_t i = 0; rc == 0 && i < all.n; i++) {
 		struct job_row *j = &all.v[i];
 		bool in = row->asker != NULL ? only_names(&only, j->project, j->dir, j->workspace) : j->apply == APPLY_ON_MERGE;
-		if (!in)
+		if (!in || (j->destroy && !gone_too)) /* a directory that is gone goes only when it is named, with --destroy */
 			continue;
 		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
 		ret->v[ret->n++] = *j;
@@ -54,37 +56,37 @@ void run_gating_drop(struct run *r)
 }
 
 /* A plan that still reads may turn out to be of this head. */
-static int add_reading_plan(struct db_conn *c, const struct run *r, int64_t plan_id, struct gate_facts *f, struct err *err)
+static int add_reading_plan(struct db_conn *c, const struct run_row *row, int64_t plan_id, struct gate_facts *f, struct err *err)
 {
 	struct run_row newest = {0};
-	int rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, NULL, &newest, err);
-	f->running += rc == 0 && newest.id != plan_id && newest.id < r->row.id && !run_state_is_over(newest.state);
+	int rc = run_newest(c, row->repo_id, row->pull, RUN_PLAN, NULL, &newest, err);
+	f->running += rc == 0 && newest.id != plan_id && newest.id < row->id && !run_state_is_over(newest.state);
 	run_row_free(&newest);
 	return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* What our own database adds: the plans of this head, what they require, who holds a lock. */
-static int add_own_facts(struct db_conn *c, struct run *r, struct job_list *jobs, struct gate_own *own, struct err *err)
+int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs, struct gate_own *own, struct err *err)
 {
-	struct gate_facts *f = &r->seen.facts;
+	struct gate_facts *f = &seen->facts;
 	struct run_row plan = {0};
-	int rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, r->row.head_sha, &plan, err);
+	int rc = run_newest(c, row->repo_id, row->pull, RUN_PLAN, row->head_sha, &plan, err);
 	if (rc != 0 && rc != ERR_NOT_FOUND)
 		return rc;
-	bool same = r->seen.head_sha != NULL && strcmp(r->seen.head_sha, r->row.head_sha) == 0;
-	f->head_is_planned = r->seen.head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
+	rc = 0;
+	bool same = seen->head_sha != NULL && strcmp(seen->head_sha, row->head_sha) == 0;
+	f->head_is_planned = seen->head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
 	struct job_list all = {0};
-	rc = run_apply_selection(c, &r->row, jobs, err);
-	if (rc == 0 && f->merged != TRI_YES) /* merging brings every project of the head in, whatever -p names: all must be planned, all require */
-		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &all, err);
+	if (f->merged != TRI_YES) /* merging brings every project of the head in, whatever -p names: all must be planned, all require */
+		rc = job_list_of_head(c, row->repo_id, row->pull, row->head_sha, &all, err);
 	if (rc == 0)
-		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, r->row.repo_id, r->row.pull, all.n != 0 ? &all : jobs, f, own, err);
+		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, row->repo_id, row->pull, all.n != 0 ? &all : jobs, f, own, err);
 	own->work = 0;
 	for (size_t i = 0; i < jobs->n; i++)
 		own->work += gate_own_has_work(&jobs->v[i]);
 	job_list_free(&all);
 	if (rc == 0 && f->merged != TRI_YES)
-		rc = add_reading_plan(c, r, plan.id, f, err);
+		rc = add_reading_plan(c, row, plan.id, f, err);
 	run_row_free(&plan);
 	return rc;
 }
@@ -145,7 +147,9 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 {
 	struct job_list jobs = {0};
 	struct gate_own own = {0};
-	int rc = add_own_facts(c, r, &jobs, &own, err);
+	int rc = run_apply_selection(c, &r->row, false, &jobs, err);
+	if (rc == 0)
+		rc = run_gate_facts(c, &r->row, &r->seen, &jobs, &own, err);
 	/* a merge by a person of projects that do not apply on merge: nothing was asked */
 	if (rc == 0 && r->row.asker == NULL && jobs.n == 0)
 		*ret_next = RUN_DONE;
@@ -209,7 +213,7 @@ static void on_look(const struct gh_answer *a, void *arg)
 		run_wake(r);
 		return;
 	}
-	gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, on_merged, r);
+	gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, GH_ANY_METHOD, on_merged, r);
 }
 
 void run_merging_enter(struct run *r) { gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_look, r); }
@@ -243,38 +247,58 @@ static const struct prepared_project *find_prepared(const struct prepare_result 
 	return NULL;
 }
 
+/* Nothing of it is in the merge commit: its files lie where its plan found them. */
+static int create_destroy_job(struct db_conn *c, const struct run *r, const struct job_row *plan, struct err *err)
+{
+	struct job_row j = *plan;
+	char gone[] = "the files that its plan was made from are gone from this server: nothing was destroyed. Comment `plan`, then `apply` again";
+	j.run_id = r->row.id;
+	j.phase = PHASE_APPLY;
+	j.plan_job = plan->id;
+	j.state = fs_is_dir(plan->tree_dir) ? JOBS_READY : JOBS_REFUSED;
+	j.error = j.state == JOBS_REFUSED ? gone : NULL;
+	int64_t id;
+	return job_create(c, &j, &id, err);
+}
+
 static int create_apply_job(struct db_conn *c, const struct run *r, const struct job_row *plan, struct err *err)
 {
 	const struct prepared_project *p = find_prepared(&r->prepared, plan->project);
 	char changed[] = "the files of this project on the base branch are not the files that were planned: nothing was applied. Open a pull request that "
 			 "touches the project; its plan shows what is left to do.";
-	struct job_row j = {
-		.run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .phase = PHASE_APPLY, .project = plan->project, .dir = plan->dir,
-		.workspace = plan->workspace, .backend = plan->backend, .reason = plan->reason, .inputs = plan->inputs, .engine = plan->engine,
-		.apply = plan->apply, .needs_init = plan->needs_init, .managed_state = plan->managed_state, .depends_on = plan->depends_on,
-		.plan_job = plan->id, .plan_sha256 = plan->plan_sha256, .summary = plan->summary,
-		.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY,
-	};
-	if (p == NULL || p->inputs == NULL || strcmp(p->inputs, plan->inputs) != 0) {
+	struct job_row j = *plan;
+	struct run_row planned = {0};
+	int64_t id;
+	if (plan->destroy)
+		return create_destroy_job(c, r, plan, err);
+	int rc = run_get(c, plan->run_id, &planned, err);
+	if (rc != 0)
+		return rc;
+	/* a plan that this very kind of run made is of the merged configuration already */
+	bool config_changed = planned.kind == RUN_PLAN && strcmp(planned.config_id != NULL ? planned.config_id : "",
+								   r->prepared.config_id != NULL ? r->prepared.config_id : "") != 0;
+	run_row_free(&planned);
+	j.run_id = r->row.id;
+	j.phase = PHASE_APPLY;
+	j.plan_job = plan->id;
+	j.error = NULL;
+	j.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY;
+	if (p == NULL || p->inputs == NULL) {
 		j.state = JOBS_REFUSED;
 		j.error = changed;
-		int rc = lock_release_job(c, j.repo_id, j.project, j.run_id, err);
-		if (rc != 0)
-			return rc;
+		rc = lock_release_job(c, j.repo_id, j.project, j.run_id, err);
+		return rc == 0 ? job_create(c, &j, &id, err) : rc;
 	}
-	int64_t id;
-	return job_create(c, &j, &id, err);
+	const char *again = replan_reason(p, plan, config_changed, r->row.only);
+	return again != NULL ? replan_create(c, &r->row, p, plan, again, err) : job_create(c, &j, &id, err);
 }
 
 int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err)
 {
 	struct job_list plans = {0};
-	CLEANUP_FREE char *names = xstrdup(r->row.only);
-	struct run_row whole = r->row;
-	whole.only = NULL;
-	int rc = run_apply_selection(c, &whole, &plans, err);
+	int rc = run_claimed_plans(c, &r->row, &plans, err);
 	for (size_t i = 0; rc == 0 && i < plans.n; i++)
-		if (text_has_line(names, plans.v[i].project) && gate_own_has_work(&plans.v[i]))
+		if (gate_own_has_work(&plans.v[i]))
 			rc = create_apply_job(c, r, &plans.v[i], err);
 	job_list_free(&plans);
 	return rc;

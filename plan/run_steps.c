@@ -381,6 +381,6 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 		return rc;
 	if (r->row.kind == RUN_PLAN)
 		return plan_prepared(c, r, ret_next, err);
-	*ret_next = RUN_WORKING;
-	return run_create_apply_jobs(c, r, err);
+	*ret_next = RUN_CHECKING;
+	return 0;
 }

@@ -6,7 +6,7 @@
 
 static const char *const state_names[RUN_STATES] = {
 	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
-	[RUN_PREPARING] = "preparing", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
+	[RUN_PREPARING] = "preparing", [RUN_CHECKING] = "checking", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
 	[RUN_REFUSED] = "refused",     [RUN_SUPERSEDED] = "superseded", [RUN_CANCELLED] = "cancelled",
 };
 

@@ -21,6 +21,7 @@ enum run_state {
 	RUN_GATING,     /* apply: reads what the gate needs and decides */
 	RUN_MERGING,    /* apply: merges with the expected head */
 	RUN_PREPARING,  /* child: fetch, affected projects, export */
+	RUN_CHECKING,   /* apply: the gate once more, before anything is handed out */
 	RUN_WORKING,    /* jobs wait, run, finish */
 	RUN_DONE,       /* terminal from here on */
 	RUN_FAILED,     /* the run itself could not do its work: error says why */

@@ -11,9 +11,11 @@ static const int64_t again_after_ms[] = {1000, 5000, 20000};
 /* Working has no operation of its own: its wake-up is the end of its last job, and jobs_finish_run() has then moved it on. */
 static void working_enter(struct run *r)
 {
-	jobs_kick(r->m->jobs);
 	if (r->row.kind == RUN_PLAN)
 		run_facts_start(r);
+	else
+		run_check_keep(r);
+	jobs_kick(r->m->jobs);
 }
 
 static void working_drop(struct run *r) { jobs_cancel_run(r->m->jobs, r->row.id); }
@@ -25,6 +27,7 @@ static const struct run_step steps[RUN_STATES] = {
 	[RUN_GATING] = {run_gating_enter, run_gating_leave, run_gating_drop},
 	[RUN_MERGING] = {run_merging_enter, run_merging_leave, run_merging_drop},
 	[RUN_PREPARING] = {run_preparing_enter, run_preparing_leave, run_preparing_drop},
+	[RUN_CHECKING] = {run_checking_enter, run_checking_leave, run_checking_drop},
 	[RUN_WORKING] = {working_enter, NULL, working_drop},
 };
 
@@ -357,6 +360,7 @@ static void on_progress(void *arg)
 static void on_run_over(int64_t run_id, void *arg)
 {
 	struct runs *m = arg;
+	run_check_forget(m, run_id);
 	struct run *r = find_run(m, run_id);
 	if (r != NULL && !r->leaving) {
 		log_info("run.over", "run=%lld state=done", (long long)run_id);
@@ -438,7 +442,7 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 	m->o = *o;
 	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network"};
 	struct jobs_options jo = {.loop = o->loop, .db = o->db, .outbox = o->outbox, .agent = o->agent, .config = o->config, .comment = &m->comment,
-				  .program = o->program, .executor_new = o->executor_new, .on_run_over = on_run_over, .arg = m};
+				  .program = o->program, .executor_new = o->executor_new, .may_start = run_may_start, .on_run_over = on_run_over, .arg = m};
 	int rc = jobs_new(&jo, &m->jobs, err);
 	if (rc != 0) {
 		free(m);
@@ -456,6 +460,10 @@ void runs_recover(struct runs *m)
 	jobs_recover(m->jobs);
 	runs_look(m);
 }
+
+void runs_kick(struct runs *m) { jobs_kick(m->jobs); }
+
+const struct comment_context *runs_comment(const struct runs *m) { return &m->comment; }
 
 size_t runs_active(const struct runs *m)
 {
@@ -475,6 +483,7 @@ void runs_close(struct runs *m)
 		free(x);
 	}
 	run_facts_close(m);
+	run_checks_close(m);
 	retention_close(m->retention);
 	jobs_close(m->jobs);
 	m->jobs = NULL;

@@ -2,6 +2,7 @@
 #ifndef PLAN_RUNS_PRIV_H
 #define PLAN_RUNS_PRIV_H
 
+#include "plan/gate_own.h"
 #include "plan/gate_read.h"
 #include "plan/jobs.h"
 #include "plan/prepare.h"
@@ -12,6 +13,7 @@ struct runs {
 	struct comment_context comment;
 	struct jobs *jobs;
 	struct run *open;
+	struct recheck *rechecks;  /* of runs that apply (run_check.c) */
 	struct facts_read *facts; /* readings beside plans (run_facts.c) */
 	struct retention *retention;
 	struct loop_timer *progress; /* edits comments of runs at work */
@@ -48,6 +50,7 @@ struct run {
 	struct seen_pull pull;
 	enum role asker_role;
 	struct gate_seen seen;
+	int64_t seen_mono_ms;
 	struct prepare_result prepared;
 	bool has_prepared;
 	enum run_state goes_to;
@@ -88,8 +91,24 @@ void run_merging_enter(struct run *r);
 int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_merging_drop(struct run *r);
 int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUST_CHECK;
-/* The plans that this apply is about: the newest of each project of its head that the command names. */
-int run_apply_selection(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
+/* The plans that this apply is about: the newest of each project of its head that the command names. gone_too: directories that are gone. */
+int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_too, struct job_list *ret, struct err *err) MUST_CHECK;
+/* What our own database adds to what GitHub said: the plans of this head, what they require, who holds a lock. jobs: those it is about. */
+int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs, struct gate_own *own,
+		   struct err *err) MUST_CHECK;
+
+/* run_check.c */
+void run_checking_enter(struct run *r);
+int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+void run_checking_drop(struct run *r);
+/* Of an apply whose gate was open: the plans of the projects that it took. */
+int run_claimed_plans(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
+/* What checking saw a moment ago serves the first jobs, too. Once it works. */
+void run_check_keep(struct run *r);
+/* jobs_options.may_start */
+void run_may_start(int64_t run_id, jobs_may_start_cb cb, void *cb_arg, void *arg);
+void run_check_forget(struct runs *m, int64_t run_id);
+void run_checks_close(struct runs *m);
 
 /* run_facts.c */
 void run_facts_start(struct run *r);
