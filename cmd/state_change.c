@@ -66,7 +66,7 @@ static int put(struct state_ask *a, const char *workspace, const struct buf *cle
 		return rc;
 	rc = lock_get(a->db, a->repo_id, a->project, &lock, err);
 	if (rc == 0)
-		return err_set(err, ERR_CONFLICT, "%s is locked by #%lld (%s): its apply must be over, or `unlock` commented there", a->project,
+		return err_set(err, ERR_CONFLICT, "%s is locked by #%lld (%s): its apply must be over, or its outcome resolved there", a->project,
 			       (long long)lock.pull, lock.reason);
 	if (rc != ERR_NOT_FOUND)
 		return rc;

@@ -5,61 +5,98 @@
 
 #include <stdio.h>
 
+/* What is held, as rows of: repo_id, project, pull, run_id, since, asker, unknown. A job that runs holds its project whatever became of its
+ * run. */
+#define HELD                                                                                                                               \
+	"SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since, r.asker AS asker,"   \
+	" 1 AS unknown FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='unknown' AND j.resolution IS NULL"                        \
+	" UNION ALL SELECT c.repo_id, c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM claim AS c JOIN run AS r ON r.id=c.run_id"   \
+	" LEFT JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply'"                                              \
+	" WHERE CASE WHEN r.finished_ms=0 THEN coalesce(j.state,'waiting') IN('waiting','ready','running') ELSE j.state='running' END"
+
+static void read_row(struct db_stmt *s, struct lock_row *ret)
+{
+	*ret = (struct lock_row){.pull = db_int(s, 2), .run_id = db_int(s, 3), .created_ms = db_int(s, 4), .unknown = db_int(s, 6) != 0};
+	(void)snprintf(ret->project, sizeof(ret->project), "%s", db_text(s, 1)); /* LIMIT_NAME_BYTES fits */
+	(void)snprintf(ret->asker, sizeof(ret->asker), "%s", db_text(s, 5) != NULL ? db_text(s, 5) : ""); /* a login fits */
+	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", ret->unknown ? "outcome unknown" : "apply");
+}
+
 int lock_get(struct db_conn *c, int64_t repo_id, const char *project, struct lock_row *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT pull, run_id, created_ms, reason FROM lock WHERE repo_id=? AND project=?", "is", repo_id, project);
+	int rc = db_query(c, &s, err, "SELECT * FROM (" HELD ") WHERE repo_id=? AND project=? ORDER BY unknown DESC, since, run_id LIMIT 1", "is", repo_id,
+			  project);
 	if (rc == 0)
 		rc = db_one(s, err, "%s is not locked", project);
 	if (rc != 0)
 		return rc;
-	*ret = (struct lock_row){.pull = db_int(s, 0), .run_id = db_int(s, 1), .created_ms = db_int(s, 2)};
-	(void)snprintf(ret->project, sizeof(ret->project), "%s", project); /* LIMIT_NAME_BYTES fits */
-	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", db_text(s, 3));
+	read_row(s, ret);
 	db_reset(s);
 	return 0;
+}
+
+int lock_in_way(struct db_conn *c, int64_t repo_id, const char *project, int64_t pull, struct lock_row *ret, bool *ret_held, struct err *err)
+{
+	struct lock_row held;
+	*ret_held = false;
+	int rc = lock_get(c, repo_id, project, &held, err);
+	if (rc == ERR_NOT_FOUND)
+		return 0;
+	if (rc == 0 && (held.unknown || held.pull != pull)) {
+		*ret = held;
+		*ret_held = true;
+	}
+	return rc;
 }
 
 int lock_take(struct db_conn *c, int64_t repo_id, const char *project, int64_t pull, int64_t run_id, struct err *err)
 {
 	struct lock_row held;
-	int rc = lock_get(c, repo_id, project, &held, err);
-	if (rc == ERR_NOT_FOUND)
-		return db_run(c, err, "INSERT INTO lock(repo_id, project, pull, run_id, reason, created_ms) VALUES(?,?,?,?,'apply',?)", "isiii", repo_id,
-			      project, pull, run_id, clock_wall_ms());
+	bool in_way;
+	int rc = lock_in_way(c, repo_id, project, pull, &held, &in_way, err);
 	if (rc != 0)
 		return rc;
-	if (held.pull != pull || strcmp(held.reason, "apply") != 0)
-		return err_set(err, ERR_CONFLICT, "`%s` is locked by #%lld (%s): wait for it, or comment `unlock` there", project, (long long)held.pull,
-			       held.reason);
-	return db_run(c, err, "UPDATE lock SET run_id=?3 WHERE repo_id=?1 AND project=?2", "isi", repo_id, project, run_id);
+	if (in_way && held.unknown)
+		return err_set(err, ERR_CONFLICT, "`%s` is locked: the outcome of its apply by #%lld is unknown. An admin looks at what exists, then comments"
+			       " `resolve %lld --as applied`, `failed` or `replan` there", project, (long long)held.pull, (long long)held.run_id);
+	if (in_way)
+		return err_set(err, ERR_CONFLICT, "`%s` is held by the apply of #%lld: wait until that is over", project, (long long)held.pull);
+	return db_run(c, err, "INSERT INTO claim(run_id, repo_id, project, pull, created_ms) VALUES(?,?,?,?,?) ON CONFLICT(run_id, project) DO NOTHING",
+		      "iisii", run_id, repo_id, project, pull, clock_wall_ms());
 }
 
-int lock_set_reason(struct db_conn *c, int64_t repo_id, const char *project, const char *reason, struct err *err)
+void lock_list_free(struct lock_list *l)
 {
-	return db_run(c, err, "UPDATE lock SET reason=?3 WHERE repo_id=?1 AND project=?2", "iss", repo_id, project, reason);
+	free(l->v);
+	*l = (struct lock_list){0};
 }
 
-int lock_release_job(struct db_conn *c, int64_t repo_id, const char *project, int64_t run_id, struct err *err)
+int lock_list_of_pull(struct db_conn *c, int64_t repo_id, int64_t pull, struct lock_list *ret, struct err *err)
 {
-	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND project=? AND run_id=? AND reason='apply'", "isi", repo_id, project, run_id);
-}
-
-int lock_release_project(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, int64_t *ret_n, struct err *err)
-{
-	int rc = db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND pull=? AND project=?", "iis", repo_id, pull, project);
-	*ret_n = rc == 0 ? db_changes(c) : 0;
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, "SELECT * FROM (" HELD ") WHERE repo_id=? AND pull=? ORDER BY project, unknown DESC, run_id", "ii", repo_id, pull);
+	while (rc == 0 && (rc = db_step(s, err)) == 1) {
+		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		read_row(s, &ret->v[ret->n++]);
+		rc = 0;
+	}
 	return rc;
 }
 
-int lock_release_run(struct db_conn *c, int64_t repo_id, int64_t run_id, struct err *err)
+int lock_give_back(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_run_id, struct err *err)
 {
-	return db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND run_id=? AND reason='apply'", "ii", repo_id, run_id);
-}
-
-int lock_release_pull(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_n, struct err *err)
-{
-	int rc = db_run(c, err, "DELETE FROM lock WHERE repo_id=? AND pull=?", "ii", repo_id, pull);
-	*ret_n = rc == 0 ? db_changes(c) : 0;
-	return rc;
+	struct db_stmt *s;
+	*ret_run_id = 0;
+	/* the jobs of one apply at most: a second one waits until the first is over */
+	int rc = db_query(c, &s, err,
+			  "SELECT id FROM run WHERE repo_id=?1 AND pull=?2 AND kind='apply' AND state='working' AND NOT EXISTS(SELECT 1 FROM job WHERE"
+			  " run_id=run.id AND attempts<>0) ORDER BY id LIMIT 1",
+			  "ii", repo_id, pull);
+	if (rc == 0)
+		rc = db_number(s, ret_run_id, err);
+	if (rc != 0 || *ret_run_id == 0)
+		return rc;
+	return db_run(c, err, "UPDATE job SET state='cancelled', error=coalesce(error, 'given back by `unlock` before it began'), finished_ms=?2"
+		      " WHERE run_id=?1 AND state IN('waiting','ready')", "ii", *ret_run_id, clock_wall_ms());
 }

@@ -25,6 +25,7 @@
 #include "secrets/agent.h"
 
 struct runs;
+struct comment_context;
 
 struct runs_options {
 	struct loop *loop;
@@ -45,6 +46,10 @@ void runs_recover(struct runs *r);
 void runs_look(struct runs *r);
 /* `cancel`: stops the plan runs of a pull request, and its running apply by one SIGINT. Ends in the database first. */
 void runs_cancel(struct runs *r, int64_t repo_id, int64_t pull);
+/* A project may be free again (an outcome was resolved): what waits for it starts. */
+void runs_kick(struct runs *r);
+/* What comments and statuses are made with; the same for ever. */
+const struct comment_context *runs_comment(const struct runs *r);
 /* Runs and jobs under way, for a clean stop and /metrics. */
 size_t runs_active(const struct runs *r);
 /* Stops without touching runners, while nothing waits for the database. Before outbox_close, gh_close and db_close. */

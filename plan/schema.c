@@ -38,12 +38,18 @@ const char PLAN_SCHEMA[] =
  *   job.plan_file   the job whose sealed plan file this plan uses (itself, or an earlier one whose plan was kept); 0: none
  *   job.since_ms    when this change set was planned first without another one between; approvals count from then on
  *   job.bound       what the plan is bound to beside its inputs' digest (prepare.h), JSON
- *   job.resolution  of an unknown outcome: applied, failed, replan; by whom */
+ *   job.resolution  of an unknown outcome: applied, failed, replan; by whom. job.evidence: what was seen of it (plan/resolve.h), JSON
+ *   job.rank        0 of an apply, 1 of a plan, 2 of a drift check   job.behind   waits while this pull request holds the project; 0: it does not
+ *   run.asked_ms    when the comment was written, as GitHub says      run.asked_sha   the commit that the command named
+ *   run.closed      the pull request was closed since */
 const char PLAN_SCHEMA_2[] =
 	"ALTER TABLE run ADD COLUMN asker_id INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE run ADD COLUMN config_id TEXT;"
 	"ALTER TABLE run ADD COLUMN owners TEXT;"
 	"ALTER TABLE run ADD COLUMN author TEXT;"
+	"ALTER TABLE run ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE run ADD COLUMN asked_sha TEXT;"
+	"ALTER TABLE run ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE job_2("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES run(id), repo_id INTEGER NOT NULL, pull INTEGER NOT NULL,"
 	" phase TEXT NOT NULL, state TEXT NOT NULL, project TEXT NOT NULL, dir TEXT NOT NULL, workspace TEXT NOT NULL, backend TEXT, reason TEXT,"
@@ -54,6 +60,7 @@ const char PLAN_SCHEMA_2[] =
 	" attempts INTEGER NOT NULL DEFAULT 0, done TEXT,"
 	" changes TEXT, since_ms INTEGER NOT NULL DEFAULT 0, record TEXT, signature BLOB, plan_file INTEGER NOT NULL DEFAULT 0,"
 	" destroy INTEGER NOT NULL DEFAULT 0, asker TEXT, bound TEXT, tree_dir TEXT, state_lineage TEXT, resolution TEXT, resolved_by TEXT,"
+	" rank INTEGER NOT NULL DEFAULT 1, behind INTEGER NOT NULL DEFAULT 0, evidence TEXT,"
 	" UNIQUE(run_id, project, phase));"
 	"INSERT INTO job_2(id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine,"
 	" engine_version, apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, diff, plan_sha256, plan_job, used_by,"
@@ -61,9 +68,27 @@ const char PLAN_SCHEMA_2[] =
 	" workspace, backend, reason, inputs, error, step, engine, engine_version, apply, needs_init, managed_state, deleted, requires, approvals,"
 	" depends_on, summary, diff, plan_sha256, plan_job, used_by, key_wrapped, started_ms, finished_ms, state_serial, log, attempts, done FROM job;"
 	"UPDATE job_2 SET plan_file=id WHERE phase='plan' AND state='done';"
+	"UPDATE job_2 SET rank=0 WHERE phase='apply';"
+	"UPDATE job_2 SET asker=(SELECT asker FROM run WHERE run.id=job_2.run_id);"
+	/* version 1 let `unlock` forget an unknown outcome */
+	"UPDATE job_2 SET resolution='replan', resolved_by='unlock' WHERE state='unknown' AND NOT EXISTS(SELECT 1 FROM lock AS l"
+	" WHERE l.repo_id=job_2.repo_id AND l.project=job_2.project AND l.run_id=job_2.run_id AND l.reason='outcome unknown');"
+	"CREATE TABLE claim("
+	" run_id INTEGER NOT NULL REFERENCES run(id), repo_id INTEGER NOT NULL, project TEXT NOT NULL, pull INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, PRIMARY KEY(run_id, project)) WITHOUT ROWID;"
+	"CREATE INDEX claim_of_project ON claim(repo_id, project);"
+	"INSERT INTO claim(run_id, repo_id, project, pull, created_ms) SELECT run_id, repo_id, project, pull, created_ms FROM lock WHERE reason='apply'"
+	" AND run_id IN(SELECT id FROM run);"
+	"DROP TABLE lock;"
 	"DROP TABLE job;"
 	"ALTER TABLE job_2 RENAME TO job;"
 	"CREATE INDEX job_open ON job(state, id) WHERE state IN('waiting','ready','running');"
 	"CREATE INDEX job_of_project ON job(repo_id, project, id);"
+	"CREATE INDEX job_turn ON job(rank, repo_id, asker, id) WHERE state='ready';"
+	"CREATE INDEX job_at_work ON job(repo_id, asker) WHERE state='running';"
+	"CREATE INDEX job_behind ON job(repo_id, project, id) WHERE behind<>0;"
+	"CREATE INDEX job_unknown ON job(repo_id, project) WHERE state='unknown' AND resolution IS NULL;"
+	"CREATE INDEX job_began ON job(repo_id, started_ms);"
+	"CREATE INDEX job_began_for ON job(asker, started_ms);"
 	"DROP INDEX run_open;"
 	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;";

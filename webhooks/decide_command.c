@@ -1,5 +1,6 @@
 /* Commands of comments: who may, and what it starts. */
 #include "plan/comment.h"
+#include "plan/jobs.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
 #include "plan/render.h"
@@ -74,34 +75,50 @@ static int do_apply(struct db_conn *c, const struct item *it, char **ret, struct
 	return reply(c, it, "An apply of this pull request is under way: its comment shows how far it is. Comment `cancel` to stop it.", err);
 }
 
+/* What this pull request still holds, and who can end it; NULL when it holds nothing. */
+static int say_held(struct db_conn *c, const struct item *it, char **ret, struct err *err)
+{
+	struct lock_list held = {0};
+	CLEANUP_BUF struct buf b = {0};
+	int rc = lock_list_of_pull(c, it->event.repo_id, it->event.pull, &held, err);
+	for (size_t i = 0; rc == 0 && i < held.n; i++) {
+		const struct lock_row *l = &held.v[i];
+		buf_adds(&b, "- ");
+		render_code(&b, l->project);
+		if (l->unknown)
+			buf_printf(&b, ": the outcome of its apply is unknown, so it stays locked. An admin looks at what exists and comments `resolve %lld --as"
+				       " applied`, `failed` or `replan`.\n", (long long)l->run_id);
+		else
+			buf_adds(&b, ": an apply is under way. Comment `cancel` to stop it.\n");
+	}
+	*ret = held.n != 0 ? buf_take(&b) : NULL;
+	lock_list_free(&held);
+	return rc;
+}
+
+/* Gives back what waits for its turn. An apply at work ends by itself or by `cancel`, an unknown outcome by `resolve`. */
 static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struct err *err)
 {
-	bool applying;
-	int64_t n = 0;
-	int rc = is_applying(c, it, &applying, err);
-	if (rc != 0)
-		return rc;
+	CLEANUP_FREE char *held = NULL;
+	CLEANUP_BUF struct buf b = {0};
+	int64_t run = 0;
 	*ret = xstrdup("unlock");
-	if (applying)
-		return reply(c, it, "An apply of this pull request is under way, so its locks stay. Comment `cancel` first.", err);
-	if (it->command.dirs.n != 0 || it->command.workspace != NULL)
-		return reply(c, it,
-			     "Locks are known by the project's name: `unlock -p NAME`, or `unlock` for all of this pull request. None was released.",
-			     err);
-	const struct strlist *only = &it->command.projects;
-	if (only->n == 0)
-		rc = lock_release_pull(c, it->event.repo_id, it->event.pull, &n, err);
-	for (size_t i = 0; rc == 0 && i < only->n; i++) {
-		int64_t one = 0;
-		rc = lock_release_project(c, it->event.repo_id, it->event.pull, only->v[i], &one, err);
-		n += one;
-	}
+	if (only_is_narrow(&it->command))
+		return reply(c, it, "`unlock` is about all of this pull request and cannot be narrowed. Nothing was given back.", err);
+	int rc = lock_give_back(c, it->event.repo_id, it->event.pull, &run, err);
+	if (rc == 0 && run != 0)
+		rc = jobs_finish_run(c, runs_comment(it->d->o.runs), run, err);
+	if (rc == 0)
+		rc = say_held(c, it, &held, err);
 	if (rc != 0)
 		return rc;
-	CLEANUP_FREE char *text = n == 0 ? xstrdup(only->n == 0 ? "This pull request holds no lock." : "This pull request holds no lock of that name.")
-					 : xasprintf("Released %lld lock%s of this pull request. Comment `plan` to see what is left to do.", (long long)n,
-						     n == 1 ? "" : "s");
-	return reply(c, it, text, err);
+	if (run != 0)
+		buf_adds(&b, "The apply that waited for its turn was taken back before it began. Comment `plan` to see what is left to do.");
+	else if (held == NULL)
+		buf_adds(&b, "This pull request holds no lock.");
+	if (held != NULL)
+		buf_printf(&b, "%sStill held by this pull request:\n\n%s", b.len != 0 ? "\n\n" : "", held);
+	return reply(c, it, buf_str(&b), err);
 }
 
 static int refuse_role(struct db_conn *c, const struct item *it, const struct verb_rule *rule, char **ret, struct err *err)
