@@ -87,7 +87,7 @@ struct server_config {
 	char *engine_dir;                    /* looked in before PATH; NULL */
 	char *mirror_dir;
 	struct strlist provider_allow;
-	int64_t jobs, jobs_per_repository, plan_timeout_ms, apply_timeout_ms, plan_expiry_ms, memory_bytes, output_bytes;
+	int64_t jobs, jobs_per_repository, jobs_per_person, queued_per_person, plan_timeout_ms, apply_timeout_ms, plan_expiry_ms, memory_bytes, output_bytes;
 	struct strlist egress_plan, egress_apply;
 	struct role_rule *roles;
 	size_t roles_n;

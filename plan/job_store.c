@@ -23,7 +23,7 @@ static enum job_state state_of(const char *word)
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
 	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, asker, "  \
-	"resolution, resolved_by, tree_dir, state_lineage"
+	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
@@ -77,6 +77,8 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.resolved_by = db_text_copy(s, 43),
 		.tree_dir = db_text_copy(s, 44),
 		.state_lineage = db_text_copy(s, 45),
+		.behind = db_int(s, 46),
+		.evidence = db_text_copy(s, 47),
 	};
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
@@ -94,7 +96,7 @@ void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
 			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
-			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage};
+			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage, &j->evidence};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -118,8 +120,9 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
-			" asker, tree_dir)"
-			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			" asker, tree_dir, rank)"
+			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+			" CASE WHEN ?4='drift' THEN 2 ELSE (SELECT kind<>'apply' FROM run WHERE id=?1) END)",
 			"iiisssssssssssiiiiisisssiss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
 			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
@@ -210,14 +213,23 @@ int job_count_in_state(struct db_conn *c, int64_t repo_id, enum job_state state,
 	return rc != 0 ? rc : db_number(s, ret, err);
 }
 
-int job_next_ready(struct db_conn *c, int64_t per_repository, struct job_row *ret, struct err *err)
+/* `turn` has one row per rank, repository and person, found in the index of ready jobs; the busy ones are few, since few jobs run at once. */
+static const char SQL_NEXT[] =
+	"WITH busy_repo AS(SELECT repo_id, count(*) AS n FROM job WHERE state='running' GROUP BY repo_id),"
+	" busy_person AS(SELECT asker, count(*) AS n FROM job WHERE state='running' AND asker IS NOT NULL GROUP BY asker),"
+	" turn AS MATERIALIZED(SELECT rank, repo_id, asker, min(id) AS id FROM job INDEXED BY job_turn WHERE state='ready'"
+	"  AND repo_id NOT IN(SELECT repo_id FROM busy_repo WHERE n>=?1)"
+	"  AND (asker IS NULL OR asker NOT IN(SELECT asker FROM busy_person WHERE n>=?2)) GROUP BY rank, repo_id, asker)"
+	" SELECT " JOB_COLUMNS " FROM job WHERE id=(SELECT t.id FROM turn AS t ORDER BY t.rank,"
+	"  coalesce((SELECT n FROM busy_repo AS b WHERE b.repo_id=t.repo_id), 0),"
+	"  coalesce((SELECT max(started_ms) FROM job AS k WHERE k.repo_id=t.repo_id), 0),"
+	"  coalesce((SELECT n FROM busy_person AS b WHERE b.asker=t.asker), 0),"
+	"  coalesce((SELECT max(started_ms) FROM job AS k WHERE k.asker=t.asker), 0), t.id LIMIT 1)";
+
+int job_next_ready(struct db_conn *c, int64_t per_repository, int64_t per_person, struct job_row *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err,
-			  "SELECT " JOB_COLUMNS " FROM job AS j WHERE state='ready'"
-			  " AND (SELECT count(*) FROM job AS k WHERE k.state='running' AND k.repo_id=j.repo_id) < ?"
-			  " ORDER BY phase='apply' DESC, (SELECT count(*) FROM job AS k WHERE k.state='running' AND k.repo_id=j.repo_id), id LIMIT 1",
-			  "i", per_repository);
+	int rc = db_query(c, &s, err, SQL_NEXT, "ii", per_repository, per_person);
 	return rc != 0 ? rc : read_one(s, ret, err);
 }
 
@@ -288,7 +300,7 @@ int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err)
 		for (size_t i = 0; i < all.n && rc == 0; i++) {
 			struct job_row *j = &all.v[i];
 			const char *failed;
-			if (j->state != JOBS_WAITING || dependencies(j, &all, &failed) != 0)
+			if (j->state != JOBS_WAITING || j->behind != 0 || dependencies(j, &all, &failed) != 0)
 				continue;
 			moved = true;
 			j->state = failed != NULL ? JOBS_REFUSED : JOBS_READY;

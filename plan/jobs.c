@@ -10,6 +10,7 @@
 #include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
+#include "plan/queue.h"
 #include "plan/state_store.h"
 
 #include <stdio.h>
@@ -169,14 +170,21 @@ static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 	struct pick *p = arg;
 	struct jobs *j = p->jobs;
 	int64_t running = 0;
-	int rc = job_count_in_state(c, 0, JOBS_RUNNING, &running, err);
+	int rc = queue_release(c, err);
+	if (rc == 0)
+		rc = job_count_in_state(c, 0, JOBS_RUNNING, &running, err);
 	while (rc == 0 && running < j->o.config->jobs) {
 		struct launch *l = xcalloc(1, sizeof(*l));
-		rc = job_next_ready(c, j->o.config->jobs_per_repository, &l->job, err);
-		if (rc != 0) {
+		bool waits = false;
+		rc = job_next_ready(c, j->o.config->jobs_per_repository, j->o.config->jobs_per_person, &l->job, err);
+		if (rc == 0)
+			rc = queue_hold(c, &l->job, &waits, err);
+		if (rc != 0 || waits)
 			launch_free(l);
+		if (rc != 0)
 			return rc == ERR_NOT_FOUND ? 0 : rc;
-		}
+		if (waits)
+			continue;
 		struct err why = {0};
 		rc = prepare_launch(c, j, l, &why);
 		if (rc == ERR_UNAVAILABLE || rc == ERR_IO) { /* nobody's fault, and not for ever */

@@ -5,14 +5,16 @@
 
 #include <stdio.h>
 
-/* What is held, as rows of: repo_id, project, pull, run_id, since, asker, unknown. A job that runs holds its project whatever became of its
- * run. */
+/* What is held, as rows of: repo_id, project, pull, run_id, since, asker, unknown. Each part has few rows however long the history is: what
+ * nobody has resolved, claims of applies that are not over, and, should a run ever end before its job, applies at work. */
 #define HELD                                                                                                                               \
 	"SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since, r.asker AS asker,"   \
 	" 1 AS unknown FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='unknown' AND j.resolution IS NULL"                        \
-	" UNION ALL SELECT c.repo_id, c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM claim AS c JOIN run AS r ON r.id=c.run_id"   \
-	" LEFT JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply'"                                              \
-	" WHERE CASE WHEN r.finished_ms=0 THEN coalesce(j.state,'waiting') IN('waiting','ready','running') ELSE j.state='running' END"
+	" UNION ALL SELECT c.repo_id, c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM run AS r INDEXED BY run_applying"           \
+	" CROSS JOIN claim AS c ON c.run_id=r.id LEFT JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply'"       \
+	" WHERE r.finished_ms=0 AND r.kind='apply' AND coalesce(j.state,'waiting') IN('waiting','ready','running')"                         \
+	" UNION ALL SELECT j.repo_id, j.project, j.pull, j.run_id, j.started_ms, r.asker, 0 FROM job AS j JOIN run AS r ON r.id=j.run_id"    \
+	" WHERE j.state='running' AND j.phase='apply' AND r.finished_ms<>0"
 
 static void read_row(struct db_stmt *s, struct lock_row *ret)
 {

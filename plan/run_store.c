@@ -6,7 +6,7 @@
 
 static const char *const state_names[RUN_STATES] = {
 	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
-	[RUN_PREPARING] = "preparing", [RUN_CHECKING] = "checking", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
+	[RUN_ENQUEUED] = "enqueued",   [RUN_PREPARING] = "preparing", [RUN_CHECKING] = "checking", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
 	[RUN_REFUSED] = "refused",     [RUN_SUPERSEDED] = "superseded", [RUN_CANCELLED] = "cancelled",
 };
 
@@ -26,7 +26,7 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
-	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, config_id, owners, author"
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, config_id, owners, author, asked_ms, asked_sha"
 
 static void read_row(struct db_stmt *s, struct run_row *r)
 {
@@ -62,6 +62,8 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.config_id = db_text_copy(s, 28),
 		.owners = db_text_copy(s, 29),
 		.author = db_text_copy(s, 30),
+		.asked_ms = db_int(s, 31),
+		.asked_sha = db_text_copy(s, 32),
 	};
 }
 
@@ -69,7 +71,7 @@ void run_row_free(struct run_row *r)
 {
 	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
 			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base, &r->facts,
-			  &r->config_id, &r->owners, &r->author};
+			  &r->config_id, &r->owners, &r->author, &r->asked_sha};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*r = (struct run_row){0};
@@ -133,19 +135,24 @@ int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t befo
 		      "iiisi", repo_id, pull, before, run_state_name(as), clock_wall_ms());
 }
 
+int run_set_closed(struct db_conn *c, int64_t repo_id, int64_t pull, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET closed=1 WHERE repo_id=? AND pull=? AND closed=0", "ii", repo_id, pull);
+}
+
 int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, struct err *err)
 {
 	char token[2 * 24 + 1];
 	crypto_random_hex(24, token);
 	int rc = db_run(c, err,
-			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms)"
-			" VALUES(?,?,?,?,?,'queued',?,?,?,?,?)",
-			"sisisssisi", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
-			n->merge_sha, clock_wall_ms());
+			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms, asked_ms, asked_sha)"
+			" VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?)",
+			"sisisssisiis", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
+			n->merge_sha, clock_wall_ms(), n->asked_ms, n->asked_sha);
 	if (rc != 0)
 		return rc;
 	*ret_id = db_last_id(c);
-	return n->kind == RUN_PLAN ? run_supersede(c, n->repo_id, n->pull, *ret_id, RUN_SUPERSEDED, err) : 0;
+	return n->kind == RUN_PLAN && !n->beside ? run_supersede(c, n->repo_id, n->pull, *ret_id, RUN_SUPERSEDED, err) : 0;
 }
 
 int run_move(struct db_conn *c, int64_t id, enum run_state from, enum run_state to, struct err *err)

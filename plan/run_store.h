@@ -20,6 +20,7 @@ enum run_state {
 	RUN_READING,    /* reads the pull request from GitHub */
 	RUN_GATING,     /* apply: reads what the gate needs and decides */
 	RUN_MERGING,    /* apply: merges with the expected head */
+	RUN_ENQUEUED,   /* apply: waits in the merge queue */
 	RUN_PREPARING,  /* child: fetch, affected projects, export */
 	RUN_CHECKING,   /* apply: the gate once more, before anything is handed out */
 	RUN_WORKING,    /* jobs wait, run, finish */
@@ -54,6 +55,8 @@ struct run_row {
 	char *config_id;     /* git id of sluice.yaml on the base branch; "" without one */
 	char *owners;        /* what CODEOWNERS asks of this change, JSON (codeowners.h) */
 	char *author;        /* login of who opened the pull request */
+	int64_t asked_ms;    /* when the comment that asked was written, as GitHub says; 0: no comment */
+	char *asked_sha;     /* the commit that the command named; NULL */
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
 	bool after_merge; /* the pull request was merged by a person: nothing to merge */
@@ -107,6 +110,8 @@ struct job_row {
 	char *tree_dir;   /* then: where its files were exported to; NULL: the run's */
 	char *asker;      /* for whom it runs: who asked, or the author of the pull request */
 	char *resolution, *resolved_by; /* of an unknown outcome: applied, failed, replan */
+	int64_t behind;   /* waits while this pull request holds the project; 0: it does not */
+	char *evidence;   /* of an unknown outcome, JSON (resolve.h) */
 };
 
 void run_row_free(struct run_row *r);
@@ -119,11 +124,16 @@ struct run_new {
 	enum run_kind kind;
 	bool after_merge;
 	const char *merge_sha;
+	int64_t asked_ms;      /* when the comment was written, as GitHub says */
+	const char *asked_sha; /* the commit that the command named */
+	bool beside;           /* a plan that leaves older ones alone: it is about one project that changed under them */
 };
 /* In RUN_QUEUED. After a plan run, older plan runs of the same pull request that are not over are superseded. */
 int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, struct err *err) MUST_CHECK;
 /* Ends every plan run of the pull request older than `before` that is not over; their waiting and ready jobs too. before 0: all. */
 int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err) MUST_CHECK;
+/* The pull request was closed: its plans are not made again. Newer runs are of one that was opened again. */
+int run_set_closed(struct db_conn *c, int64_t repo_id, int64_t pull, struct err *err) MUST_CHECK;
 int run_get(struct db_conn *c, int64_t id, struct run_row *ret, struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
 /* Newest run of a pull request of a kind; head may be NULL. ERR_NOT_FOUND. */
 int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind kind, const char *head, struct run_row *ret, struct err *err) MUST_CHECK;
@@ -168,8 +178,9 @@ int job_diff(struct db_conn *c, int64_t job_id, size_t max, char **ret, struct e
 int job_list_in_state(struct db_conn *c, enum job_state state, struct job_list *ret, struct err *err) MUST_CHECK;
 int job_count_open(struct db_conn *c, int64_t run_id, int64_t *ret, struct err *err) MUST_CHECK;
 int job_count_in_state(struct db_conn *c, int64_t repo_id /* 0: all */, enum job_state state, int64_t *ret, struct err *err) MUST_CHECK;
-/* The next ready job: applies first, then by id, of repositories below their limit. ERR_NOT_FOUND. */
-int job_next_ready(struct db_conn *c, int64_t per_repository, struct job_row *ret, struct err *err) MUST_CHECK;
+/* The next ready job: applies before plans before drift checks; of the repository with the least at work, or that began longest ago; in it,
+ * likewise, of the person; then the oldest. Repositories and persons at their limit are left out. ERR_NOT_FOUND. */
+int job_next_ready(struct db_conn *c, int64_t per_repository, int64_t per_person, struct job_row *ret, struct err *err) MUST_CHECK;
 int job_start(struct db_conn *c, const struct job_row *j, struct err *err) MUST_CHECK; /* ready -> running, key, started_ms, engine_version, log */
 int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, struct err *err) MUST_CHECK; /* results; ERR_CONFLICT when not in from */
 int job_again(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK;              /* running -> ready: its runner was lost before the point */

@@ -86,9 +86,10 @@ const char PLAN_SCHEMA_2[] =
 	"CREATE INDEX job_of_project ON job(repo_id, project, id);"
 	"CREATE INDEX job_turn ON job(rank, repo_id, asker, id) WHERE state='ready';"
 	"CREATE INDEX job_at_work ON job(repo_id, asker) WHERE state='running';"
-	"CREATE INDEX job_behind ON job(repo_id, project, id) WHERE behind<>0;"
+	"CREATE INDEX job_behind ON job(repo_id, project, id) WHERE state='waiting' AND behind<>0;"
 	"CREATE INDEX job_unknown ON job(repo_id, project) WHERE state='unknown' AND resolution IS NULL;"
 	"CREATE INDEX job_began ON job(repo_id, started_ms);"
 	"CREATE INDEX job_began_for ON job(asker, started_ms);"
 	"DROP INDEX run_open;"
-	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;";
+	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;"
+	"CREATE INDEX run_applying ON run(id) WHERE finished_ms=0 AND kind='apply';";

@@ -133,7 +133,7 @@ static void order_and_limits(void **state)
 	/* an apply first; then the repository with less at work, then the older */
 	static const int64_t want[] = {13, 12, 10, 15, 11, 0};
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		int rc = job_next_ready(c, 100, &r, &err);
+		int rc = job_next_ready(c, 100, 100, &r, &err);
 		assert_int_equal(rc, want[i] != 0 ? 0 : ERR_NOT_FOUND);
 		if (rc != 0)
 			break;
@@ -149,8 +149,8 @@ static void order_and_limits(void **state)
 	store_must(job_count_open(c, 2, &n, &err), &err);
 	assert_int_equal(n, 3);
 	store_exec(c, "UPDATE job SET state='ready' WHERE id IN(10,12)"); /* now 2 run in repository 1 and 1 in the other */
-	assert_int_equal(job_next_ready(c, 1, &r, &err), ERR_NOT_FOUND);
-	store_must(job_next_ready(c, 2, &r, &err), &err);
+	assert_int_equal(job_next_ready(c, 1, 100, &r, &err), ERR_NOT_FOUND);
+	store_must(job_next_ready(c, 2, 100, &r, &err), &err);
 	assert_int_equal(r.id, 12);
 	job_row_free(&r);
 	struct job_list running = {0};
