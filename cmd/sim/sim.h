@@ -52,6 +52,28 @@ enum sim_protect { SIM_OPEN, SIM_CLASSIC, SIM_RULESET };
 /* reviews: approvals that merging needs (0: none). */
 int sim_protect(struct sim *s, const char *repo, const char *branch, enum sim_protect how, int reviews, struct err *err) MUST_CHECK;
 
+struct sim_required {
+	const char *context;
+	int64_t app_id; /* 0: whoever says it */
+};
+struct sim_rules {
+	enum sim_protect how;
+	int reviews;
+	bool dismiss_stale, code_owners, conversations, signatures;
+	bool last_push;           /* somebody other than the last pusher must have approved */
+	bool strict;              /* checks must have run on top of the newest base */
+	bool admins;              /* classic protection: administrators as well */
+	bool also;                /* one more layer; otherwise what the branch had is replaced */
+	const struct sim_required *checks;
+	size_t checks_n;
+	const char *methods;      /* ruleset: "squash,rebase"; NULL: all three */
+	const char *deployments;  /* environments: "staging,production" */
+	const char *queue;        /* ruleset: "MERGE", "SQUASH" or "REBASE": merging goes through a queue */
+	int64_t queue_minutes;    /* for its checks; 0: 60 */
+};
+/* user NULL: silently, otherwise with a repository_ruleset or branch_protection_rule event. SIM_OPEN removes all layers. */
+int sim_protect_with(struct sim *s, const char *repo, const char *branch, const struct sim_rules *rules, const char *user, struct err *err) MUST_CHECK;
+
 struct sim_file {
 	const char *path;
 	const char *content; /* NULL: deletes path */
@@ -69,6 +91,7 @@ struct sim_repo_new {
 	enum sim_protect protect;   /* of the default branch */
 	int reviews;
 	bool no_merge_commits;      /* only squash allowed */
+	bool rebase;                /* rebasing is allowed as well */
 };
 int sim_repo_create(struct sim *s, const struct sim_repo_new *n, struct err *err) MUST_CHECK;
 const char *sim_git_dir(struct sim *s, const char *repo); /* of the bare repository; NULL when unknown */
@@ -77,6 +100,16 @@ const char *sim_git_dir(struct sim *s, const char *repo); /* of the bare reposit
  * event, pull requests follow their head. ret_sha may be NULL. */
 int sim_commit(struct sim *s, const char *repo, const char *branch, const char *user, const char *message, const struct sim_file *files, size_t files_n,
 	       char ret_sha[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
+struct sim_commit_new {
+	const char *repo, *branch, *user /* who pushes */, *message;
+	const struct sim_file *files;
+	size_t files_n;
+	const char *author, *committer; /* a login, or "Name <e-mail>" of nobody; NULL: user */
+	const char *co_authors;         /* logins: "bob,carol" */
+	const char *from;               /* the commit before; with force it may be any: the branch is pushed over */
+	bool force, verified;           /* verified: GitHub knows the signature */
+};
+int sim_commit_with(struct sim *s, const struct sim_commit_new *n, char ret_sha[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
 /* After git itself changed the bare repository: finds moved branches and tells everybody, as after a push by user. */
 int sim_sync(struct sim *s, const char *repo, const char *user, struct err *err) MUST_CHECK;
 /* The commit of a branch, or of any revision. */
@@ -94,8 +127,12 @@ int sim_pr_edit(struct sim *s, const char *repo, int64_t n, const char *user, co
 int sim_comment(struct sim *s, const char *repo, int64_t n, const char *user, const char *body, int64_t *ret_id, struct err *err) MUST_CHECK;
 /* event: APPROVE, REQUEST_CHANGES, COMMENT */
 int sim_review(struct sim *s, const char *repo, int64_t n, const char *user, const char *event, const char *body, struct err *err) MUST_CHECK;
-/* A person presses the button. method: merge, squash (NULL: merge). An admin may merge without the approvals. */
+/* A person presses the button. method: merge, squash, rebase (NULL: merge). Classic protection lets an admin pass, where it does not say otherwise. */
 int sim_merge(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, struct err *err) MUST_CHECK;
+/* An admin merges past every rule, ticking the box that says so. */
+int sim_merge_past(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, struct err *err) MUST_CHECK;
+/* A deployment of a revision to an environment, or one more status of the newest there. state NULL: always a new one, without any status. */
+int sim_deploy(struct sim *s, const char *repo, const char *user, const char *rev, const char *environment, const char *state, struct err *err) MUST_CHECK;
 /* A check run of somebody else's on a commit. conclusion NULL: still running. */
 int sim_check(struct sim *s, const char *repo, const char *sha, const char *name, const char *conclusion, struct err *err) MUST_CHECK;
 

@@ -20,8 +20,10 @@ static int follow(struct sim *s, struct sim_repo *r, struct sim_pull *p, const c
 	(void)snprintf(p->head, sizeof(p->head), "%s", after);
 	if (base != NULL)
 		(void)snprintf(p->base, sizeof(p->base), "%s", base->sha);
+	p->pusher = u;
 	int rc = sim_pull_refresh(s, r, p, err);
 	sim_hook_pull(s, r, p, u, "synchronize", before, after);
+	sim_gate_pushed(s, r, p, u);
 	return rc;
 }
 
@@ -30,6 +32,11 @@ int sim_moved(struct sim *s, struct sim_repo *r, const char *ref, const char *be
 	int rc = 0;
 	sim_ref_set(r, ref, after[0] != '\0' ? after : NULL);
 	r->pushed_ms = clock_wall_ms();
+	if (after[0] != '\0') {
+		struct sim_note *note = sim_note(r, after);
+		note->pushed_ms = note->pushed_ms != 0 ? note->pushed_ms : r->pushed_ms;
+		sim_ref_find(r, ref)->pusher = u;
+	}
 	if (text_starts(ref, "refs/heads/"))
 		sim_hook_push(s, r, ref, before, after, u);
 	for (size_t i = 0; i < r->pulls_n; i++) {
@@ -41,8 +48,7 @@ int sim_moved(struct sim *s, struct sim_repo *r, const char *ref, const char *be
 	return rc;
 }
 
-/* "branch" or "login:branch" */
-static char *ref_of(struct sim *s, const struct sim_repo *r, const char *branch, struct sim_user **ret_owner)
+char *sim_ref_of(struct sim *s, const struct sim_repo *r, const char *branch, struct sim_user **ret_owner)
 {
 	const char *colon = strchr(branch, ':');
 	*ret_owner = NULL;
@@ -58,21 +64,8 @@ static char *ref_of(struct sim *s, const struct sim_repo *r, const char *branch,
 int sim_commit(struct sim *s, const char *repo, const char *branch, const char *user, const char *message, const struct sim_file *files, size_t files_n,
 	       char ret_sha[SIM_SHA_SIZE], struct err *err)
 {
-	struct sim_repo *r;
-	struct sim_user *owner;
-	int rc = sim_repo_get(s, repo, &r, err);
-	if (rc != 0)
-		return rc;
-	CLEANUP_FREE char *ref = ref_of(s, r, branch, &owner), *main = xasprintf("refs/heads/%s", r->default_branch);
-	const struct sim_ref *at = sim_ref_find(r, ref), *from = at != NULL ? at : sim_ref_find(r, main);
-	char before[SIM_SHA_SIZE], after[SIM_SHA_SIZE];
-	(void)snprintf(before, sizeof(before), "%s", at != NULL ? at->sha : "");
-	rc = sim_git_commit(s, r, ref, from != NULL ? from->sha : NULL, sim_user(s, user), message, files, files_n, after, err);
-	if (rc == 0)
-		rc = sim_moved(s, r, ref, before, after, sim_user(s, user), err);
-	if (rc == 0 && ret_sha != NULL)
-		(void)snprintf(ret_sha, SIM_SHA_SIZE, "%s", after);
-	return rc == 0 ? 0 : err_wrap(err, "commit to %s of %s", branch, repo);
+	struct sim_commit_new n = {.repo = repo, .branch = branch, .user = user, .message = message, .files = files, .files_n = files_n};
+	return sim_commit_with(s, &n, ret_sha, err);
 }
 
 int sim_resolve(struct sim *s, const char *repo, const char *rev, char ret_sha[SIM_SHA_SIZE], struct err *err)
@@ -146,7 +139,7 @@ int sim_pull_add(struct sim *s, struct sim_repo *r, struct sim_user *u, const st
 {
 	struct sim_user *owner;
 	const char *base_name = n->base != NULL ? n->base : r->default_branch;
-	CLEANUP_FREE char *ref = ref_of(s, r, n->head, &owner), *base_ref = xasprintf("refs/heads/%s", base_name);
+	CLEANUP_FREE char *ref = sim_ref_of(s, r, n->head, &owner), *base_ref = xasprintf("refs/heads/%s", base_name);
 	const struct sim_ref *head = sim_ref_find(r, ref), *base = sim_ref_find(r, base_ref);
 	if (head == NULL || base == NULL)
 		return err_set(err, ERR_REFUSED, "branch %s does not exist in %s", head == NULL ? n->head : base_name, r->full_name);
@@ -156,6 +149,7 @@ int sim_pull_add(struct sim *s, struct sim_repo *r, struct sim_user *u, const st
 		return err_set(err, ERR_REFUSED, "A pull request already exists for %s.", n->head);
 	struct sim_pull *p = new_pull(s, r, u, n);
 	p->fork_owner = owner;
+	p->pusher = head->pusher != NULL ? head->pusher : u;
 	(void)snprintf(p->head, sizeof(p->head), "%s", head->sha);
 	(void)snprintf(p->base, sizeof(p->base), "%s", base->sha);
 	r->pulls = xreallocarray(r->pulls, r->pulls_n + 1, sizeof(struct sim_pull *));
@@ -249,21 +243,6 @@ int sim_pr_edit(struct sim *s, const char *repo, int64_t n, const char *user, co
 	sim_hook_pull(s, r, p, sim_user(s, user), "edited", buf_str(&text), NULL);
 	sim_changed(s);
 	return 0;
-}
-
-int sim_merge(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, struct err *err)
-{
-	struct sim_repo *r;
-	struct sim_pull *p;
-	int rc = sim_pull_get(s, repo, n, &r, &p, err);
-	if (rc != 0)
-		return rc;
-	struct sim_user *u = sim_user(s, user);
-	const char *how = method != NULL ? method : "merge";
-	const char *why = sim_may(r, u, "write") ? sim_merge_obstacle(s, r, p, u, how) : "only people with write permission may merge";
-	if (why != NULL)
-		return err_set(err, ERR_REFUSED, "merge pull request #%lld: %s", (long long)n, why);
-	return sim_pull_merge(s, r, p, u, how, NULL, NULL, err);
 }
 
 /* ---- words and marks ---- */

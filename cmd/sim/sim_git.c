@@ -249,14 +249,13 @@ static int add_files(struct buf *in, const struct sim_file *files, size_t n, str
 	return 0;
 }
 
-int sim_git_commit(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_user *u, const char *message,
-		   const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err)
+int sim_git_commit_by(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_who *who, const char *message,
+		      const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err)
 {
 	struct buf in CLEANUP_BUF = {.max = GIT_OUT_MAX};
-	char who[256];
-	sim_git_identity(who, sizeof(who), u);
-	buf_printf(&in, "feature done\ncommit %s\ncommitter %s %lld +0000\ndata %zu\n%s\n", ref, who, (long long)(clock_wall_ms() / 1000), strlen(message),
-		   message);
+	long long now = (long long)(clock_wall_ms() / 1000);
+	buf_printf(&in, "feature done\ncommit %s\nauthor %s %lld +0000\ncommitter %s %lld +0000\ndata %zu\n%s\n", ref, who->author, now, who->committer, now,
+		   strlen(message), message);
 	if (from != NULL)
 		buf_printf(&in, "from %s\n", from);
 	int rc = add_files(&in, files, files_n, err);
@@ -266,4 +265,12 @@ int sim_git_commit(const struct sim *s, const struct sim_repo *r, const char *re
 	if (rc == 0)
 		rc = sim_git(s, r->git_dir, (const char *const[]){"fast-import", "--quiet", "--force", NULL}, &in, NULL, err);
 	return rc == 0 ? sim_git_rev(s, r, ref, ret, err) : rc;
+}
+
+int sim_git_commit(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_user *u, const char *message,
+		   const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err)
+{
+	char who[256];
+	sim_git_identity(who, sizeof(who), u);
+	return sim_git_commit_by(s, r, ref, from, &(struct sim_who){.author = who, .committer = who}, message, files, files_n, ret, err);
 }

@@ -233,14 +233,21 @@ void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, str
 	sim_deliver(s, r, "issue_comment", "created", &b);
 }
 
-void sim_hook_review(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v)
+void sim_hook_review_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v, const char *action, const struct sim_user *sender)
 {
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
-	jw_str(&w, "action", "submitted");
+	jw_str(&w, "action", action);
 	sim_shape_review(&w, "review", s, r, p, v, true);
 	sim_shape_pull(&w, s, r, p, (struct sim_shape_pull){.key = "pull_request", .simple = true});
-	end_payload(s, r, &w, v->user);
-	sim_deliver(s, r, "pull_request_review", "submitted", &b);
+	if (strcmp(action, "edited") == 0)
+		jw_raw(&w, "changes", "{}");
+	end_payload(s, r, &w, sender);
+	sim_deliver(s, r, "pull_request_review", action, &b);
+}
+
+void sim_hook_review(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v)
+{
+	sim_hook_review_as(s, r, p, v, "submitted", v->user);
 }

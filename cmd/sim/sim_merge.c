@@ -99,30 +99,6 @@ int sim_pull_test(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct 
 	return 0;
 }
 
-/* Latest opinion of each reviewer who may write counts, whatever commit it was given for; -1 when somebody wants changes. */
-static int approvals(const struct sim_repo *r, const struct sim_pull *p)
-{
-	int n = 0;
-	for (size_t i = 0; i < p->reviews_n; i++) {
-		const struct sim_rev *v = &p->reviews[i];
-		bool newest = strcmp(v->state, "COMMENTED") != 0;
-		for (size_t k = i + 1; k < p->reviews_n; k++)
-			newest = newest && (p->reviews[k].user != v->user || strcmp(p->reviews[k].state, "COMMENTED") == 0);
-		if (!newest || !sim_may(r, v->user, "write"))
-			continue;
-		if (strcmp(v->state, "CHANGES_REQUESTED") == 0)
-			return -1;
-		n += strcmp(v->state, "APPROVED") == 0;
-	}
-	return n;
-}
-
-static bool lacks_reviews(const struct sim_repo *r, const struct sim_pull *p)
-{
-	const struct sim_protection *rule = sim_protection_of(r, p->base_ref);
-	return rule != NULL && rule->reviews > 0 && approvals(r, p) < rule->reviews;
-}
-
 static bool has_failing_mark(const struct sim_repo *r, const struct sim_pull *p)
 {
 	for (size_t i = r->statuses_n; i-- > 0;) {
@@ -149,46 +125,67 @@ const char *sim_pull_state(struct sim *s, struct sim_repo *r, struct sim_pull *p
 		return "dirty";
 	if (p->draft)
 		return "draft";
-	if (lacks_reviews(r, p))
+	if (sim_gate_obstacle(s, r, p, NULL, NULL) != NULL)
 		return "blocked";
 	return has_failing_mark(r, p) ? "unstable" : "clean";
 }
 
-const char *sim_merge_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method)
+static bool allows(const struct sim_repo *r, const char *method)
 {
-	const char *state = sim_pull_state(s, r, p);
+	return strcmp(method, "merge") == 0 ? r->allow_merge : strcmp(method, "squash") == 0 ? r->allow_squash : r->allow_rebase;
+}
+
+/* What no administrator can pass either. */
+static const char *impossible(struct sim *s, struct sim_repo *r, struct sim_pull *p, const char *method)
+{
+	(void)sim_pull_state(s, r, p); /* tries the merge; what it says of the rules comes later */
 	if (p->merged || !p->open)
 		return "Pull Request is not mergeable";
 	if (p->draft)
 		return "Pull Request is still a draft";
 	if (!p->mergeable)
 		return "Pull Request has merge conflicts";
-	if (strcmp(method, "merge") == 0 && !r->allow_merge)
-		return "Merge commits are not allowed on this repository.";
-	if (strcmp(method, "squash") == 0 && !r->allow_squash)
-		return "Squash merges are not allowed on this repository.";
-	if (strcmp(method, "rebase") == 0)
-		return "Rebase merges are not allowed on this repository.";
-	bool boss = !u->bot && sim_may(r, u, "admin");
-	if (strcmp(state, "blocked") == 0 && !boss)
-		return "At least 1 approving review is required by reviewers with write access.";
+	if (!allows(r, method))
+		return strcmp(method, "merge") == 0 ? "Merge commits are not allowed on this repository."
+		       : strcmp(method, "squash") == 0 ? "Squash merges are not allowed on this repository." : "Rebase merges are not allowed on this repository.";
 	return NULL;
 }
 
-int sim_pull_merge(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *method, const char *title,
-		   const char *message, struct err *err)
+const char *sim_merge_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method)
+{
+	const char *why = impossible(s, r, p, method);
+	return why != NULL ? why : sim_gate_obstacle(s, r, p, u, method);
+}
+
+static int merge_tip(struct sim *s, struct sim_repo *r, struct sim_pull *p, const char *base, const char *method, const char *text,
+		     char ret[SIM_SHA_SIZE], struct err *err)
+{
+	if (strcmp(method, "rebase") == 0)
+		return sim_rebase(s, r, base, p->head, ret, err);
+	CLEANUP_FREE char *tree = xasprintf("%s^{tree}", p->test_merge);
+	return commit_tree(s, r, tree, (const char *const[]){base, strcmp(method, "squash") == 0 ? NULL : p->head, NULL}, text, ret, err);
+}
+
+int sim_pull_tip(struct sim *s, struct sim_repo *r, struct sim_pull *p, const char *method, const char *title, const char *message,
+		 char ret[SIM_SHA_SIZE], struct err *err)
 {
 	bool squash = strcmp(method, "squash") == 0;
-	CLEANUP_FREE char *branch = xasprintf("refs/heads/%s", p->base_ref), *tree = xasprintf("%s^{tree}", p->test_merge);
 	CLEANUP_FREE char *usual = squash ? xasprintf("%s (#%lld)", p->title, (long long)p->number)
 					  : xasprintf("Merge pull request #%lld from %s/%s", (long long)p->number,
 						      p->fork_owner != NULL ? p->fork_owner->login : r->owner, p->head_ref);
 	CLEANUP_FREE char *text = xasprintf("%s\n\n%s\n", title != NULL ? title : usual, message != NULL ? message : squash ? p->body : p->title);
-	char before[SIM_SHA_SIZE], after[SIM_SHA_SIZE];
-	(void)snprintf(before, sizeof(before), "%s", p->tested_base);
-	int rc = commit_tree(s, r, tree, (const char *const[]){before, squash ? NULL : p->head, NULL}, text, after, err);
+	int rc = sim_pull_test(s, r, p, err);
 	if (rc == 0)
-		rc = sim_git_update_ref(s, r, branch, after, err);
+		rc = merge_tip(s, r, p, p->tested_base, method, text, ret, err);
+	return rc == 0 ? 0 : err_wrap(err, "merge pull request #%lld", (long long)p->number);
+}
+
+int sim_pull_land(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *tip, struct err *err)
+{
+	CLEANUP_FREE char *branch = xasprintf("refs/heads/%s", p->base_ref);
+	char before[SIM_SHA_SIZE];
+	(void)snprintf(before, sizeof(before), "%s", p->tested_base);
+	int rc = sim_git_update_ref(s, r, branch, tip, err);
 	if (rc != 0)
 		return err_wrap(err, "merge pull request #%lld", (long long)p->number);
 	int64_t now = clock_wall_ms();
@@ -196,9 +193,50 @@ int sim_pull_merge(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct
 	p->open = false;
 	p->merged_by = u;
 	p->updated_ms = p->closed_ms = p->merged_ms = now;
-	(void)snprintf(p->merged_as, sizeof(p->merged_as), "%s", after);
-	rc = sim_moved(s, r, branch, before, after, u, err);
+	(void)snprintf(p->merged_as, sizeof(p->merged_as), "%s", tip);
+	sim_note(r, tip)->verified = true; /* GitHub signs what it commits */
+	rc = sim_moved(s, r, branch, before, tip, u, err);
 	sim_hook_pull(s, r, p, u, "closed", NULL, NULL);
 	sim_changed(s);
 	return rc;
+}
+
+int sim_pull_merge(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *method, const char *title,
+		   const char *message, struct err *err)
+{
+	char tip[SIM_SHA_SIZE];
+	int rc = sim_pull_tip(s, r, p, method, title, message, tip, err);
+	return rc == 0 ? sim_pull_land(s, r, p, u, tip, err) : rc;
+}
+
+/* ---- the button ---- */
+
+static int press(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, bool past, struct err *err)
+{
+	struct sim_repo *r;
+	struct sim_pull *p;
+	int rc = sim_pull_get(s, repo, n, &r, &p, err);
+	if (rc != 0)
+		return rc;
+	struct sim_user *u = sim_user(s, user);
+	const char *how = method != NULL ? method : "merge", *why = NULL;
+	if (strcmp(how, "merge") != 0 && strcmp(how, "squash") != 0 && strcmp(how, "rebase") != 0)
+		return err_set(err, ERR_USAGE, "method %s: there are merge, squash and rebase", how);
+	if (!sim_may(r, u, past ? "admin" : "write"))
+		why = past ? "only an administrator may merge past the rules" : "only people with write permission may merge";
+	else
+		why = past ? impossible(s, r, p, how) : sim_merge_obstacle(s, r, p, u, how);
+	if (why != NULL)
+		return err_set(err, ERR_REFUSED, "merge pull request #%lld: %s", (long long)n, why);
+	return sim_pull_merge(s, r, p, u, how, NULL, NULL, err);
+}
+
+int sim_merge(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, struct err *err)
+{
+	return press(s, repo, n, user, method, false, err);
+}
+
+int sim_merge_past(struct sim *s, const char *repo, int64_t n, const char *user, const char *method, struct err *err)
+{
+	return press(s, repo, n, user, method, true, err);
 }

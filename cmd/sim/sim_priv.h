@@ -4,6 +4,10 @@
  *   sim_act.c     what people and the API do; each act tells the webhooks      sim_git.c     git as a waited-for child
  *   sim_merge.c   pull requests' git side: facts, mergeability, merges         sim_smart.c   git over HTTP
  *   sim_repo.c    new repositories; sim_view.c what tests look at              sim_record.c  requests and answers as JSON lines
+ *   sim_rules.c   protection and rulesets; sim_rules_rest.c as GitHub tells    sim_gate.c    what a merge still needs; sim_owners.c CODEOWNERS
+ *   sim_commits.c who wrote, committed, pushed and signed; rebasing            sim_contents.c files, sim_deploy.c deployments
+ *   sim_labels.c  labels, dismissed and edited reviews                         sim_people.c  the odd events: ghosts, gone forks, renamed branches
+ *   sim_graphql.c POST /graphql; sim_queue.c the merge queue                   sim_control_gate.c  POST /_sim/... for all of these
  *   sim_rest.c    routes; sim_rest_read.c, sim_rest_write.c                    sim_shape.c, sim_shape_pull.c   JSON as GitHub writes it
  *   sim_hooks.c, sim_hook_push.c  payloads and deliveries                      sim_faults.c  rules
  *   sim_control.c POST /_sim/...; sim_look.c GET /_sim/state, /_sim/wait       sim_page.c, sim_markdown.c      the page
@@ -36,7 +40,7 @@ enum {
 struct sim_user {
 	int64_t id;
 	char *login;
-	bool bot;
+	bool bot, gone; /* gone: the account was deleted, what it wrote is nobody's */
 };
 
 struct sim_grant {
@@ -79,18 +83,67 @@ struct sim_mark { /* a commit status, or a check run */
 	char sha[SIM_SHA_SIZE];
 	char *context, *state, *description, *target_url; /* check run: context = name, state = conclusion or NULL */
 	struct sim_user *user;
+	int64_t app_id; /* of a check run; 0: the application of whoever has a token */
 	int64_t at_ms;
 };
 
-struct sim_protection {
+struct sim_need {
+	char *context;
+	int64_t app_id; /* 0: whoever */
+};
+
+struct sim_protection { /* one layer of a branch's rules; sim_rules is what it was made of */
+	int64_t id;
 	char *branch;
 	enum sim_protect how;
 	int reviews;
+	bool dismiss_stale, code_owners, last_push, conversations, strict, signatures, admins;
+	struct sim_need *checks;
+	size_t checks_n;
+	struct strlist methods, deployments; /* methods empty: all */
+	char *queue;                         /* merge method of a required merge queue; NULL: none */
+	int64_t queue_minutes;
 };
 
 struct sim_ref {
 	char *name; /* "refs/heads/main", "refs/forks/mallory/x" */
 	char sha[SIM_SHA_SIZE];
+	struct sim_user *pusher;
+};
+
+struct sim_note { /* what GitHub knows of a commit beside what git says */
+	char sha[SIM_SHA_SIZE];
+	bool verified;
+	int64_t pushed_ms; /* first time; 0: never */
+};
+
+struct sim_deploy_state {
+	int64_t id, at_ms;
+	char *state;
+	struct sim_user *user;
+};
+
+struct sim_deployment {
+	int64_t id, at_ms;
+	char sha[SIM_SHA_SIZE];
+	char *ref, *environment;
+	struct sim_user *user;
+	struct sim_deploy_state *states; /* oldest first */
+	size_t states_n;
+};
+
+struct sim_team_grant {
+	char *org, *team, *permission;
+};
+
+struct sim_entry { /* of a merge queue */
+	int64_t id, number /* the pull request */, at_ms;
+	struct sim_user *user;
+	char *base_ref, *ref /* "refs/heads/gh-readonly-queue/..." */;
+	char base[SIM_SHA_SIZE], head[SIM_SHA_SIZE], group[SIM_SHA_SIZE];
+	struct loop_timer *timer; /* of the checks' time-out */
+	struct sim *s;
+	struct sim_repo *r;
 };
 
 struct sim_pull {
@@ -108,12 +161,18 @@ struct sim_pull {
 	size_t comments_n;
 	struct sim_rev *reviews;
 	size_t reviews_n;
+	struct strlist labels;
+	struct sim_user *pusher;           /* of the head */
+	bool issue /* no pull request at all */, fork_gone;
+	int64_t unknown_reads;             /* so many answers yet say that mergeability is being computed */
+	int64_t threads_open, threads_done; /* conversations that are not resolved, that are */
 };
 
 struct sim_repo {
+	struct sim *sim;
 	int64_t id;
 	char *full_name, *owner, *name, *default_branch, *git_dir;
-	bool allow_merge, allow_squash;
+	bool allow_merge, allow_squash, allow_rebase, archived;
 	int64_t created_ms, pushed_ms;
 	struct sim_grant *grants;
 	size_t grants_n;
@@ -125,6 +184,14 @@ struct sim_repo {
 	size_t pulls_n;
 	struct sim_mark *statuses, *checks;
 	size_t statuses_n, checks_n;
+	struct sim_note *notes;
+	size_t notes_n;
+	struct sim_deployment *deployments;
+	size_t deployments_n;
+	struct sim_team_grant *teams;
+	size_t teams_n;
+	struct sim_entry **queue; /* in its order */
+	size_t queue_n;
 };
 
 enum sim_fault_kind { SIM_F_NONE, SIM_F_STATUS, SIM_F_DELAY, SIM_F_RESET, SIM_F_LOST, SIM_F_CUT, SIM_F_LIMIT, SIM_F_DUPLICATE, SIM_F_REORDER, SIM_F_DROP };
@@ -208,6 +275,7 @@ struct sim {
 	struct loop_timer *kick; /* starts sending after the act that made a delivery */
 	struct sim_pending *pending;
 	struct sim_waiter *waiters;
+	char why[512]; /* the last sentence of sim_merge_obstacle */
 };
 
 /* One request over REST or control, while it is handled (never longer than the call). */
@@ -257,7 +325,6 @@ int sim_pull_get(struct sim *s, const char *repo, int64_t number, struct sim_rep
 struct sim_comment *sim_comment_find(const struct sim_repo *r, int64_t id, struct sim_pull **ret_pull);
 const char *sim_permission_of(const struct sim_repo *r, const struct sim_user *u); /* "none" for NULL */
 bool sim_may(const struct sim_repo *r, const struct sim_user *u, const char *least);
-const struct sim_protection *sim_protection_of(const struct sim_repo *r, const char *branch); /* NULL: none */
 struct sim_ref *sim_ref_find(struct sim_repo *r, const char *name);
 void sim_ref_set(struct sim_repo *r, const char *name, const char *sha); /* NULL sha: gone */
 char *sim_head_ref_name(const struct sim_pull *p);                        /* "refs/heads/x" or "refs/forks/login/x" */
@@ -274,6 +341,11 @@ int sim_git_rev(const struct sim *s, const struct sim_repo *r, const char *rev, 
 int sim_git_init(const struct sim *s, const struct sim_repo *r, struct err *err) MUST_CHECK;
 int sim_git_update_ref(const struct sim *s, const struct sim_repo *r, const char *ref, const char *sha, struct err *err) MUST_CHECK;
 /* Commits files on top of `from` (NULL: a root commit) at ref. */
+struct sim_who { /* "name <e-mail>" */
+	const char *author, *committer;
+};
+int sim_git_commit_by(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_who *who, const char *message,
+		      const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
 int sim_git_commit(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_user *u, const char *message,
 		   const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
 void sim_git_identity(char *out, size_t size, const struct sim_user *u); /* "alice <1000+alice@users.noreply.github.com>" */
@@ -284,10 +356,16 @@ int sim_pull_test(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct 
 const char *sim_pull_state(struct sim *s, struct sim_repo *r, struct sim_pull *p); /* mergeable_state */
 /* NULL when it may be merged by this user now, else GitHub's sentence. */
 const char *sim_merge_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method);
+/* The commit that merging makes, without moving anything; and moving the base to it. */
+int sim_pull_tip(struct sim *s, struct sim_repo *r, struct sim_pull *p, const char *method, const char *title, const char *message,
+		 char ret[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
+int sim_pull_land(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *tip, struct err *err) MUST_CHECK;
 int sim_pull_merge(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *method, const char *title,
 		   const char *message, struct err *err) MUST_CHECK;
 
 /* sim_act.c */
+/* "branch" or "login:branch"; the caller frees. ret_owner NULL: a branch of the repository's own. */
+char *sim_ref_of(struct sim *s, const struct sim_repo *r, const char *branch, struct sim_user **ret_owner);
 int sim_moved(struct sim *s, struct sim_repo *r, const char *ref, const char *before, const char *after, struct sim_user *u,
 	      struct err *err) MUST_CHECK; /* a branch went from before to after ("" = none) */
 struct sim_comment *sim_comment_add(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *body);
@@ -305,7 +383,6 @@ void sim_shape_repo(struct json_writer *w, const char *key, const struct sim *s,
 void sim_shape_fork(struct json_writer *w, const char *key, const struct sim *s, const struct sim_repo *r, const struct sim_user *owner);
 void sim_shape_repo_full(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_user *viewer);
 void sim_shape_owner(struct json_writer *w, const char *key, const struct sim *s, const char *login);
-void sim_shape_commit(struct json_writer *w, const char *key, struct sim *s, const struct sim_repo *r, const char *sha);
 struct sim_shape_pull {
 	const char *key;
 	bool simple;  /* as in lists and in reviews' payloads */
@@ -324,6 +401,60 @@ void sim_shape_time(struct json_writer *w, const char *key, int64_t wall_ms); /*
 void sim_shape_node_id(struct json_writer *w, const char *prefix, int64_t id);
 void sim_shape_urlf(struct json_writer *w, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* sim_rules.c */
+int sim_rules_set(struct sim *s, struct sim_repo *r, const char *branch, const struct sim_rules *rules, struct sim_user *u, struct err *err) MUST_CHECK;
+/* The i-th layer that holds for a branch; NULL after the last. */
+const struct sim_protection *sim_rules_layer(const struct sim_repo *r, const char *branch, size_t i);
+void sim_rules_split(const char *words, struct strlist *out); /* "a,b" */
+void sim_rules_free(struct sim_repo *r);
+void sim_rules_renamed(struct sim_repo *r, const char *from, const char *to); /* a branch has a new name */
+
+/* sim_rules_rest.c */
+void sim_get_branch(struct sim_req *q);
+void sim_get_rules(struct sim_req *q);
+void sim_get_protection(struct sim_req *q);
+void sim_shape_ruleset(struct json_writer *w, const struct sim_repo *r, const struct sim_protection *p);
+void sim_shape_branch_rule(struct json_writer *w, const struct sim_repo *r, const struct sim_protection *p);
+
+/* sim_gate.c: NULL when the rules of the base branch let this be merged, else GitHub's sentence (valid until the next call). */
+const char *sim_gate_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method);
+bool sim_gate_approved_by(const struct sim_repo *r, const struct sim_pull *p, const struct sim_user *u);
+enum sim_need_state { SIM_NEED_EXPECTED, SIM_NEED_OTHER_APP, SIM_NEED_GREEN, SIM_NEED_RUNNING, SIM_NEED_RED };
+enum sim_need_state sim_gate_need(const struct sim_repo *r, const char *sha, const struct sim_need *need);
+/* A push: approvals of the older head fall where the rules say so. */
+void sim_gate_pushed(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u);
+
+/* sim_owners.c: true when a code owner has still to approve; names says who. */
+bool sim_owners_missing(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct buf *names);
+void sim_get_codeowners_errors(struct sim_req *q);
+
+/* sim_commits.c */
+struct sim_user *sim_user_of_email(struct sim *s, const char *email); /* NULL: nobody's */
+struct sim_note *sim_note(struct sim_repo *r, const char *sha);       /* made when new; valid until the next call */
+const struct sim_note *sim_note_find(const struct sim_repo *r, const char *sha);
+bool sim_commits_verified(struct sim *s, struct sim_repo *r, const struct sim_pull *p);
+void sim_shape_commit(struct json_writer *w, const char *key, struct sim *s, const struct sim_repo *r, const char *sha);
+void sim_get_pull_commits(struct sim_req *q);
+void sim_get_commit_pulls(struct sim_req *q);
+void sim_get_check_suites(struct sim_req *q);
+/* Puts the commits of head that base has not on top of base, one after the other. */
+int sim_rebase(struct sim *s, struct sim_repo *r, const char *base, const char *head, char ret[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
+
+/* sim_contents.c */
+struct sim_tree_entry {
+	char mode[8], type[8], oid[SIM_SHA_SIZE];
+	int64_t size; /* of a blob */
+};
+bool sim_tree_entry(struct sim *s, const struct sim_repo *r, const char *commit, const char *path, struct sim_tree_entry *ret);
+void sim_base64(struct buf *out, const char *bytes, size_t len);
+void sim_get_contents(struct sim_req *q);
+
+/* sim_deploy.c */
+const char *sim_deploy_state(const struct sim_repo *r, const char *sha, const char *environment); /* of the newest deployment; NULL: none */
+void sim_get_deployments(struct sim_req *q);
+void sim_get_deployment_statuses(struct sim_req *q);
+void sim_deploy_free(struct sim_repo *r);
+
 /* sim_rest.c, sim_rest_read.c, sim_rest_write.c */
 bool sim_rest_is(const char *path); /* below /user, /repos/, /orgs/ */
 void sim_rest(struct sim *s, struct http_exchange *x);
@@ -341,9 +472,6 @@ void sim_get_pulls(struct sim_req *q);
 void sim_get_reviews(struct sim_req *q);
 void sim_get_permission(struct sim_req *q);
 void sim_get_membership(struct sim_req *q);
-void sim_get_branch(struct sim_req *q);
-void sim_get_rules(struct sim_req *q);
-void sim_get_protection(struct sim_req *q);
 void sim_get_combined(struct sim_req *q);
 void sim_get_check_runs(struct sim_req *q);
 void sim_get_comments(struct sim_req *q);
@@ -360,6 +488,7 @@ void sim_hook_pull(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct
 		   const char *after);
 void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c);
 void sim_hook_review(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v);
+void sim_hook_review_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v, const char *action, const struct sim_user *sender);
 void sim_hook_push(struct sim *s, struct sim_repo *r, const char *ref, const char *before, const char *after, struct sim_user *u);
 void sim_deliver(struct sim *s, const struct sim_repo *r, const char *event, const char *action, struct buf *payload); /* frees payload */
 void sim_hooks_close(struct sim *s);

@@ -96,6 +96,8 @@ static struct sim_repo *new_repo(struct sim *s, const struct sim_repo_new *n)
 	r->git_dir = xasprintf("%s/%s.git", s->dir, n->full_name);
 	r->allow_merge = !n->no_merge_commits;
 	r->allow_squash = true;
+	r->allow_rebase = n->rebase;
+	r->sim = s;
 	r->created_ms = r->pushed_ms = clock_wall_ms();
 	s->repos = xreallocarray(s->repos, s->repos_n + 1, sizeof(struct sim_repo *));
 	s->repos[s->repos_n++] = r;

@@ -33,6 +33,13 @@ static const struct route routes[] = {
 	{"GET", "R/commits/**/status", "status_list", sim_get_combined, "read", false},
 	{"GET", "R/commits/**/check-runs", "check_runs", sim_get_check_runs, "read", false},
 	{"POST", "R/statuses/*", "status_create", sim_post_status, "write", true},
+	{"GET", "R/pulls/#/commits", "pull_commits", sim_get_pull_commits, "read", false},
+	{"GET", "R/commits/**/pulls", "commit_pulls", sim_get_commit_pulls, "read", false},
+	{"GET", "R/contents", "contents", sim_get_contents, "read", false},
+	{"GET", "R/contents/**", "contents", sim_get_contents, "read", false},
+	{"GET", "R/codeowners/errors", "codeowners", sim_get_codeowners_errors, "read", false},
+	{"GET", "R/deployments", "deployments", sim_get_deployments, "read", false},
+	{"GET", "R/deployments/#/statuses", "deployments", sim_get_deployment_statuses, "read", false},
 };
 
 bool sim_rest_is(const char *path)
@@ -217,9 +224,9 @@ static void handle(struct sim_req *q, const struct route *r)
 		sim_fail(q, 400, "Problems parsing JSON");
 		return;
 	}
-	if (strstr(r->pattern, "s/#/") != NULL || text_ends(r->pattern, "pulls/#")) {
+	if (text_starts(r->pattern, "R/pulls/#") || text_starts(r->pattern, "R/issues/#")) {
 		q->pull = sim_pull_find(q->repo, q->number);
-		if (q->pull == NULL) {
+		if (q->pull == NULL || (q->pull->issue && text_starts(r->pattern, "R/pulls/"))) {
 			sim_fail(q, 404, "Not Found");
 			return;
 		}

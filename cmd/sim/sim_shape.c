@@ -1,4 +1,4 @@
-/* Users, repositories and commits as GitHub writes them, every member of its published description that it requires. */
+/* Users and repositories as GitHub writes them, every member of its published description that it requires. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "cmd/sim/sim_priv.h"
@@ -64,7 +64,7 @@ void sim_shape_user_members(struct json_writer *w, const struct sim *s, const st
 
 void sim_shape_user(struct json_writer *w, const char *key, const struct sim *s, const struct sim_user *u)
 {
-	if (u == NULL) {
+	if (u == NULL || u->gone) {
 		jw_null(w, key);
 		return;
 	}
@@ -87,6 +87,8 @@ void sim_shape_owner(struct json_writer *w, const char *key, const struct sim *s
 
 const char *sim_association(const struct sim_repo *r, const struct sim_user *u)
 {
+	if (u->gone)
+		return "NONE";
 	if (text_same_case(u->login, r->owner))
 		return "OWNER";
 	return sim_may(r, u, "write") ? "COLLABORATOR" : "NONE";
@@ -164,7 +166,7 @@ static void repo_facts(struct json_writer *w, const struct sim_repo *r)
 {
 	static const char *const counts[] = {"size", "stargazers_count", "watchers_count", "forks_count", "forks", "watchers"};
 	static const char *const yes[] = {"has_issues", "has_projects", "has_downloads", "has_wiki", "allow_forking"};
-	static const char *const no[] = {"has_pages", "has_discussions", "archived", "disabled", "is_template", "web_commit_signoff_required"};
+	static const char *const no[] = {"has_pages", "has_discussions", "disabled", "is_template", "web_commit_signoff_required"};
 	int64_t open = 0;
 	for (size_t i = 0; i < r->pulls_n; i++)
 		open += r->pulls[i]->open;
@@ -177,6 +179,7 @@ static void repo_facts(struct json_writer *w, const struct sim_repo *r)
 		jw_bool(w, yes[i], true);
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
 		jw_bool(w, no[i], false);
+	jw_bool(w, "archived", r->archived);
 	jw_null(w, "homepage");
 	jw_null(w, "language");
 	jw_null(w, "mirror_url");
@@ -238,67 +241,11 @@ void sim_shape_repo_full(struct json_writer *w, const struct sim *s, const struc
 	repo_permissions(w, r, viewer);
 	jw_bool(w, "allow_merge_commit", r->allow_merge);
 	jw_bool(w, "allow_squash_merge", r->allow_squash);
-	jw_bool(w, "allow_rebase_merge", false);
+	jw_bool(w, "allow_rebase_merge", r->allow_rebase);
 	jw_bool(w, "allow_auto_merge", false);
 	jw_bool(w, "allow_update_branch", false);
 	jw_bool(w, "delete_branch_on_merge", false);
 	jw_int(w, "subscribers_count", 0);
 	jw_int(w, "network_count", 0);
-	jw_close(w);
-}
-
-/* ---- commits ---- */
-
-static void git_person(struct json_writer *w, const char *key, int64_t at_ms)
-{
-	jw_open(w, key);
-	jw_str(w, "name", "GitHub");
-	jw_str(w, "email", "noreply@github.com");
-	sim_shape_time(w, "date", at_ms);
-	jw_close(w);
-}
-
-static void commit_members(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, const char *tree, const char *message)
-{
-	jw_open(w, "commit");
-	sim_shape_urlf(w, "url", "%s/repos/%s/git/commits/%s", s->url, r->full_name, sha);
-	git_person(w, "author", r->pushed_ms);
-	git_person(w, "committer", r->pushed_ms);
-	jw_str(w, "message", message);
-	jw_int(w, "comment_count", 0);
-	jw_open(w, "tree");
-	jw_str(w, "sha", tree);
-	sim_shape_urlf(w, "url", "%s/repos/%s/git/trees/%s", s->url, r->full_name, tree);
-	jw_close(w);
-	jw_close(w);
-}
-
-/* "TREE PARENT PARENT\0message" */
-void sim_shape_commit(struct json_writer *w, const char *key, struct sim *s, const struct sim_repo *r, const char *sha)
-{
-	struct buf out CLEANUP_BUF = {0};
-	struct err err = {0};
-	int rc = sim_git(s, r->git_dir, (const char *const[]){"show", "--no-patch", "--format=%T %P%x00%B", sha, NULL}, NULL, &out, &err);
-	const char *line = rc == 0 && out.len > SIM_SHA_SIZE ? out.data : "", *message = line[0] != '\0' ? line + strlen(line) + 1 : "";
-	CLEANUP_FREE char *tree = xstrndup(line, line[0] != '\0' ? SIM_SHA_SIZE - 1 : 0);
-	jw_open(w, key);
-	jw_str(w, "sha", sha);
-	sim_shape_node_id(w, "C", r->id);
-	sim_shape_urlf(w, "url", "%s/repos/%s/commits/%s", s->url, r->full_name, sha);
-	sim_shape_urlf(w, "html_url", "%s/%s/commit/%s", s->url, r->full_name, sha);
-	sim_shape_urlf(w, "comments_url", "%s/repos/%s/commits/%s/comments", s->url, r->full_name, sha);
-	commit_members(w, s, r, sha, tree, message);
-	jw_null(w, "author");
-	jw_null(w, "committer");
-	jw_open_arr(w, "parents");
-	for (const char *p = line + strlen(tree); *p == ' ' && strlen(p) >= SIM_SHA_SIZE; p += SIM_SHA_SIZE) {
-		CLEANUP_FREE char *parent = xstrndup(p + 1, SIM_SHA_SIZE - 1);
-		jw_open(w, NULL);
-		jw_str(w, "sha", parent);
-		sim_shape_urlf(w, "url", "%s/repos/%s/commits/%s", s->url, r->full_name, parent);
-		sim_shape_urlf(w, "html_url", "%s/%s/commit/%s", s->url, r->full_name, parent);
-		jw_close(w);
-	}
-	jw_close_arr(w);
 	jw_close(w);
 }

@@ -118,33 +118,6 @@ const char *sim_git_dir(struct sim *s, const char *repo)
 	return r != NULL ? r->git_dir : NULL;
 }
 
-const struct sim_protection *sim_protection_of(const struct sim_repo *r, const char *branch)
-{
-	for (size_t i = 0; i < r->protections_n; i++)
-		if (strcmp(r->protections[i].branch, branch) == 0 && r->protections[i].how != SIM_OPEN)
-			return &r->protections[i];
-	return NULL;
-}
-
-int sim_protect(struct sim *s, const char *repo, const char *branch, enum sim_protect how, int reviews, struct err *err)
-{
-	struct sim_repo *r;
-	int rc = sim_repo_get(s, repo, &r, err);
-	if (rc != 0)
-		return rc;
-	size_t i = 0;
-	while (i < r->protections_n && strcmp(r->protections[i].branch, branch) != 0)
-		i++;
-	if (i == r->protections_n) {
-		r->protections = xreallocarray(r->protections, i + 1, sizeof(*r->protections));
-		r->protections[r->protections_n++] = (struct sim_protection){.branch = xstrdup(branch)};
-	}
-	r->protections[i].how = how;
-	r->protections[i].reviews = reviews;
-	sim_changed(s);
-	return 0;
-}
-
 struct sim_ref *sim_ref_find(struct sim_repo *r, const char *name)
 {
 	for (size_t i = 0; i < r->refs_n; i++)
@@ -218,6 +191,7 @@ static void free_pull(struct sim_pull *p)
 	}
 	for (size_t i = 0; i < p->reviews_n; i++)
 		free(p->reviews[i].body);
+	strlist_free(&p->labels);
 	free(p->comments);
 	free(p->reviews);
 	free(p->title);
@@ -244,15 +218,15 @@ static void free_repo(struct sim_repo *r)
 		free_pull(r->pulls[i]);
 	for (size_t i = 0; i < r->grants_n; i++)
 		free(r->grants[i].permission);
-	for (size_t i = 0; i < r->protections_n; i++)
-		free(r->protections[i].branch);
 	for (size_t i = 0; i < r->refs_n; i++)
 		free(r->refs[i].name);
 	free_marks(r->statuses, r->statuses_n);
 	free_marks(r->checks, r->checks_n);
+	sim_deploy_free(r);
+	free(r->notes);
 	free(r->pulls);
 	free(r->grants);
-	free(r->protections);
+	sim_rules_free(r);
 	free(r->refs);
 	free(r->full_name);
 	free(r->owner);
