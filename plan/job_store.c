@@ -22,7 +22,7 @@ static enum job_state state_of(const char *word)
 #define JOB_COLUMNS                                                                                                                        \
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
-	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, asker, "  \
+	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, nullif(asker,''), "  \
 	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
@@ -121,7 +121,7 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
 			" asker, tree_dir, rank)"
-			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,coalesce(?,''),?,"
 			" CASE WHEN ?4='drift' THEN 2 ELSE (SELECT kind<>'apply' FROM run WHERE id=?1) END)",
 			"iiisssssssssssiiiiisisssiss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
@@ -213,18 +213,22 @@ int job_count_in_state(struct db_conn *c, int64_t repo_id, enum job_state state,
 	return rc != 0 ? rc : db_number(s, ret, err);
 }
 
-/* `turn` has one row per rank, repository and person, found in the index of ready jobs; the busy ones are few, since few jobs run at once. */
+/* `turn` holds the first job of each rank, repository and person: the index of ready jobs is stepped through from one such group to the next, so
+ * the time it takes grows with their number and not with that of the jobs. The busy ones are few, since few jobs run at once. */
 static const char SQL_NEXT[] =
-	"WITH busy_repo AS(SELECT repo_id, count(*) AS n FROM job WHERE state='running' GROUP BY repo_id),"
-	" busy_person AS(SELECT asker, count(*) AS n FROM job WHERE state='running' AND asker IS NOT NULL GROUP BY asker),"
-	" turn AS MATERIALIZED(SELECT rank, repo_id, asker, min(id) AS id FROM job INDEXED BY job_turn WHERE state='ready'"
-	"  AND repo_id NOT IN(SELECT repo_id FROM busy_repo WHERE n>=?1)"
-	"  AND (asker IS NULL OR asker NOT IN(SELECT asker FROM busy_person WHERE n>=?2)) GROUP BY rank, repo_id, asker)"
-	" SELECT " JOB_COLUMNS " FROM job WHERE id=(SELECT t.id FROM turn AS t ORDER BY t.rank,"
-	"  coalesce((SELECT n FROM busy_repo AS b WHERE b.repo_id=t.repo_id), 0),"
-	"  coalesce((SELECT max(started_ms) FROM job AS k WHERE k.repo_id=t.repo_id), 0),"
-	"  coalesce((SELECT n FROM busy_person AS b WHERE b.asker=t.asker), 0),"
-	"  coalesce((SELECT max(started_ms) FROM job AS k WHERE k.asker=t.asker), 0), t.id LIMIT 1)";
+	"WITH RECURSIVE busy_repo AS MATERIALIZED(SELECT repo_id, count(*) AS n FROM job WHERE state='running' GROUP BY repo_id),"
+	" busy_person AS MATERIALIZED(SELECT asker AS who, count(*) AS n FROM job WHERE state='running' GROUP BY who),"
+	" turn(id) AS(SELECT * FROM(SELECT id FROM job WHERE state='ready' ORDER BY rank, repo_id, asker, id LIMIT 1)"
+	"  UNION ALL SELECT coalesce("
+	"  (SELECT k.id FROM job AS k WHERE k.state='ready' AND k.rank=j.rank AND k.repo_id=j.repo_id AND k.asker>j.asker ORDER BY k.asker, k.id LIMIT 1),"
+	"  (SELECT k.id FROM job AS k WHERE k.state='ready' AND k.rank=j.rank AND k.repo_id>j.repo_id ORDER BY k.repo_id, k.asker, k.id LIMIT 1),"
+	"  (SELECT k.id FROM job AS k WHERE k.state='ready' AND k.rank>j.rank ORDER BY k.rank, k.repo_id, k.asker, k.id LIMIT 1))"
+	"  FROM turn AS t CROSS JOIN job AS j ON j.id=t.id WHERE t.id IS NOT NULL)"
+	" SELECT " JOB_COLUMNS " FROM job WHERE id=(SELECT j.id FROM turn AS t CROSS JOIN job AS j ON j.id=t.id"
+	"  LEFT JOIN busy_repo AS r ON r.repo_id=j.repo_id LEFT JOIN busy_person AS p ON p.who=j.asker"
+	"  WHERE coalesce(r.n,0)<?1 AND (j.asker='' OR coalesce(p.n,0)<?2)"
+	"  ORDER BY j.rank, coalesce(r.n,0), coalesce((SELECT max(started_ms) FROM job AS k WHERE k.repo_id=j.repo_id), 0),"
+	"  coalesce(p.n,0), coalesce((SELECT max(started_ms) FROM job AS k WHERE k.asker=j.asker), 0), j.id LIMIT 1)";
 
 int job_next_ready(struct db_conn *c, int64_t per_repository, int64_t per_person, struct job_row *ret, struct err *err)
 {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -126,8 +127,8 @@ static void order_and_limits(void **state)
 					   "(13,1,1,1,'apply','ready','c'", "(14,2,2,1,'apply','waiting','d'", "(15,2,2,1,'plan','ready','e'"};
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
 		CLEANUP_FREE char *sql = xasprintf("INSERT INTO job(id,run_id,repo_id,pull,phase,state,project,dir,workspace,engine,apply,needs_init,"
-						   "managed_state,deleted,requires,approvals) VALUES%s,'.','default','','on_comment',0,0,0,0,0)",
-						   jobs[i]);
+						   "managed_state,deleted,requires,approvals,rank) VALUES%s,'.','default','','on_comment',0,0,0,0,0,%d)",
+						   jobs[i], strstr(jobs[i], "apply") == NULL);
 		store_exec(c, sql);
 	}
 	/* an apply first; then the repository with less at work, then the older */
@@ -158,6 +159,161 @@ static void order_and_limits(void **state)
 	assert_int_equal(running.n, 3);
 	assert_int_equal(running.v[0].id, 11);
 	job_list_free(&running);
+}
+
+/* n ready jobs of a person in a repository; its run has the id of the repository. */
+static void queue(int64_t repo, const char *person, int n, int rank)
+{
+	store_must(db_run(c, &err, "INSERT OR IGNORE INTO run(id,token,repo_id,repo,pull,kind,state,created_ms) VALUES(?1,'t',?1,'a/a',1,'plan','working',1)",
+			  "i", repo), &err);
+	store_must(db_run(c, &err,
+			  "WITH RECURSIVE n(i) AS(SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<?3) INSERT INTO job(run_id,repo_id,pull,phase,state,project,dir,"
+			  "workspace,engine,apply,needs_init,managed_state,deleted,requires,approvals,rank,asker) SELECT ?1,?1,1,'plan','ready',"
+			  "coalesce(?2,'')||?4||'-'||i,'.','default','','on_comment',0,0,0,0,0,?4,coalesce(?2,'') FROM n",
+			  "isii", repo, person, (int64_t)n, (int64_t)rank), &err);
+}
+
+/* Starts the next job; "REPOSITORY PERSON", "" when none may start. */
+static const char *next(int64_t per_repository, int64_t per_person, int64_t *ret_id)
+{
+	static char text[64];
+	struct job_row r = {0};
+	int rc = job_next_ready(c, per_repository, per_person, &r, &err);
+	if (rc == ERR_NOT_FOUND)
+		return "";
+	store_must(rc, &err);
+	clock_fake_advance(5);
+	r.started_ms = clock_wall_ms();
+	store_must(job_start(c, &r, &err), &err);
+	(void)snprintf(text, sizeof(text), "%lld %s", (long long)r.repo_id, r.asker != NULL ? r.asker : "-");
+	*ret_id = r.id;
+	job_row_free(&r);
+	return text;
+}
+
+static void end(int64_t id) { store_must(db_run(c, &err, "UPDATE job SET state='done' WHERE id=?", "i", id), &err); }
+
+/* Who starts when, slot by slot: one job ends before the next may start. */
+static void one_slot(const char *const *want, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t id = 0;
+		assert_string_equal(next(100, 100, &id), want[i]);
+		end(id);
+	}
+}
+
+/* A thousand jobs of one repository, or of one person, do not hold up the one job of another. */
+static void fair(void **state)
+{
+	int64_t id;
+	(void)state;
+	queue(1, "alice", 1000, 1);
+	assert_string_equal(next(100, 100, &id), "1 alice");
+	queue(2, "bob", 1, 1);
+	assert_string_equal(next(100, 100, &id), "2 bob"); /* beside one at work */
+	store_exec(c, "UPDATE job SET state='done' WHERE state='running'");
+	queue(3, "carol", 1, 1);
+	queue(1, "dave", 2, 1);
+	/* one slot: a repository that never had a turn, then the one whose turn is longest ago; in it, the person likewise */
+	static const char *const want[] = {"3 carol", "1 dave", "1 alice", "1 dave", "1 alice", "1 alice"};
+	one_slot(want, ARRAY_LEN(want));
+	queue(4, "erin", 3, 2);
+	queue(4, "erin", 1, 0);
+	queue(5, "frank", 1, 2);
+	static const char *const ranked[] = {"4 erin", "1 alice", "1 alice"}; /* an apply first; a drift check last */
+	one_slot(ranked, ARRAY_LEN(ranked));
+	store_exec(c, "UPDATE job SET state='done' WHERE rank=1");
+	static const char *const drift[] = {"5 frank", "4 erin", "4 erin", "4 erin"};
+	one_slot(drift, ARRAY_LEN(drift));
+	assert_string_equal(next(100, 100, &id), "");
+}
+
+/* No order of ends and starts lets anybody wait for longer than everybody else has had a turn. */
+static void nobody_starves(void **state)
+{
+	enum { REPOS = 5, PEOPLE = 4, SLOTS = 3, TURNS = 400 };
+	static const char *const people[PEOPLE] = {"a", "b", "c", "d"};
+	int64_t slots[SLOTS] = {0};
+	int had[REPOS + 1] = {0}, of[PEOPLE] = {0};
+	unsigned seed = 7;
+	(void)state;
+	for (int r = 1; r <= REPOS; r++)
+		for (int p = 0; p < PEOPLE; p++)
+			queue(r, people[p], r == 1 ? 300 : 40, 1);
+	for (int turn = 0; turn < TURNS; turn++) {
+		seed = seed * 1103515245 + 12345;
+		int64_t *slot = &slots[(seed >> 16) % SLOTS];
+		if (*slot != 0)
+			end(*slot);
+		*slot = 0;
+		const char *who = next(2, 2, slot);
+		if (who[0] == '\0')
+			continue; /* everybody who waits is at a limit */
+		had[who[0] - '0']++;
+		of[who[2] - 'a']++;
+	}
+	for (int r = 1; r <= REPOS; r++)
+		assert_in_range(had[r], TURNS / REPOS - 5, TURNS / REPOS + 5);
+	for (int p = 0; p < PEOPLE; p++)
+		assert_in_range(of[p], TURNS / PEOPLE - 20, TURNS / PEOPLE + 20);
+}
+
+static void limits_of_people(void **state)
+{
+	int64_t id, first;
+	(void)state;
+	queue(1, "alice", 5, 1);
+	queue(2, "alice", 5, 1);
+	assert_string_equal(next(9, 2, &first), "1 alice");
+	assert_string_equal(next(9, 2, &id), "2 alice");
+	assert_string_equal(next(9, 2, &id), ""); /* two at work, in whichever repositories */
+	queue(1, "bob", 1, 1);
+	queue(1, NULL, 2, 1); /* nobody's: only the repository's limit holds */
+	assert_string_equal(next(9, 2, &id), "1 bob");
+	assert_string_equal(next(9, 2, &id), "1 -");
+	assert_string_equal(next(9, 2, &id), "1 -");
+	assert_string_equal(next(9, 2, &id), "");
+	end(first);
+	assert_string_equal(next(3, 2, &id), "2 alice"); /* repository 1 is at its limit of three */
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Ten thousand that are ready: the figure is printed, and the ceiling leaves room for sanitizers and a busy machine. */
+static void many(void **state)
+{
+	struct job_row r;
+	(void)state;
+	store_exec(c, "BEGIN");
+	for (int repo = 1; repo <= 100; repo++)
+		for (int person = 0; person < 4; person++) {
+			char name[16];
+			(void)snprintf(name, sizeof(name), "p%d", (repo * 7 + person * 13) % 200);
+			queue(repo, name, 25, 1);
+		}
+	store_exec(c, "UPDATE job SET state='done', started_ms=id WHERE id%20=0 AND state='ready'");
+	for (int i = 0; i < 8; i++) {
+		int64_t id;
+		assert_true(next(2, 2, &id)[0] != '\0');
+	}
+	double best = 1e9;
+	for (int i = 0; i < 20; i++) {
+		double from = now_ms();
+		store_must(job_next_ready(c, 2, 2, &r, &err), &err);
+		double took = now_ms() - from;
+		best = took < best ? took : best;
+		job_row_free(&r);
+	}
+	store_exec(c, "COMMIT");
+	assert_int_equal(store_int(c, "SELECT count(*) FROM job WHERE state='ready'"), 9500 - 8);
+	print_message("the next of 9,492 ready jobs is found in %.2f ms\n", best);
+	assert_true(best < 20);
 }
 
 struct node {
@@ -280,7 +436,7 @@ static void a_plan_is_used_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_row_comes_back), T(a_life), T(order_and_limits), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
+		T(a_row_comes_back), T(a_life), T(order_and_limits), T(fair), T(nobody_starves), T(limits_of_people), T(many), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
