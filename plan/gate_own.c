@@ -1,17 +1,21 @@
 #include "plan/gate_own.h"
 
-#include "base/json.h"
+#include "base/clock.h"
+#include "plan/gate_read.h"
 #include "plan/lock_store.h"
 #include "plan/summary.h"
 
-#include <stddef.h>
 #include <stdio.h>
 
 void gate_own_free(struct gate_own *o)
 {
-	buf_free(&o->unplanned);
+	struct buf *bufs[] = {&o->unplanned, &o->expired, &o->not_counted, &o->owners_missing, &o->owners_bad, &o->told_why};
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		buf_free(bufs[i]);
 	free(o->planned_base);
-	o->planned_base = NULL;
+	free(o->label);
+	owners_free(&o->owners);
+	*o = (struct gate_own){0};
 }
 
 bool gate_own_has_work(const struct job_row *j)
@@ -24,28 +28,39 @@ bool gate_own_has_work(const struct job_row *j)
 	return work;
 }
 
+/* A directory that is gone, and of which nothing can be planned away: nothing of it is planned or applied. */
+static bool is_gone(const struct job_row *j) { return j->deleted && !j->destroy; }
+
 void gate_own_require(const struct job_row *j, struct gate_facts *f)
 {
-	int needed = j->requires_approved && !j->deleted ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
+	if (is_gone(j))
+		return;
+	int needed = j->requires_approved ? (int)(j->approvals > 0 ? j->approvals : 1) : 0;
 	if (f->approvals_needed < needed)
 		f->approvals_needed = needed;
-	f->codeowners_needed = f->codeowners_needed || (j->requires_codeowners && !j->deleted);
-	f->checks_needed = f->checks_needed || (j->requires_checks && !j->deleted);
-	f->up_to_date_needed = f->up_to_date_needed || (j->requires_up_to_date && !j->deleted);
+	f->codeowners_needed = f->codeowners_needed || j->requires_codeowners;
+	f->checks_needed = f->checks_needed || j->requires_checks;
+	f->up_to_date_needed = f->up_to_date_needed || j->requires_up_to_date;
 }
 
+static void add_name(struct buf *b, const char *name) { buf_printf(b, "%s`%s`", b->len != 0 ? ", " : "", name); }
+
+/* What goes with its directory is applied only when it is named; a plan of it that failed is in nobody's way. */
 static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_own *own)
 {
-	if (j->deleted)
-		return; /* nothing of it is planned or applied */
+	bool work = gate_own_has_work(j);
 	gate_own_require(j, f);
+	own->work += work;
+	if (work && f->heard != NULL && f->heard->plan_expiry_ms > 0 && j->finished_ms + f->heard->plan_expiry_ms <= clock_wall_ms())
+		add_name(&own->expired, j->project);
+	if (j->deleted)
+		return;
 	f->projects++;
 	f->planned += j->state == JOBS_DONE;
 	f->running += j->state <= JOBS_RUNNING;
 	f->failed += j->state > JOBS_DONE;
 	if (j->state != JOBS_DONE)
-		buf_printf(&own->unplanned, "%s`%s`", own->unplanned.len != 0 ? ", " : "", j->project);
-	own->work += gate_own_has_work(j);
+		add_name(&own->unplanned, j->project);
 }
 
 static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, struct gate_own *own, struct err *err)
@@ -61,88 +76,101 @@ static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char
 	return 0;
 }
 
+/* --- since when each plan stands --- */
+
+static const char SQL_SAME[] =
+	"SELECT DISTINCT r.head_sha FROM job j JOIN run r ON r.id=j.run_id WHERE j.repo_id=?1 AND j.project=?2 AND j.pull=?3 AND j.phase='plan'"
+	" AND j.state='done' AND j.workspace=?4 AND j.changes=?5 AND j.inputs=?6 AND r.head_sha IS NOT NULL ORDER BY r.id DESC LIMIT 200";
+static const char SQL_PUSHER[] = "SELECT user_id FROM head_push WHERE repo_id=?1 AND sha=?2";
+static const char SQL_MERGED_BY_US[] =
+	"SELECT count(*) FROM run WHERE repo_id=?1 AND pull=?2 AND kind='apply' AND merge_sha IS NOT NULL AND after_merge=0";
+
+/* Heads of this pull request for which a plan with the same inputs found the same changes. */
+static int find_same(struct db_conn *c, const struct job_row *j, struct strlist *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, SQL_SAME, "isisss", j->repo_id, j->project, j->pull, j->workspace, j->changes, j->inputs);
+	if (rc != 0)
+		return rc;
+	while ((rc = db_step(s, err)) == 1)
+		strlist_add(ret, db_text(s, 0));
+	return rc;
+}
+
+static int find_number(struct db_conn *c, const char *sql, int64_t repo_id, int64_t pull, const char *sha, int64_t *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = sha != NULL ? db_query(c, &s, err, sql, "is", repo_id, sha) : db_query(c, &s, err, sql, "ii", repo_id, pull);
+	return rc == 0 ? db_number(s, ret, err) : rc;
+}
+
+static int add_history(struct db_conn *c, const struct run_row *plan, int64_t repo_id, const struct job_list *jobs, struct gate_facts *f,
+		       struct gate_own *own, struct err *err)
+{
+	struct gate_history h = {.head = plan != NULL ? plan->head_sha : NULL};
+	struct approval_project *projects = xcalloc(jobs->n + 1, sizeof(*projects));
+	int rc = h.head != NULL ? find_number(c, SQL_PUSHER, repo_id, 0, h.head, &h.pusher_id, err) : 0;
+	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
+		const struct job_row *j = &jobs->v[i];
+		if (!gate_own_has_work(j))
+			continue;
+		struct approval_project *p = &projects[h.projects_n++];
+		p->name = j->project;
+		p->since_ms = j->since_ms;
+		if (j->changes != NULL && j->inputs != NULL)
+			rc = find_same(c, j, &p->same, err);
+	}
+	h.projects = projects;
+	if (rc == 0)
+		gate_reviews_add(f->heard, &h, f, own);
+	for (size_t i = 0; i < h.projects_n; i++)
+		strlist_free(&projects[i].same);
+	free(projects);
+	return rc;
+}
+
+/* A commit that came onto the base branch since the plan is one that this branch lacks: the head is the planned one. */
+static enum tri is_up_to_date(const struct run_row *plan, const struct gate_heard *heard)
+{
+	if (plan == NULL)
+		return TRI_UNKNOWN;
+	bool moved = heard != NULL && heard->base_tip != NULL && plan->base_sha != NULL && strcmp(heard->base_tip, plan->base_sha) != 0;
+	return plan->base_moved || moved ? TRI_NO : TRI_YES;
+}
+
+static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own, struct err *err)
+{
+	bool whole = plan == NULL || f->merged == TRI_YES || (plan->only == NULL && plan->state == RUN_DONE);
+	int64_t merges = 0;
+	int rc = whole ? 0 : run_is_whole(c, plan, &whole, err);
+	if (rc == 0 && f->merged == TRI_YES)
+		rc = find_number(c, SQL_MERGED_BY_US, repo_id, pull, NULL, &merges, err);
+	own->planned_base = plan != NULL ? xstrdup(plan->base_ref) : NULL;
+	own->owners_read = plan != NULL && plan->owners != NULL && owners_read(plan->owners, &own->owners, NULL) == 0;
+	f->planned_base = own->planned_base;
+	f->merged_by_us = merges != 0;
+	f->projects += !whole; /* those that nobody looked for */
+	f->up_to_date = is_up_to_date(plan, f->heard);
+	if (plan != NULL && !run_state_is_over(plan->state))
+		f->running++; /* it may find further projects yet */
+	return rc;
+}
+
 int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, const struct job_list *jobs, struct gate_facts *facts,
 		 struct gate_own *own, struct err *err)
 {
-	bool whole = plan == NULL || facts->merged == TRI_YES || (plan->only == NULL && plan->state == RUN_DONE);
-	int rc = whole ? 0 : run_is_whole(c, plan, &whole, err);
-	own->planned_base = plan != NULL ? xstrdup(plan->base_ref) : NULL;
-	facts->planned_base = own->planned_base;
-	facts->projects += !whole; /* those that nobody looked for */
-	facts->up_to_date = plan == NULL ? TRI_UNKNOWN : plan->base_moved ? TRI_NO : TRI_YES;
-	if (plan != NULL && !run_state_is_over(plan->state))
-		facts->running++; /* it may find further projects yet */
+	int rc = add_plan(c, plan, repo_id, pull, facts, own, err);
 	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
 		add_job(&jobs->v[i], facts, own);
 		rc = add_lock(c, repo_id, pull, jobs->v[i].project, own, err);
 	}
+	facts->policies = TRI_YES; /* none can be configured */
+	facts->told = TRI_YES;
 	facts->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
+	facts->expired = own->expired.len != 0 ? buf_str(&own->expired) : NULL;
 	facts->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;
 	facts->lock_project = own->project[0] != '\0' ? own->project : NULL;
+	if (rc == 0 && facts->heard != NULL)
+		rc = add_history(c, plan, repo_id, jobs, facts, own, err);
 	return rc;
-}
-
-/* One row per fact that is a number; tri values are written as their numbers. */
-struct field {
-	const char *name;
-	size_t offset;
-};
-#define TRI(f) {#f, offsetof(struct gate_facts, f)}
-static const struct field tri_fields[] = {
-	TRI(open), TRI(draft), TRI(merged), TRI(base_protected), TRI(mergeable), TRI(reviews_read), TRI(checks_ok),
-};
-
-static enum tri *tri_at(struct gate_facts *f, size_t offset) { return (enum tri *)(void *)((char *)f + offset); }
-
-void gate_facts_write(const struct gate_seen *seen, struct buf *out)
-{
-	struct gate_facts f = seen->facts;
-	struct json_writer w = json_writer(out);
-	jw_open(&w, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(tri_fields); i++)
-		jw_int(&w, tri_fields[i].name, *tri_at(&f, tri_fields[i].offset));
-	jw_int(&w, "approvals", f.approvals);
-	jw_int(&w, "changes_requested", f.changes_requested);
-	jw_bool(&w, "stale_approvals", f.stale_approvals);
-	jw_str(&w, "base_ref", seen->base_ref);
-	jw_str(&w, "head_sha", seen->head_sha);
-	jw_str(&w, "mergeable_state", seen->mergeable_state);
-	jw_str(&w, "failing", seen->failing);
-	jw_str(&w, "failed", seen->failed);
-	jw_close(&w);
-}
-
-bool gate_facts_read(const char *json, struct gate_seen *ret)
-{
-	CLEANUP_JSON struct json_doc *doc = NULL;
-	struct json root;
-	*ret = (struct gate_seen){0};
-	if (json == NULL || json_parse(json, strlen(json), NULL, &doc, &root, NULL) != 0)
-		return false;
-	struct gate_facts *f = &ret->facts;
-	int64_t n, changes;
-	for (size_t i = 0; i < ARRAY_LEN(tri_fields); i++) {
-		if (json_int(&root, tri_fields[i].name, TRI_UNKNOWN, TRI_YES, &n, NULL) != 0)
-			return false;
-		*tri_at(f, tri_fields[i].offset) = (enum tri)n;
-	}
-	if (json_int(&root, "approvals", 0, 1000, &n, NULL) != 0 || json_int(&root, "changes_requested", 0, 1000, &changes, NULL) != 0 ||
-	    json_bool(&root, "stale_approvals", &f->stale_approvals, NULL) != 0)
-		return false;
-	f->approvals = (int)n;
-	f->changes_requested = (int)changes;
-	const struct {
-		const char *name;
-		char **to;
-	} texts[] = {{"base_ref", &ret->base_ref}, {"head_sha", &ret->head_sha}, {"mergeable_state", &ret->mergeable_state},
-		     {"failing", &ret->failing}, {"failed", &ret->failed}};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct json m = json_member(&root, texts[i].name);
-		*texts[i].to = xstrdup(json_text(&m));
-	}
-	f->base_ref = ret->base_ref;
-	f->mergeable_state = ret->mergeable_state;
-	f->checks_failing = ret->failing;
-	f->failed_fact = ret->failed;
-	return true;
 }

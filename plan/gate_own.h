@@ -1,17 +1,20 @@
-/* The gate's facts from our own database: the plans of a head commit, what their projects require, who holds a lock; and the facts that
- * GitHub gave, kept between reading and showing. Step 4. On the writer thread. */
+/* The gate's facts from our own database: the plans of a head and since when each of them stands, what their projects require, who pushed the
+ * head, who holds a lock, whether the plans were told; and what these make of the reviews that GitHub told. Step 4. On the writer thread. */
 #ifndef PLAN_GATE_OWN_H
 #define PLAN_GATE_OWN_H
 
+#include "plan/codeowners.h"
 #include "plan/gate_read.h"
 #include "plan/run_store.h"
 
 /* Borrowed by the facts: must live as long. A zeroed struct is empty. */
 struct gate_own {
-	struct buf unplanned;
+	struct buf unplanned, expired, not_counted, owners_missing, owners_bad, told_why;
 	char holder[32];
 	char project[201];
-	char *planned_base;
+	char *planned_base, *label;
+	struct owners owners; /* of the plan run */
+	bool owners_read;
 	int64_t work; /* plans that have something to apply and were not applied */
 };
 void gate_own_free(struct gate_own *o);
@@ -24,7 +27,18 @@ void gate_own_require(const struct job_row *j, struct gate_facts *f);
 /* A plan that has something to apply and was not applied. */
 bool gate_own_has_work(const struct job_row *j);
 
-/* What GitHub said, as the run's facts column keeps it. */
+/* The part of gate_own_add that is pure (gate_reviews.c): what GitHub told, the owners that the plan found, the history of the plans. */
+struct gate_history {
+	const char *head;
+	int64_t pusher_id; /* 0: not known */
+	const struct approval_project *projects;
+	size_t projects_n;
+};
+void gate_reviews_add(const struct gate_heard *heard, const struct gate_history *history, struct gate_facts *facts, struct gate_own *own);
+/* The first label that blocks; NULL. Labels are compared as GitHub does, without case. */
+const char *gate_blocking_label(const struct strlist *labels, const struct strlist *blocked_by);
+
+/* What GitHub said, as the run's facts column keeps it (gate_facts.c). */
 void gate_facts_write(const struct gate_seen *seen, struct buf *out);
 /* False: none or damaged. The caller frees seen. */
 bool gate_facts_read(const char *json, struct gate_seen *ret);

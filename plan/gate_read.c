@@ -9,25 +9,15 @@ struct gate_reader {
 	gate_read_cb cb;
 	void *arg;
 	struct gate_seen seen;
-	struct strlist approvers; /* logins whose latest review approves the head */
 	size_t checked;
 	size_t waits;
 	struct loop_timer *timer;
 	struct role_lookup *role;
 };
 
-void gate_seen_free(struct gate_seen *s)
-{
-	char **owned[] = {&s->head_sha, &s->base_ref, &s->merge_sha, &s->author, &s->mergeable_state, &s->failing, &s->failed, &s->asker};
-	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
-		free(*owned[i]);
-	*s = (struct gate_seen){0};
-}
-
 static void reader_free(struct gate_reader *r)
 {
 	gate_seen_free(&r->seen);
-	strlist_free(&r->approvers);
 	loop_timer_close(r->timer);
 	free(r->repo);
 	free(r);
@@ -35,26 +25,21 @@ static void reader_free(struct gate_reader *r)
 
 static void finish(struct gate_reader *r)
 {
-	struct gate_facts *f = &r->seen.facts;
-	f->base_ref = r->seen.base_ref;
-	f->mergeable_state = r->seen.mergeable_state;
-	f->checks_failing = r->seen.failing;
-	f->failed_fact = r->seen.failed;
-	f->asker = r->seen.asker;
+	gate_seen_lend(&r->seen);
 	r->cb(&r->seen, r->arg);
 	reader_free(r);
 }
 
-static void note_failure(struct gate_reader *r, const char *msg)
+static void note_failure(struct gate_reader *r, enum gate_read what, const char *msg)
 {
-	if (r->seen.failed == NULL)
-		r->seen.failed = xstrdup(msg);
+	if (r->seen.failed[what] == NULL)
+		r->seen.failed[what] = xstrdup(msg);
 }
 
-static bool answered(struct gate_reader *r, const struct gh_answer *a)
+static bool answered(struct gate_reader *r, enum gate_read what, const struct gh_answer *a)
 {
 	if (a->r.err.code != 0)
-		note_failure(r, a->r.err.msg);
+		note_failure(r, what, a->r.err.msg);
 	return a->r.err.code == 0;
 }
 
@@ -63,7 +48,7 @@ static void on_role(enum role role, const char *failed, void *arg)
 	struct gate_reader *r = arg;
 	r->role = NULL;
 	if (failed != NULL)
-		note_failure(r, failed);
+		note_failure(r, GATE_READ_ROLE, failed);
 	else
 		r->seen.facts.may_apply = role >= ROLE_APPLY ? TRI_YES : TRI_NO;
 	finish(r);
@@ -72,7 +57,7 @@ static void on_role(enum role role, const char *failed, void *arg)
 static void on_checks(const struct gh_answer *a, void *arg)
 {
 	struct gate_reader *r = arg;
-	if (answered(r, a)) {
+	if (answered(r, GATE_READ_CHECKS, a)) {
 		r->seen.facts.checks_ok = a->yes == 1 ? TRI_YES : TRI_NO;
 		r->seen.failing = xstrdup(a->names);
 	}
@@ -88,8 +73,10 @@ static void on_checks(const struct gh_answer *a, void *arg)
 static void on_protection(const struct gh_answer *a, void *arg)
 {
 	struct gate_reader *r = arg;
-	if (answered(r, a))
+	if (answered(r, GATE_READ_BRANCH, a)) {
 		r->seen.facts.base_protected = a->yes == 1 ? TRI_YES : TRI_NO;
+		r->seen.facts.rules_read = TRI_YES;
+	}
 	gh_get_checks(r->q.gh, r->repo, r->seen.head_sha, "sluice", on_checks, r);
 }
 
@@ -99,18 +86,15 @@ static void on_approver(const struct gh_answer *a, void *arg)
 {
 	struct gate_reader *r = arg;
 	bool writes = a->r.err.code == 0 && a->permission != NULL && (strcmp(a->permission, "admin") == 0 || strcmp(a->permission, "write") == 0);
-	if (writes)
-		r->seen.facts.approvals++;
-	else if (a->r.status != 404 && !answered(r, a))
-		r->seen.facts.reviews_read = TRI_UNKNOWN;
-	r->checked++;
+	bool known = a->r.status == 404 || answered(r, GATE_READ_PERMISSION, a);
+	r->seen.heard->reviews.v[r->checked++].writes = !known ? TRI_UNKNOWN : writes ? TRI_YES : TRI_NO;
 	next_approver(r);
 }
 
 static void next_approver(struct gate_reader *r)
 {
-	if (r->checked < r->approvers.n)
-		gh_get_permission(r->q.gh, r->repo, r->approvers.v[r->checked], on_approver, r);
+	if (r->checked < r->seen.heard->reviews.n)
+		gh_get_permission(r->q.gh, r->repo, r->seen.heard->reviews.v[r->checked].login, on_approver, r);
 	else
 		gh_get_protection(r->q.gh, r->repo, r->seen.base_ref, on_protection, r);
 }
@@ -124,22 +108,26 @@ static bool is_latest(const struct gh_reviews *all, size_t at)
 	return true;
 }
 
+static void keep_review(struct gate_heard *h, const struct gh_review *v)
+{
+	struct review *k = review_list_add(&h->reviews, v->user.id, v->user.login);
+	k->bot = v->user.bot;
+	k->approves = strcmp(v->state, "APPROVED") == 0;
+	k->commit_id = xstrdup(v->commit_id);
+	k->submitted_ms = v->submitted_ms;
+}
+
 static void on_reviews(const struct gh_answer *a, void *arg)
 {
 	struct gate_reader *r = arg;
-	struct gate_facts *f = &r->seen.facts;
-	if (answered(r, a)) {
-		f->reviews_read = TRI_YES;
+	if (answered(r, GATE_READ_REVIEWS, a)) {
+		r->seen.facts.reviews_read = TRI_YES;
+		r->seen.heard->committers_read = TRI_YES;
 		for (size_t i = 0; i < a->reviews->n; i++) {
 			const struct gh_review *v = &a->reviews->v[i];
-			if (v->user.id == 0 || v->user.bot || strcmp(v->user.login, r->seen.author) == 0 || !is_latest(a->reviews, i))
-				continue;
-			if (strcmp(v->state, "CHANGES_REQUESTED") == 0)
-				f->changes_requested++;
-			else if (strcmp(v->state, "APPROVED") == 0 && v->commit_id != NULL && strcmp(v->commit_id, r->seen.head_sha) == 0)
-				strlist_add(&r->approvers, v->user.login);
-			else if (strcmp(v->state, "APPROVED") == 0)
-				f->stale_approvals = true;
+			bool says = strcmp(v->state, "CHANGES_REQUESTED") == 0 || strcmp(v->state, "APPROVED") == 0;
+			if (says && v->user.id != 0 && is_latest(a->reviews, i))
+				keep_review(r->seen.heard, v);
 		}
 	}
 	next_approver(r);
@@ -151,7 +139,7 @@ static void on_pull(const struct gh_answer *a, void *arg)
 {
 	struct gate_reader *r = arg;
 	struct gate_facts *f = &r->seen.facts;
-	if (!answered(r, a)) {
+	if (!answered(r, GATE_READ_PULL, a)) {
 		finish(r); /* everything else hangs on it */
 		return;
 	}
@@ -167,6 +155,8 @@ static void on_pull(const struct gh_answer *a, void *arg)
 	r->seen.head_sha = xstrdup(p->head_sha);
 	r->seen.base_ref = xstrdup(p->base_ref);
 	r->seen.author = xstrdup(p->author.login);
+	r->seen.heard->author_id = p->author.id;
+	strlist_copy(&r->seen.heard->labels, &p->labels);
 	r->seen.mergeable_state = xstrdup(p->mergeable_state);
 	r->seen.merge_sha = p->merged ? xstrdup(p->merge_commit_sha) : NULL;
 	gh_get_reviews(r->q.gh, r->repo, r->q.pull, on_reviews, r);
@@ -185,6 +175,8 @@ struct gate_reader *gate_read_start(const struct gate_question *q, gate_read_cb 
 	r->repo = xstrdup(q->repo);
 	r->cb = cb;
 	r->arg = arg;
+	r->seen.heard = xcalloc(1, sizeof(*r->seen.heard));
+	r->seen.heard->plan_expiry_ms = q->config->plan_expiry_ms;
 	r->timer = loop_timer_new(q->loop, ask_pull, r);
 	ask_pull(r);
 	return r;
