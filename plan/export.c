@@ -3,14 +3,18 @@
 #include "base/crypto.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SWEEP_MAX = 4 }; /* trees: a plan waits for it */
 
 /* One input that this process exported, and where the links in it point: what a later project that shares it needs to know too. */
 struct finished {
@@ -382,11 +386,42 @@ int exporter_open(struct git_repo *repo, const struct index *index, const char *
 	e->root_dir = fs_join(trees_dir, commit);
 	e->done_dir = xasprintf("%s.done", e->root_dir);
 	int rc = prepare_dirs(e, trees_dir, err);
+	if (rc == 0 && futimens(e->done, NULL) != 0)
+		rc = err_sys(err, "touch %s", e->done_dir);
 	if (rc == 0)
 		*ret = e;
 	else
 		exporter_close(e);
 	return rc;
+}
+
+/* The marks go first: a tree without them is made again. */
+static bool sweep_one(const struct exporter *e, const char *trees_dir, const char *name, size_t len, int64_t before_ms)
+{
+	struct stat st;
+	CLEANUP_FREE char *done = fs_join(trees_dir, name);
+	CLEANUP_FREE char *tree = xstrndup(done, strlen(done) - (strlen(name) - len));
+	if (strcmp(done, e->done_dir) == 0 || lstat(done, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_mtim.tv_sec * INT64_C(1000) >= before_ms)
+		return false;
+	struct err why;
+	if (fs_remove_tree(done, &why) != 0 || fs_remove_tree(tree, &why) != 0)
+		log_warn("trees.sweep", "error=%s", log_value(why.msg));
+	return true;
+}
+
+void exporter_sweep(const struct exporter *e, const char *trees_dir, int64_t before_ms)
+{
+	static const char suffix[] = ".done";
+	size_t swept = 0;
+	DIR *d = opendir(trees_dir);
+	for (const struct dirent *entry; d != NULL && swept < SWEEP_MAX && (entry = readdir(d)) != NULL;) {
+		size_t len = strlen(entry->d_name);
+		if (len <= sizeof(suffix) - 1 || strcmp(entry->d_name + len - (sizeof(suffix) - 1), suffix) != 0)
+			continue;
+		swept += sweep_one(e, trees_dir, entry->d_name, len - (sizeof(suffix) - 1), before_ms);
+	}
+	if (d != NULL)
+		(void)closedir(d); /* only read */
 }
 
 void exporter_close(struct exporter *e)

@@ -35,6 +35,8 @@ int exporter_open(struct git_repo *repo, const struct index *index, const char *
 /* ret_digest: that of in, and of what symbolic links found on the way point at; equal digests, equal plan. ERR_REFUSED and ERR_LIMIT are the
  * project's own (a sentence for people); anything else is ours. */
 int exporter_project(struct exporter *e, const char *dir, const struct inputs *in, char ret_digest[65], struct err *err) MUST_CHECK;
+/* Trees of this repository that nobody opened since before_ms (wall) go, a few at a time; a tree is as old as its last exporter_open. */
+void exporter_sweep(const struct exporter *e, const char *trees_dir, int64_t before_ms);
 void exporter_close(struct exporter *e);
 
 #endif

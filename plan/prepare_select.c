@@ -1,9 +1,12 @@
 /* The second half of a preparation: which projects, what is told of each, and their files. */
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "plan/prepare_priv.h"
+
+enum { DAY_MS = 24 * 3600 * 1000 };
 
 struct filter {
 	struct strlist dirs; /* normalised */
@@ -213,8 +216,11 @@ static int export_all(struct prep *p, const struct project **selected, struct er
 	for (size_t i = 0; rc == 0 && i < ret->projects_n; i++) {
 		if (selected[i]->deleted)
 			continue;
-		if (e == NULL)
+		if (e == NULL) {
 			rc = exporter_open(p->repo, &p->index, p->target_tree, p->req->trees_dir, p->target, &e, err);
+			if (rc == 0 && p->has_server) /* no plan that was made from an older tree may be applied any more */
+				exporter_sweep(e, p->req->trees_dir, clock_wall_ms() - p->server.plan_expiry_ms - DAY_MS);
+		}
 		if (rc == 0)
 			rc = export_one(p, e, selected[i], &ret->projects[i], err);
 	}

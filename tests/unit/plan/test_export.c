@@ -1,5 +1,6 @@
 #include "plan/export.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "tests/support/gitfix.h"
@@ -425,6 +426,25 @@ static void test_several_at_once(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* Trees that nobody opened for long go, the one in use and whatever else lies there stay. */
+static void test_old_trees_are_swept(void **state)
+{
+	struct world *w = *state;
+	struct exporter *e;
+	CLEANUP_FREE char *made =
+		xasprintf("mkdir -p '%s' && cd '%s' && for i in 1 2 3 4 5 6; do mkdir $i $i.done; echo x >$i/f; touch -d '9 days ago' $i.done; done; mkdir new new.done odd.done.d", w->git.trees, w->git.trees);
+	CLEANUP_FREE char *left = xasprintf("cd '%s' && test $(ls -d ? ?.done 2>/dev/null | wc -l) = 4 && test -d new.done && test -d new && test -d '%s.done'", w->git.trees,
+					    "c0ffee");
+	assert_int_equal(system(made), 0);
+	assert_int_equal(exporter_open(w->repo, &w->index, w->tree, w->git.trees, "c0ffee", &e, &w->err), 0);
+	exporter_sweep(e, w->git.trees, clock_wall_ms() - (int64_t)8 * 86400 * 1000);
+	assert_int_equal(system(left), 0);
+	exporter_sweep(e, w->git.trees, clock_wall_ms() - (int64_t)8 * 86400 * 1000);
+	exporter_close(e);
+	CLEANUP_FREE char *none = xasprintf("cd '%s' && test $(ls -d ? ?.done 2>/dev/null | wc -l) = 0 && test -d new.done", w->git.trees);
+	assert_int_equal(system(none), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_after_a_crash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_reboot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_several_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_old_trees_are_swept, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("plan/export", tests, NULL, NULL);
 }
