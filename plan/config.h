@@ -43,6 +43,8 @@ struct project_rule {
 	bool requires_approved, requires_checks, requires_up_to_date;
 	int approvals;           /* count, >= 0 */
 	bool codeowners;
+	struct strlist bots;       /* logins of bots whose approval counts */
+	struct strlist blocked_by; /* labels that keep the gate shut */
 	int line, column;        /* of the entry, for later errors (a glob without a match, a dir that is a symlink) */
 };
 

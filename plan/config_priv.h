@@ -86,6 +86,7 @@ bool config_is_string(const struct yaml_node *n);
 
 /* Row functions that live in config_values.c. */
 void config_read_requires(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
+void config_read_texts(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target); /* any texts */
 void config_read_identity(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_env(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_checks(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);

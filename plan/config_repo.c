@@ -11,6 +11,8 @@
 void config_rule_builtin(struct project_rule *rule)
 {
 	*rule = (struct project_rule){.engine = ENGINE_NONE, .apply = APPLY_ON_COMMENT, .requires_approved = true, .approvals = 1};
+	strlist_add(&rule->blocked_by, "do not apply");
+	strlist_add(&rule->blocked_by, "do-not-merge");
 }
 
 void config_rule_free(struct project_rule *rule)
@@ -21,6 +23,8 @@ void config_rule_free(struct project_rule *rule)
 	free(rule->workspace);
 	strlist_free(&rule->when_modified);
 	strlist_free(&rule->depends_on);
+	strlist_free(&rule->bots);
+	strlist_free(&rule->blocked_by);
 	*rule = (struct project_rule){0};
 }
 
@@ -31,9 +35,11 @@ static void rule_copy(struct project_rule *to, const struct project_rule *from)
 	to->dir = xstrdup(from->dir);
 	to->engine_version = xstrdup(from->engine_version);
 	to->workspace = xstrdup(from->workspace);
-	to->when_modified = to->depends_on = (struct strlist){0};
+	to->when_modified = to->depends_on = to->bots = to->blocked_by = (struct strlist){0};
 	strlist_copy(&to->when_modified, &from->when_modified);
 	strlist_copy(&to->depends_on, &from->depends_on);
+	strlist_copy(&to->bots, &from->bots);
+	strlist_copy(&to->blocked_by, &from->blocked_by);
 }
 
 /* A section of the server's file, whose errors were told when that file was read. */

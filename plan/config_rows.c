@@ -18,7 +18,9 @@ static const struct config_row approvals_rows[] = {
 	{.key = "count", .type = CT_COUNT, .offset = RULE(approvals), .min = 0, .max = 10, .dflt = "1",
 	 .help = "approving reviews that \"approved\" asks for"},
 	{.key = "codeowners", .type = CT_BOOL, .offset = RULE(codeowners), .dflt = "false",
-	 .help = "whether code owners have to be among them; this version does not read CODEOWNERS, so `true` keeps the gate shut"},
+	 .help = "whether an owner of each changed file has to be among them, as CODEOWNERS of the base branch says"},
+	{.key = "bots", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_texts, .offset = RULE(bots), .what = "list of logins", .dflt = "[]",
+	 .sample = "[\"release-please[bot]\"]", .help = "bots whose approval counts; no other bot's does"},
 	{0}};
 
 static const struct config_row cost_rows[] = {
@@ -46,6 +48,9 @@ static const struct config_row cost_rows[] = {
 	{.key = "requires", .type = CT_CUSTOM, .read = config_read_requires, .what = "list of approved, checks, up_to_date",                \
 	 .dflt = "[approved]", .help = "what has to hold before apply"},                                                                    \
 	{.key = "approvals", .type = CT_MAP, .rows = approvals_rows, .help = "how many reviews, and whose"},                                \
+	{.key = "blocked_by", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_texts, .offset = RULE(blocked_by),                     \
+	 .what = "list of labels", .dflt = "[\"do not apply\", do-not-merge]",                                                             \
+	 .help = "labels of a pull request that keep the gate shut"},                                                                       \
 	{.key = "cost", .type = CT_MAP, .later = true, .rows = cost_rows, .help = "ceilings of cost"},                                      \
 	{.key = "env", .type = CT_CUSTOM, .later = true, .read = config_read_env, .what = "map of NAME: text",                              \
 	 .sample = "{ TF_VAR_region: eu-west-1 }", .help = "variables of the engine's environment; not for secrets"}

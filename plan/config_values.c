@@ -26,6 +26,20 @@ void config_read_requires(struct config_reader *r, const struct config_row *row,
 	rule->requires_up_to_date = said[2];
 }
 
+/* Labels and logins: texts of others, in which any character may stand. A list replaces what a layer below said. */
+void config_read_texts(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+{
+	struct strlist *list = config_field(row, target);
+	if (!config_is(r, row->key, n, YAML_LIST))
+		return;
+	strlist_free(list);
+	for (size_t i = 0; i < n->n; i++) {
+		const char *text = config_text(r, row->key, n->child[i]);
+		if (text != NULL)
+			strlist_add(list, text);
+	}
+}
+
 /* A tree of maps with texts at its ends, as a cloud's identity is written. Depth is bounded by the YAML reader. */
 static void check_texts(struct config_reader *r, const char *key, const struct yaml_node *n)
 {

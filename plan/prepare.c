@@ -276,7 +276,9 @@ static int work(struct prep *p, struct err *err)
 		return 0; /* told in the result */
 	if (rc == 0)
 		rc = touch(p, err);
-	return rc == 0 ? prep_select(p, err) : rc;
+	if (rc == 0)
+		rc = prep_select(p, err);
+	return rc == 0 && !prep_is_apply(p) ? prep_owners(p, err) : rc;
 }
 
 int prepare_run(const struct prepare_request *req, struct prepare_result *ret, struct err *err)

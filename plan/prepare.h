@@ -55,6 +55,8 @@ struct prepare_result {
 	struct config_errors config_errors; /* of the base commit's file: then no project is listed */
 	struct config_errors head_errors;   /* of the pull request's own version, when it changes it */
 	char *tree_dir;      /* the exported tree */
+	char *owners;        /* plan: what the base branch asks of reviews of this change, JSON (codeowners.h) */
+	char *codeowners_id; /* git id of CODEOWNERS in the base commit; "" without one */
 	char *config_id;     /* git id of sluice.yaml in the base commit; "" without one */
 	struct prepared_project *projects; /* affected, in name order */
 	size_t projects_n;

@@ -74,7 +74,8 @@ static const struct text_field result_bools[] = {
 	TEXT_FIELD(prepare_result, config_present),
 	TEXT_FIELD(prepare_result, config_changed),
 };
-static const struct text_field result_texts[] = {TEXT_FIELD(prepare_result, tree_dir), TEXT_FIELD(prepare_result, config_id)};
+static const struct text_field result_texts[] = {TEXT_FIELD(prepare_result, tree_dir), TEXT_FIELD(prepare_result, config_id),
+						   TEXT_FIELD(prepare_result, owners), TEXT_FIELD(prepare_result, codeowners_id)};
 static const struct text_field result_ids[] = {
 	TEXT_FIELD(prepare_result, base_sha),
 	TEXT_FIELD(prepare_result, head_sha),

@@ -24,5 +24,7 @@ struct prep {
 static inline bool prep_is_apply(const struct prep *p) { return p->req->merge_sha != NULL; }
 /* Fills projects, unknown and tree_dir of the result. */
 int prep_select(struct prep *p, struct err *err) MUST_CHECK;
+/* What the base branch asks of reviews: owners and codeowners_id of the result. After prep_select. */
+int prep_owners(struct prep *p, struct err *err) MUST_CHECK;
 
 #endif
