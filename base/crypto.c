@@ -3,11 +3,14 @@
 #include "base/mem.h"
 
 #include <limits.h>
+#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 /* OpenSSL's return conventions are mixed and its error queue is per thread: each public function asks for 1 exactly and leaves an empty
  * queue, so that no later caller reads a stale reason. */
@@ -128,6 +131,146 @@ int crypto_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_le
 		ERR_clear_error();
 		return err_set(err, ERR_REFUSED, "open sealed bytes: wrong key, wrong context or changed bytes");
 	}
+	ERR_clear_error();
+	return 0;
+}
+
+/* ---- signatures ---- */
+
+static void free_key(EVP_PKEY **k) { EVP_PKEY_free(*k); }
+static void free_digest(EVP_MD_CTX **ctx) { EVP_MD_CTX_free(*ctx); }
+static void free_bio(BIO **b) { (void)BIO_free(*b); /* 1, or 0 for NULL */ }
+
+void crypto_sign_public(const uint8_t key[ED25519_KEY_SIZE], uint8_t ret_public[ED25519_PUBLIC_SIZE])
+{
+	CLEANUP(free_key) EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, ED25519_KEY_SIZE);
+	size_t n = ED25519_PUBLIC_SIZE;
+	must(k != NULL && EVP_PKEY_get_raw_public_key(k, ret_public, &n) == 1 && n == ED25519_PUBLIC_SIZE);
+}
+
+void crypto_sign_new(uint8_t ret_key[ED25519_KEY_SIZE], uint8_t ret_public[ED25519_PUBLIC_SIZE])
+{
+	crypto_random(ret_key, ED25519_KEY_SIZE);
+	crypto_sign_public(ret_key, ret_public);
+}
+
+void crypto_sign(const uint8_t key[ED25519_KEY_SIZE], const void *bytes, size_t len, uint8_t ret_sig[ED25519_SIG_SIZE])
+{
+	CLEANUP(free_key) EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, ED25519_KEY_SIZE);
+	CLEANUP(free_digest) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n = ED25519_SIG_SIZE;
+	must(k != NULL && ctx != NULL && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k) == 1 &&
+	     EVP_DigestSign(ctx, ret_sig, &n, len > 0 ? bytes : "", len) == 1 && n == ED25519_SIG_SIZE);
+}
+
+bool crypto_verify(const uint8_t pub[ED25519_PUBLIC_SIZE], const void *bytes, size_t len, const uint8_t sig[ED25519_SIG_SIZE])
+{
+	CLEANUP(free_key) EVP_PKEY *k = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, ED25519_PUBLIC_SIZE);
+	CLEANUP(free_digest) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = k != NULL && ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k) == 1 &&
+		  EVP_DigestVerify(ctx, sig, ED25519_SIG_SIZE, len > 0 ? bytes : "", len) == 1;
+	ERR_clear_error();
+	return ok;
+}
+
+struct crypto_rsa {
+	EVP_PKEY *key;
+	bool is_private;
+};
+
+/* Nobody is there to type one; without this OpenSSL would ask the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf, (void)size, (void)writing, (void)arg;
+	return 0;
+}
+
+static EVP_PKEY *read_pem(const char *pem, size_t len, bool want_private)
+{
+	CLEANUP(free_bio) BIO *bio = BIO_new_mem_buf(len > 0 ? pem : "", (int)len);
+	if (bio == NULL)
+		return NULL;
+	EVP_PKEY *k = want_private ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+	ERR_clear_error();
+	return k;
+}
+
+int crypto_rsa_read(const char *pem, size_t len, struct crypto_rsa **ret, struct err *err)
+{
+	if (len > INT_MAX)
+		return err_set(err, ERR_LIMIT, "read a key: %zu bytes are too many", len);
+	bool is_private = true;
+	CLEANUP(free_key) EVP_PKEY *k = read_pem(pem, len, true);
+	if (k == NULL) {
+		is_private = false;
+		k = read_pem(pem, len, false);
+	}
+	if (k == NULL)
+		return err_set(err, ERR_PARSE, "it holds no PEM key that can be read without a passphrase");
+	if (EVP_PKEY_base_id(k) != EVP_PKEY_RSA)
+		return err_set(err, ERR_PARSE, "it holds a key of another kind than RSA");
+	int bits = EVP_PKEY_bits(k);
+	if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
+		return err_set(err, ERR_REFUSED, "its RSA key has %d bits, and it must have %d to %d", bits, RSA_BITS_MIN, RSA_BITS_MAX);
+	struct crypto_rsa *r = xcalloc(1, sizeof(*r));
+	*r = (struct crypto_rsa){.key = TAKE(k), .is_private = is_private};
+	*ret = r;
+	return 0;
+}
+
+void crypto_rsa_free(struct crypto_rsa *k)
+{
+	if (k == NULL)
+		return;
+	EVP_PKEY_free(k->key);
+	free(k);
+}
+
+bool crypto_rsa_is_private(const struct crypto_rsa *k) { return k->is_private; }
+
+int crypto_rsa_sign(const struct crypto_rsa *k, const void *bytes, size_t len, uint8_t ret_sig[RSA_SIG_MAX], size_t *ret_len, struct err *err)
+{
+	if (!k->is_private)
+		return err_set(err, ERR_USAGE, "a public key cannot sign");
+	CLEANUP(free_digest) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n = RSA_SIG_MAX;
+	if (ctx == NULL || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, k->key) != 1 ||
+	    EVP_DigestSign(ctx, ret_sig, &n, len > 0 ? bytes : "", len) != 1)
+		return seal_failed("sign", err);
+	ERR_clear_error();
+	*ret_len = n;
+	return 0;
+}
+
+bool crypto_rsa_verify(const struct crypto_rsa *k, const void *bytes, size_t len, const uint8_t *sig, size_t sig_len)
+{
+	CLEANUP(free_digest) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->key) == 1 &&
+		  EVP_DigestVerify(ctx, sig, sig_len, len > 0 ? bytes : "", len) == 1;
+	ERR_clear_error();
+	return ok;
+}
+
+/* What a memory BIO holds, appended. */
+static void take_bio(BIO *bio, struct buf *out)
+{
+	char *text = NULL;
+	long n = BIO_get_mem_data(bio, &text);
+	if (n > 0)
+		buf_add(out, text, (size_t)n);
+}
+
+int crypto_rsa_new(unsigned bits, struct buf *ret_private, struct buf *ret_public, struct err *err)
+{
+	CLEANUP(free_key) EVP_PKEY *k = EVP_RSA_gen(bits);
+	CLEANUP(free_bio) BIO *private_pem = BIO_new(BIO_s_mem()), *public_pem = BIO_new(BIO_s_mem());
+	if (k == NULL || private_pem == NULL || public_pem == NULL || PEM_write_bio_PrivateKey(private_pem, k, NULL, NULL, 0, NULL, NULL) != 1 ||
+	    PEM_write_bio_PUBKEY(public_pem, k) != 1)
+		return seal_failed("make an RSA key", err);
+	if (ret_private != NULL)
+		take_bio(private_pem, ret_private);
+	if (ret_public != NULL)
+		take_bio(public_pem, ret_public);
 	ERR_clear_error();
 	return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
 
-#include "base/err.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +27,24 @@ int crypto_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_le
 /* ERR_REFUSED when the tag does not fit: wrong key, wrong context or changed bytes. */
 int crypto_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_len, const void *sealed, size_t len, uint8_t *out /* len - AEAD_OVERHEAD */,
 		struct err *err) MUST_CHECK;
+
+/* Ed25519. The private key is its 32-byte seed. */
+enum { ED25519_KEY_SIZE = 32, ED25519_PUBLIC_SIZE = 32, ED25519_SIG_SIZE = 64 };
+void crypto_sign_new(uint8_t ret_key[ED25519_KEY_SIZE], uint8_t ret_public[ED25519_PUBLIC_SIZE]);
+void crypto_sign_public(const uint8_t key[ED25519_KEY_SIZE], uint8_t ret_public[ED25519_PUBLIC_SIZE]);
+void crypto_sign(const uint8_t key[ED25519_KEY_SIZE], const void *bytes, size_t len, uint8_t ret_sig[ED25519_SIG_SIZE]);
+bool crypto_verify(const uint8_t pub[ED25519_PUBLIC_SIZE], const void *bytes, size_t len, const uint8_t sig[ED25519_SIG_SIZE]);
+
+/* RSA with PKCS#1 v1.5 and SHA-256 (the RS256 of a JWT). A key is read from PEM: a private one signs and verifies, a public one verifies.
+ * ERR_PARSE: not PEM, encrypted, or not RSA. ERR_REFUSED: shorter than 2048 bits. */
+enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, RSA_SIG_MAX = RSA_BITS_MAX / 8 };
+struct crypto_rsa;
+int crypto_rsa_read(const char *pem, size_t len, struct crypto_rsa **ret, struct err *err) MUST_CHECK;
+void crypto_rsa_free(struct crypto_rsa *k); /* NULL is fine */
+bool crypto_rsa_is_private(const struct crypto_rsa *k);
+int crypto_rsa_sign(const struct crypto_rsa *k, const void *bytes, size_t len, uint8_t ret_sig[RSA_SIG_MAX], size_t *ret_len, struct err *err) MUST_CHECK;
+bool crypto_rsa_verify(const struct crypto_rsa *k, const void *bytes, size_t len, const uint8_t *sig, size_t sig_len);
+/* A new key as PEM, both halves (either may be NULL); for the simulated GitHub and the tests. Takes a second or so. */
+int crypto_rsa_new(unsigned bits, struct buf *ret_private, struct buf *ret_public, struct err *err) MUST_CHECK;
 
 #endif

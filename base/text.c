@@ -290,6 +290,61 @@ void text_hex(struct buf *out, const void *bytes, size_t len)
 	}
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	int lower = c | 0x20;
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool text_unhex(const char *hex, uint8_t *ret, size_t len)
+{
+	if (strlen(hex) != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void text_base64url(struct buf *out, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16;
+		v |= i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0;
+		v |= i + 2 < len ? (uint32_t)p[i + 2] : 0;
+		for (size_t k = 0; k < (len - i < 3 ? len - i : 3) + 1; k++)
+			buf_addc(out, base64url[v >> (18 - 6 * k) & 63]);
+	}
+}
+
+bool text_base64url_read(struct buf *out, const char *s, size_t len)
+{
+	uint32_t bits = 0;
+	unsigned n = 0;
+	if (len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const char *at = memchr(base64url, s[i], sizeof(base64url) - 1);
+		if (at == NULL)
+			return false;
+		bits = bits << 6 | (uint32_t)(at - base64url);
+		n += 6;
+		if (n >= 8) {
+			n -= 8;
+			buf_addc(out, (char)(bits >> n & 0xff));
+		}
+	}
+	return (bits & ((1u << n) - 1)) == 0; /* one text for one value: what is left over is zero */
+}
+
 void text_url_segment(struct buf *out, const char *s)
 {
 	for (; *s != '\0'; s++) {

@@ -31,6 +31,11 @@ size_t text_chars(const char *s, size_t len);
 /* Largest prefix length <= max_bytes that does not cut a character. */
 size_t text_cut(const char *s, size_t len, size_t max_bytes);
 void text_hex(struct buf *out, const void *bytes, size_t len);
+/* Exactly 2 * len hex digits, of either case, into len bytes; false for anything else. */
+bool text_unhex(const char *hex, uint8_t *ret, size_t len);
+/* base64url without padding (RFC 4648, 5), as a JWT has it. Reading appends; false for padding, other characters and impossible lengths. */
+void text_base64url(struct buf *out, const void *bytes, size_t len);
+bool text_base64url_read(struct buf *out, const char *s, size_t len);
 /* Percent-encodes everything but unreserved characters (RFC 3986), for one path segment or query value. */
 void text_url_segment(struct buf *out, const char *s);
 /* HTML text and attribute escaping. */

@@ -140,6 +140,16 @@ static int start_edges(struct daemon *d, struct err *err)
 	return d->http != NULL ? 0 : err->code;
 }
 
+static int start_agent(struct daemon *d, struct err *err)
+{
+	char app_id[24];
+	(void)snprintf(app_id, sizeof(app_id), "%lld", (long long)d->config.app_id); /* fits */
+	bool app = d->config.app_id != 0 && d->config.app_private_key_file != NULL;
+	struct agent_options o = {.data_dir = d->config.data_dir, .app_id = app ? app_id : NULL,
+				  .app_key_file = app ? d->config.app_private_key_file : NULL};
+	return agent_start(&o, &d->agent, err);
+}
+
 /* In the order in which things may be needed: keys before sockets, the database before what writes to it, the listener last. */
 static int start(struct daemon *d, struct err *err)
 {
@@ -149,7 +159,7 @@ static int start(struct daemon *d, struct err *err)
 	if (rc == 0)
 		rc = lock_data_dir(d, err);
 	if (rc == 0)
-		rc = agent_start(d->config.data_dir, &d->agent, err);
+		rc = start_agent(d, err);
 	if (rc != 0)
 		return rc;
 	d->loop = loop_new();

@@ -127,7 +127,7 @@ int state_open_sealed(const struct state_ask *a, const struct state_version *v, 
 	if (rc == 0 && sealed.len < AEAD_OVERHEAD)
 		rc = err_set(err, ERR_PARSE, "%s is cut short", path);
 	if (rc == 0)
-		rc = agent_start(a->config.data_dir, &agent, err);
+		rc = agent_start(&(struct agent_options){.data_dir = a->config.data_dir}, &agent, err);
 	if (rc != 0)
 		return rc;
 	rc = agent_unwrap(agent, v->key_context, v->key_wrapped, key, err);

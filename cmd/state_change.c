@@ -41,7 +41,7 @@ static int seal(const struct state_ask *a, const struct buf *clear, struct state
 	v->path = xasprintf("states/hand-%s.enc", id);
 	struct agent *agent;
 	uint8_t key[AGENT_KEY_SIZE];
-	int rc = agent_start(a->config.data_dir, &agent, err);
+	int rc = agent_start(&(struct agent_options){.data_dir = a->config.data_dir}, &agent, err);
 	if (rc != 0)
 		return rc;
 	rc = agent_new_key(agent, v->key_context, key, v->key_wrapped, err);

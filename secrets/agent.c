@@ -1,141 +1,49 @@
-#include "secrets/agent.h"
-
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/fs.h"
+#include "base/text.h"
+#include "secrets/agent_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Requests and answers are one packet each (SOCK_SEQPACKET), of one fixed size: there is nothing to parse. */
-enum agent_op { OP_NEW_KEY = 1, OP_UNWRAP = 2 };
-enum { CONTEXT_MAX = 128, ROUND_TRIP_MS = 2000 };
-
-struct request {
-	uint32_t op, context_len;
-	uint64_t number;
-	char context[CONTEXT_MAX];
-	uint8_t wrapped[AGENT_WRAPPED_SIZE];
-};
-
-struct answer {
-	uint64_t number; /* of its request: an answer that came too late is recognised and dropped */
-	int32_t code;
-	uint8_t key[AGENT_KEY_SIZE];
-	uint8_t wrapped[AGENT_WRAPPED_SIZE];
-};
+enum { ROUND_TRIP_MS = 2000, SENTENCE_MAX = 900 };
 
 struct agent {
 	int fd;
 	pid_t pid;
 	uint64_t number;
+	uint8_t pub[AGENT_PUBLIC_SIZE];
 };
 
-_Static_assert((int)AGENT_KEY_SIZE == (int)AEAD_KEY_SIZE, "data keys are AEAD keys");
-_Static_assert((int)AGENT_WRAPPED_SIZE == (int)AGENT_KEY_SIZE + (int)AEAD_OVERHEAD, "a wrapped key is a sealed key");
-
-/* ---- the agent's side: holds the master key, nothing else ---- */
-
-static void serve_one(const uint8_t *master, const struct request *q, struct answer *a)
+/* The child: from fork to exit. Its first packet says how the start went: the public key, or the sentence. */
+static void agent_run(int fd, const struct agent_options *o, pid_t parent)
 {
-	struct err err;
-	*a = (struct answer){.number = q->number, .code = ERR_USAGE};
-	if (q->context_len == 0 || q->context_len > CONTEXT_MAX)
-		return;
-	switch (q->op) {
-	case OP_NEW_KEY:
-		crypto_random(a->key, sizeof(a->key));
-		a->code = crypto_seal(master, q->context, q->context_len, a->key, sizeof(a->key), a->wrapped, &err);
-		break;
-	case OP_UNWRAP: a->code = crypto_open(master, q->context, q->context_len, q->wrapped, sizeof(q->wrapped), a->key, &err); break;
-	default: break;
-	}
-}
-
-static void serve(int fd, const uint8_t *master)
-{
-	for (;;) {
-		struct request q;
-		struct answer a;
-		ssize_t n = recv(fd, &q, sizeof(q), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* the daemon is gone */
-		if (n != (ssize_t)sizeof(q))
-			continue;
-		serve_one(master, &q, &a);
-		n = send(fd, &a, sizeof(a), MSG_NOSIGNAL);
-		crypto_wipe(&a, sizeof(a));
-		if (n < 0)
-			return;
-	}
-}
-
-static int master_key_create(const char *path, uint8_t *key, struct err *err)
-{
-	crypto_random(key, AEAD_KEY_SIZE);
-	int rc = fs_write_atomic(path, key, AEAD_KEY_SIZE, 0600, err);
-	return rc == 0 ? 0 : err_wrap(err, "create the master key");
-}
-
-/* Never replaces a file that is there, whatever it holds: what was sealed under a lost key is lost. */
-static int master_key_load(const char *path, uint8_t *key, struct err *err)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return master_key_create(path, key, err);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_sys(err, "open the master key %s", path);
-	if (!S_ISREG(st.st_mode) || st.st_size != AEAD_KEY_SIZE)
-		return err_set(err, ERR_PARSE, "%s: a master key is a file of exactly %d bytes: restore it from your backup", path,
-			       AEAD_KEY_SIZE);
-	if ((st.st_mode & 077) != 0)
-		return err_set(err, ERR_REFUSED, "%s: others may read the master key (mode %04o): chmod 600 it", path,
-			       (unsigned)(st.st_mode & 07777));
-	ssize_t n = read(fd, key, AEAD_KEY_SIZE);
-	return n == AEAD_KEY_SIZE ? 0 : err_sys(err, "read the master key %s", path);
-}
-
-/* The child: its own session, unreadable for ptrace and core dumps, dead when the daemon is. */
-static void agent_run(int fd, const char *key_path, pid_t parent)
-{
-	uint8_t master[AEAD_KEY_SIZE];
-	struct answer hello = {0};
+	static struct agent_keys keys;
+	static struct agent_answer hello;
 	struct err err = {0};
-	struct rlimit none = {0, 0};
-	(void)setsid();
-	(void)prctl(PR_SET_NAME, "sluice-keys");
-	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
-	    getppid() != parent)
-		_exit(3);
-	(void)signal(SIGINT, SIG_IGN); /* ends with its socket, after the daemon's last request */
-	(void)signal(SIGTERM, SIG_IGN);
-	if (dup2(fd, 3) != 3)
-		_exit(3);
-	fs_close_from(4);
-	hello.code = master_key_load(key_path, master, &err);
-	if (hello.code != 0)
-		(void)fprintf(stderr, "%s\n", err.msg);
-	if (send(3, &hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello) && hello.code == 0)
-		serve(3, master);
-	crypto_wipe(master, sizeof(master));
-	_exit(hello.code == 0 ? 0 : 3);
+	int rc = agent_box_enter(fd, parent, &err);
+	if (rc == 0)
+		rc = agent_keys_load(o, &keys, &err);
+	if (rc == 0)
+		rc = agent_rehearse(&keys, &err);
+	if (rc == 0)
+		rc = agent_box_close(&err);
+	hello = (struct agent_answer){.code = rc, .len = rc == 0 ? sizeof(keys.pub) : (uint32_t)strlen(err.msg)};
+	memcpy(hello.bytes, rc == 0 ? (const void *)keys.pub : err.msg, hello.len);
+	if (send(3, &hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello) && rc == 0)
+		agent_serve(3, &keys);
+	agent_keys_wipe(&keys);
+	_exit(rc == 0 ? 0 : 3);
 }
 
 /* ---- the daemon's side ---- */
 
-static int wait_answer(struct agent *a, struct answer *ret, struct err *err)
+static int wait_answer(struct agent *a, struct agent_answer *ret, struct err *err)
 {
 	int64_t deadline = clock_mono_ms() + ROUND_TRIP_MS;
 	for (;;) {
@@ -149,23 +57,25 @@ static int wait_answer(struct agent *a, struct answer *ret, struct err *err)
 		ssize_t n = recv(a->fd, ret, sizeof(*ret), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != (ssize_t)sizeof(*ret))
+		if (n != (ssize_t)sizeof(*ret) || ret->len > sizeof(ret->bytes))
 			return err_set(err, ERR_UNAVAILABLE, "the key agent is gone: restart sluice");
 		if (ret->number == a->number)
-			return 0;
+			break;
 	}
+	if (ret->code == 0)
+		return 0;
+	return err_set(err, ret->code, "%.*s", (int)(ret->len < SENTENCE_MAX ? ret->len : SENTENCE_MAX), (const char *)ret->bytes);
 }
 
-int agent_start(const char *data_dir, struct agent **ret, struct err *err)
+int agent_start(const struct agent_options *o, struct agent **ret, struct err *err)
 {
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
 		return err_sys(err, "start the key agent: socketpair");
-	CLEANUP_FREE char *key_path = fs_join(data_dir, "master.key");
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid == 0)
-		agent_run(fds[1], key_path, parent);
+		agent_run(fds[1], o, parent);
 	int fork_errno = errno;
 	(void)close(fds[1]);
 	if (pid < 0) {
@@ -175,14 +85,15 @@ int agent_start(const char *data_dir, struct agent **ret, struct err *err)
 	}
 	struct agent *a = xcalloc(1, sizeof(*a));
 	*a = (struct agent){.fd = fds[0], .pid = pid};
-	struct answer hello = {0};
+	struct agent_answer hello = {0};
 	int rc = wait_answer(a, &hello, err);
-	if (rc == 0 && hello.code != 0)
-		rc = err_set(err, hello.code, "start the key agent: %s cannot be used, see the line above", key_path);
+	if (rc == 0 && hello.len != sizeof(a->pub))
+		rc = err_set(err, ERR_INTERNAL, "its first word is not understood");
 	if (rc != 0) {
 		agent_stop(a);
-		return rc;
+		return err_wrap(err, "start the key agent");
 	}
+	memcpy(a->pub, hello.bytes, sizeof(a->pub));
 	*ret = a;
 	return 0;
 }
@@ -197,31 +108,42 @@ void agent_stop(struct agent *a)
 	free(a);
 }
 
-static int ask(struct agent *a, enum agent_op op, const char *context, struct request *q, struct answer *ret, struct err *err)
+/* One round trip. want: the bytes of a good answer; 0: any number. */
+static int ask(struct agent *a, enum agent_op op, const void *body, size_t len, size_t want, struct agent_answer *ret, struct err *err)
 {
-	size_t len = strlen(context);
-	if (len == 0 || len > CONTEXT_MAX)
-		return err_set(err, ERR_USAGE, "key agent: a context has 1 to %d bytes", CONTEXT_MAX);
-	q->op = op;
-	q->context_len = (uint32_t)len;
-	q->number = ++a->number;
-	memcpy(q->context, context, len);
-	if (send(a->fd, q, sizeof(*q), MSG_NOSIGNAL) != (ssize_t)sizeof(*q))
+	struct agent_head head = {.op = op, .len = (uint32_t)len, .number = ++a->number};
+	struct iovec parts[] = {{.iov_base = &head, .iov_len = sizeof(head)}, {.iov_base = NULL, .iov_len = len}};
+	memcpy(&parts[1].iov_base, &body, sizeof(body)); /* sendmsg does not write to it */
+	struct msghdr packet = {.msg_iov = parts, .msg_iovlen = ARRAY_LEN(parts)};
+	if (sendmsg(a->fd, &packet, MSG_NOSIGNAL) != (ssize_t)(sizeof(head) + len))
 		return err_set(err, ERR_UNAVAILABLE, "the key agent is gone: restart sluice");
-	return wait_answer(a, ret, err);
+	int rc = wait_answer(a, ret, err);
+	if (rc == 0 && want != 0 && ret->len != want)
+		rc = err_set(err, ERR_INTERNAL, "the key agent answered %u bytes where %zu were due", ret->len, want);
+	return rc;
+}
+
+static int ask_key(struct agent *a, enum agent_op op, const char *context, const uint8_t *wrapped, size_t want, struct agent_answer *ret,
+		   struct err *err)
+{
+	struct agent_key_request body = {0};
+	size_t len = strlen(context);
+	if (len == 0 || len > AGENT_CONTEXT_MAX)
+		return err_set(err, ERR_USAGE, "key agent: a context has 1 to %d bytes", AGENT_CONTEXT_MAX);
+	memcpy(body.context, context, len);
+	if (wrapped != NULL)
+		memcpy(body.wrapped, wrapped, sizeof(body.wrapped));
+	return ask(a, op, &body, sizeof(body), want, ret, err);
 }
 
 int agent_new_key(struct agent *a, const char *context, uint8_t ret_key[AGENT_KEY_SIZE], uint8_t ret_wrapped[AGENT_WRAPPED_SIZE],
 		  struct err *err)
 {
-	struct request q = {0};
-	struct answer n = {0};
-	int rc = ask(a, OP_NEW_KEY, context, &q, &n, err);
-	if (rc == 0 && n.code != 0)
-		rc = err_set(err, n.code, "key agent: no new key for %s", context);
+	struct agent_answer n = {0};
+	int rc = ask_key(a, AGENT_OP_NEW_KEY, context, NULL, AGENT_KEY_SIZE + AGENT_WRAPPED_SIZE, &n, err);
 	if (rc == 0) {
-		memcpy(ret_key, n.key, AGENT_KEY_SIZE);
-		memcpy(ret_wrapped, n.wrapped, AGENT_WRAPPED_SIZE);
+		memcpy(ret_key, n.bytes, AGENT_KEY_SIZE);
+		memcpy(ret_wrapped, n.bytes + AGENT_KEY_SIZE, AGENT_WRAPPED_SIZE);
 	}
 	crypto_wipe(&n, sizeof(n));
 	return rc;
@@ -230,15 +152,55 @@ int agent_new_key(struct agent *a, const char *context, uint8_t ret_key[AGENT_KE
 int agent_unwrap(struct agent *a, const char *context, const uint8_t wrapped[AGENT_WRAPPED_SIZE], uint8_t ret_key[AGENT_KEY_SIZE],
 		 struct err *err)
 {
-	struct request q = {0};
-	struct answer n = {0};
-	memcpy(q.wrapped, wrapped, AGENT_WRAPPED_SIZE);
-	int rc = ask(a, OP_UNWRAP, context, &q, &n, err);
-	if (rc == 0 && n.code != 0)
-		rc = err_set(err, n.code, "the key of %s does not open: it was wrapped under another master key or for something else",
-			     context);
+	struct agent_answer n = {0};
+	int rc = ask_key(a, AGENT_OP_UNWRAP, context, wrapped, AGENT_KEY_SIZE, &n, err);
+	if (rc == ERR_REFUSED)
+		rc = err_set(err, rc, "the key of %s does not open: it was wrapped under another master key or for something else", context);
 	if (rc == 0)
-		memcpy(ret_key, n.key, AGENT_KEY_SIZE);
+		memcpy(ret_key, n.bytes, AGENT_KEY_SIZE);
 	crypto_wipe(&n, sizeof(n));
 	return rc;
+}
+
+int agent_app_jwt(struct agent *a, int64_t now_s, char **ret_jwt, struct err *err)
+{
+	struct agent_answer n = {0};
+	int rc = ask(a, AGENT_OP_APP_JWT, &now_s, sizeof(now_s), 0, &n, err);
+	if (rc == 0)
+		*ret_jwt = xstrndup((const char *)n.bytes, n.len);
+	crypto_wipe(&n, sizeof(n));
+	return rc;
+}
+
+int agent_sign(struct agent *a, enum agent_purpose purpose, const void *bytes, size_t len, uint8_t ret_sig[AGENT_SIG_SIZE], struct err *err)
+{
+	struct agent_answer n = {0};
+	if (len == 0 || len > AGENT_SIGN_MAX)
+		return err_set(err, ERR_LIMIT, "key agent: %zu bytes cannot be signed, only 1 to %d", len, AGENT_SIGN_MAX);
+	int rc = ask(a, purpose == AGENT_PLAN_RECORD ? AGENT_OP_SIGN_PLAN : AGENT_OP_SIGN_AUDIT, bytes, len, AGENT_SIG_SIZE, &n, err);
+	if (rc == 0)
+		memcpy(ret_sig, n.bytes, AGENT_SIG_SIZE);
+	return rc;
+}
+
+void agent_verify_key(const struct agent *a, uint8_t ret_public[AGENT_PUBLIC_SIZE]) { memcpy(ret_public, a->pub, AGENT_PUBLIC_SIZE); }
+
+bool agent_check(const uint8_t pub[AGENT_PUBLIC_SIZE], enum agent_purpose purpose, const void *bytes, size_t len, const uint8_t sig[AGENT_SIG_SIZE])
+{
+	CLEANUP_BUF struct buf text = {0};
+	buf_adds(&text, agent_prefix(purpose));
+	buf_add(&text, bytes, len);
+	return crypto_verify(pub, text.data, text.len, sig);
+}
+
+int agent_public_read(const char *path, uint8_t ret_public[AGENT_PUBLIC_SIZE], struct err *err)
+{
+	CLEANUP_BUF struct buf b = {0};
+	int rc = fs_read(path, 4096, &b, err);
+	if (rc != 0)
+		return rc;
+	buf_truncate(&b, strcspn(buf_str(&b), "\r\n"));
+	if (!text_unhex(buf_str(&b), ret_public, AGENT_PUBLIC_SIZE))
+		return err_set(err, ERR_PARSE, "%s does not hold a public key: %d hex digits on one line", path, 2 * AGENT_PUBLIC_SIZE);
+	return 0;
 }

@@ -28,7 +28,7 @@ int rig_warm_up(void **state)
 	(void)state;
 	(void)snprintf(agent_dir, sizeof(agent_dir), "/tmp/sluice-rig-agent-XXXXXX");
 	assert_non_null(mkdtemp(agent_dir));
-	rig_must(agent_start(agent_dir, &agent, &err), &err);
+	rig_must(agent_start(&(struct agent_options){.data_dir = agent_dir}, &agent, &err), &err);
 	loop_close(loop_new());
 	return 0;
 }

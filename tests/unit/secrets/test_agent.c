@@ -18,13 +18,13 @@
 #include <cmocka.h>
 
 static char dir[] = "/tmp/test-agent-XXXXXX";
-static char *key_path;
+static char *key_path, *sign_path;
 
 static struct agent *start(void)
 {
 	struct err err = {0};
 	struct agent *a = NULL;
-	if (agent_start(dir, &a, &err) != 0)
+	if (agent_start(&(struct agent_options){.data_dir = dir}, &a, &err) != 0)
 		fail_msg("%s", err.msg);
 	return a;
 }
@@ -64,6 +64,10 @@ static void keys_differ_and_open_again(void **state)
 	assert_memory_equal(back, k2, sizeof(k2));
 	agent_stop(a);
 	assert_int_equal(unlink(key_path), 0);
+	a = NULL; /* the signing key belongs to the lost one */
+	assert_int_equal(agent_start(&(struct agent_options){.data_dir = dir}, &a, &err), ERR_REFUSED);
+	assert_non_null(strstr(err.msg, "signing.key was sealed under another master key"));
+	assert_int_equal(unlink(sign_path), 0);
 	a = start(); /* another master key */
 	assert_int_equal(agent_unwrap(a, "job 1", w2, back, &err), ERR_REFUSED);
 	agent_stop(a);
@@ -104,7 +108,7 @@ static void refuses_key(const char *bytes, size_t len, mode_t mode, int code)
 	(void)unlink(key_path);
 	assert_int_equal(fs_write_fast(key_path, bytes, len, 0600, &err), 0);
 	assert_int_equal(chmod(key_path, mode), 0);
-	assert_int_equal(agent_start(dir, &a, &err), code);
+	assert_int_equal(agent_start(&(struct agent_options){.data_dir = dir}, &a, &err), code);
 	assert_non_null(strstr(err.msg, key_path));
 	assert_null(a);
 	assert_int_equal(fs_size(key_path), (int64_t)len); /* never replaced */
@@ -124,8 +128,9 @@ static void bad_master_keys_are_kept_and_refused(void **state)
 	assert_int_equal(symlink("/etc/passwd", key_path), 0);
 	struct err err = {0};
 	struct agent *a = NULL;
-	assert_int_equal(agent_start(dir, &a, &err), ERR_IO);
+	assert_int_equal(agent_start(&(struct agent_options){.data_dir = dir}, &a, &err), ERR_IO);
 	assert_int_equal(unlink(key_path), 0);
+	(void)unlink(sign_path);
 }
 
 static void child_is_hardened(void **state)
@@ -191,7 +196,7 @@ static void dies_with_the_daemon(void **state)
 	if (daemon_pid == 0) {
 		struct err err;
 		struct agent *a = NULL;
-		if (agent_start(dir, &a, &err) != 0)
+		if (agent_start(&(struct agent_options){.data_dir = dir}, &a, &err) != 0)
 			_exit(1);
 		agent = child();
 		(void)!write(fds[1], &agent, sizeof(agent));
@@ -218,6 +223,7 @@ int main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	key_path = fs_join(dir, "master.key");
+	sign_path = fs_join(dir, "signing.key");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_differ_and_open_again), cmocka_unit_test(contexts_have_a_size),
 		cmocka_unit_test(master_key_is_private),      cmocka_unit_test(bad_master_keys_are_kept_and_refused),
@@ -226,5 +232,6 @@ int main(void)
 	};
 	int rc = cmocka_run_group_tests_name("agent", tests, NULL, NULL);
 	free(key_path);
+	free(sign_path);
 	return fs_remove_tree(dir, &err) != 0 ? 1 : rc;
 }
