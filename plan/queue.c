@@ -150,7 +150,8 @@ int queue_after_apply(struct db_conn *c, const struct job_row *apply, struct err
 	strlist_add(&names.projects, apply->project);
 	only_write(&names, &only);
 	command_free(&names);
-	CLEANUP_FREE char *note = xasprintf("`%s` was applied by #%lld: planned again.", apply->project, (long long)apply->pull);
+	CLEANUP_FREE char *note = xasprintf(apply->state == JOBS_DONE ? "`%s` was applied by #%lld: planned again." : "An apply of `%s` by #%lld ended:"
+					    " planned again.", apply->project, (long long)apply->pull);
 	int rc = list_stale(c, apply, buf_str(&only), &all, &n, err);
 	for (size_t i = 0; i < n; i++) {
 		struct run_new again = {.repo_id = apply->repo_id, .pull = all[i].pull, .repo = all[i].repo, .kind = RUN_PLAN, .only = buf_str(&only),

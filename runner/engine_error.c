@@ -7,6 +7,8 @@
 
 enum { DETAIL_MAX = 1200, WHERE_MAX = 1024 };
 
+#define LOCKED "Error acquiring the state lock"
+
 /* Errors whose way out is ours to tell. */
 static const struct {
 	const char *title, *hint;
@@ -18,7 +20,7 @@ static const struct {
 	 "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
 	{"Could not load the schema", "this server gives jobs only the providers of its own mirror: ask its operator to add this one"},
 	{"Saved plan is stale", "the state changed after this plan was made: plan again"},
-	{"Error acquiring the state lock", "another run holds the state lock: wait for it, or unlock the state where it is kept"},
+	{LOCKED, "another run holds the state lock: wait for it, or unlock the state where it is kept"},
 	{"Provider dependency changes detected",
 	 "the lock file does not fit the configuration: run init on your machine and commit .terraform.lock.hcl"},
 };
@@ -162,8 +164,58 @@ static void add_detail(struct buf *out, const struct strlist *lines, size_t from
 		buf_adds(out, "...");
 }
 
-static void add_hint(struct buf *out, const char *title)
+/* "  ID:        9db590f1-..." below "Lock Info:"; the value may hold no more than names and times do. */
+static void lock_value(const char *line, const char *key, char *ret, size_t size)
 {
+	line += strspn(line, " ");
+	if (ret[0] != '\0' || strncmp(line, key, strlen(key)) != 0)
+		return;
+	const char *value = line + strlen(key) + strspn(line + strlen(key), " ");
+	size_t len = text_cut(value, strlen(value), size - 1);
+	for (size_t i = 0; i < len; i++)
+		ret[i] = value[i] == '`' ? '\'' : value[i];
+	ret[len] = '\0';
+}
+
+static bool lock_in_lines(const struct strlist *lines, struct engine_lock *ret)
+{
+	bool inside = false;
+	*ret = (struct engine_lock){.id = ""};
+	for (size_t i = 0; i < lines->n; i++) {
+		inside = inside || strstr(lines->v[i], "Lock Info:") != NULL;
+		if (!inside)
+			continue;
+		lock_value(lines->v[i], "ID:", ret->id, sizeof(ret->id));
+		lock_value(lines->v[i], "Who:", ret->who, sizeof(ret->who));
+		lock_value(lines->v[i], "Created:", ret->created, sizeof(ret->created));
+	}
+	return ret->id[0] != '\0';
+}
+
+bool engine_lock_read(const char *text, size_t len, struct engine_lock *ret)
+{
+	struct strlist lines = {0};
+	split(&lines, text, len);
+	bool found = lock_in_lines(&lines, ret);
+	strlist_free(&lines);
+	return found;
+}
+
+static bool add_lock(struct buf *out, const struct strlist *lines)
+{
+	struct engine_lock lock;
+	if (!lock_in_lines(lines, &lock))
+		return false;
+	buf_printf(out, " (the state lock %s is held by %s since %s: wait for it; when that run is gone, somebody with access to the state runs"
+		   " `force-unlock %s` by hand, which sluice never does)", lock.id, lock.who[0] != '\0' ? lock.who : "somebody",
+		   lock.created[0] != '\0' ? lock.created : "an unknown time", lock.id);
+	return true;
+}
+
+static void add_hint(struct buf *out, const struct strlist *lines, const char *title)
+{
+	if (text_starts(title, LOCKED) && add_lock(out, lines))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
 		if (text_starts(title, hints[i].title)) {
 			buf_printf(out, " (%s)", hints[i].hint);
@@ -185,7 +237,7 @@ static void add_error(struct buf *out, const struct strlist *lines, size_t at, c
 	}
 	buf_adds(out, title);
 	add_detail(out, lines, from);
-	add_hint(out, title);
+	add_hint(out, lines, title);
 }
 
 bool engine_error_sentence(const char *text, size_t len, const char *dir, struct buf *out)

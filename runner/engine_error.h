@@ -1,4 +1,4 @@
-/* Step 7. What an engine printed when it failed, as one sentence for people. Pure. Private to runner/. */
+/* Step 7. What an engine printed when it failed, as one sentence for people. Pure. */
 #ifndef RUNNER_ENGINE_ERROR_H
 #define RUNNER_ENGINE_ERROR_H
 
@@ -10,5 +10,11 @@
 bool engine_error_sentence(const char *text, size_t len, const char *dir, struct buf *out);
 /* Does the text say that `init` has to run first? */
 bool engine_error_wants_init(const char *text, size_t len);
+
+/* Who holds the state lock, when a text names it ("Lock Info:"). */
+struct engine_lock {
+	char id[128], who[128], created[64];
+};
+bool engine_lock_read(const char *text, size_t len, struct engine_lock *ret);
 
 #endif
