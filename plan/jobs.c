@@ -152,8 +152,6 @@ static int refuse_job(struct db_conn *c, struct pick *p, struct job_row *job, co
 	xstrset(&job->error, why->msg);
 	int64_t open = 0;
 	int rc = job_finish(c, job, JOBS_READY, err);
-	if (rc == 0 && job->phase == PHASE_APPLY)
-		rc = lock_release_job(c, job->repo_id, job->project, job->run_id, err);
 	if (rc == 0)
 		rc = job_release_waiting(c, job->run_id, err);
 	if (rc == 0)

@@ -30,6 +30,7 @@ struct jobs_options {
 	void (*may_start)(int64_t run_id, jobs_may_start_cb cb, void *cb_arg, void *arg);
 	/* The run's last job is over, and the run with it. */
 	void (*on_run_over)(int64_t run_id, void *arg);
+	void (*on_new_runs)(void *arg); /* an apply came home, and with it runs may have been created (queue_after_apply) */
 	void *arg;
 };
 

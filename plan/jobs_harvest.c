@@ -10,8 +10,9 @@
 #include "github/outbox.h"
 #include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
-#include "plan/lock_store.h"
+#include "plan/queue.h"
 #include "plan/replan.h"
+#include "plan/resolve.h"
 #include "plan/state_store.h"
 #include "plan/summary.h"
 
@@ -28,7 +29,9 @@ struct harvest {
 	bool past_point;
 	struct job_exit record; /* EXEC_RECORD; of a lost apply: the state facts that were left */
 	struct err why;
-	bool run_over, again; /* results of the transaction */
+	struct buf tail;       /* of its log, when its outcome may be unknown */
+	int64_t serial_before; /* of the managed state, -1: none */
+	bool run_over, again, applied; /* results of the transaction */
 	struct harvest *next; /* of those that come late */
 };
 
@@ -41,8 +44,6 @@ int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_
 	if (!run_state_is_over(run.state)) {
 		rc = run_move(c, run_id, run.state, RUN_DONE, err);
 		run.state = RUN_DONE;
-		if (rc == 0) /* of jobs that never started: cancelled, or behind one that failed */
-			rc = lock_release_run(c, run.repo_id, run_id, err);
 		if (rc == 0)
 			rc = comment_refresh(c, ctx, run.repo_id, run.pull, 0, err);
 		if (rc == 0)
@@ -155,9 +156,9 @@ static void judge(const struct harvest *h, struct job_row *job)
 	}
 	if (h->end == EXEC_LOST) {
 		job->state = h->past_point ? JOBS_UNKNOWN : JOBS_FAILED;
-		xstrset(&job->error, h->past_point ? "The apply was interrupted and its outcome is unknown: its runner was killed. The project stays locked."
-							    " Look at what exists, then comment `unlock`, and `plan` to see what is left to do."
-						    : "The job's runner was killed three times before the engine could finish. The server's log says more.");
+		free(job->error);
+		job->error = h->past_point ? resolve_sentence(job->run_id, "its runner was killed")
+					   : xstrdup("The job's runner was killed three times before the engine could finish. The server's log says more.");
 		return;
 	}
 	static const enum job_state states[] = {
@@ -173,9 +174,7 @@ static void judge(const struct harvest *h, struct job_row *job)
 		/* nobody saw how far it came */
 		job->state = JOBS_UNKNOWN;
 		free(job->error);
-		job->error = xasprintf("The apply was interrupted and its outcome is unknown: %s. The project stays locked. Look at what exists, then comment"
-				       " `unlock`, and `plan` to see what is left to do.",
-				       r->error != NULL ? r->error : "the sandbox ended");
+		job->error = resolve_sentence(job->run_id, r->error != NULL ? r->error : "the sandbox ended");
 	}
 	if (job->phase == PHASE_APPLY && job->state == JOBS_FAILED)
 		job->done = done_before(job, r->state_addresses);
@@ -215,13 +214,17 @@ static int put_state(struct db_conn *c, const struct harvest *h, struct job_row 
 	return rc;
 }
 
-static int settle_lock(struct db_conn *c, const struct job_row *job, struct err *err)
+/* An apply whose outcome nobody knows leaves what was seen of it; one that is over may have made other pull requests' plans stale. */
+static int settle_apply(struct db_conn *c, struct harvest *h, const struct job_row *job, struct err *err)
 {
-	if (job->phase != PHASE_APPLY)
+	h->applied = job->phase == PHASE_APPLY;
+	if (!h->applied)
 		return 0;
+	struct resolve_seen seen = {.log = h->tail.len != 0 ? buf_str(&h->tail) : NULL, .has_record = h->end == EXEC_RECORD,
+				    .exit_code = h->record.exit_code, .step = h->record.step, .serial_before = h->serial_before};
 	if (job->state == JOBS_UNKNOWN)
-		return lock_set_reason(c, job->repo_id, job->project, "outcome unknown", err);
-	return lock_release_job(c, job->repo_id, job->project, job->run_id, err);
+		return resolve_keep(c, job, &seen, err);
+	return job->state == JOBS_DONE || job->state == JOBS_FAILED ? queue_after_apply(c, job, err) : 0;
 }
 
 /* After the job's row is final: what it means for its run. */
@@ -263,6 +266,7 @@ static int drop_old_state(struct db_conn *c, struct harvest *h, const struct job
 {
 	struct state_version v = {0};
 	int rc = state_current(c, job->repo_id, job->project, job->workspace, &v, err);
+	h->serial_before = rc == 0 ? v.serial : -1;
 	if (rc == 0 && h->record.state_sha256 != NULL && strcmp(v.sha256, h->record.state_sha256) == 0)
 		xstrset(&h->record.state_addresses, NULL);
 	state_version_free(&v);
@@ -298,7 +302,7 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 		if (rc == 0 && h->end == EXEC_NOT_STARTED && job.phase == PHASE_APPLY) /* no engine saw the plan: it may be applied yet */
 			rc = job_unuse_plan(c, job.plan_job, job.id, err);
 		if (rc == 0)
-			rc = settle_lock(c, &job, err);
+			rc = settle_apply(c, h, &job, err);
 		if (rc == 0)
 			rc = settle_run(c, h, &job, err);
 	}
@@ -309,6 +313,7 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 static void harvest_free(struct harvest *h)
 {
 	job_exit_free(&h->record);
+	buf_free(&h->tail);
 	free(h);
 }
 
@@ -336,18 +341,21 @@ static void harvest_done(int rc, const struct err *err, void *arg)
 	}
 	int64_t run_id = h->run_id;
 	bool over = rc == 0 && h->run_over;
+	bool new_runs = rc == 0 && h->applied;
 	harvest_free(h);
 	outbox_wake(j->o.outbox);
 	jobs_kick(j);
 	if (over)
 		j->o.on_run_over(run_id, j->o.arg);
+	else if (new_runs)
+		j->o.on_new_runs(j->o.arg);
 }
 
 void jobs_harvest_late(struct jobs *j)
 {
 	for (struct harvest *h = TAKE(j->late), *next; h != NULL; h = next) {
 		next = h->next;
-		h->run_over = h->again = false;
+		h->run_over = h->again = h->applied = false;
 		db_submit(j->o.db, harvest_tx, harvest_done, h);
 	}
 }
@@ -383,6 +391,10 @@ void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struc
 		read_left_state(j, h);
 	if (end != EXEC_LOST || past_point)
 		keep_files(j, job_id);
+	if (past_point) {
+		CLEANUP_FREE char *log = jobs_log_path(j->o.config, job_id);
+		resolve_read_tail(log, &h->tail);
+	}
 	CRASH_POINT("job.kept");
 	jobs_forget_running(j, job_id);
 	db_submit(j->o.db, harvest_tx, harvest_done, h);

@@ -369,6 +369,8 @@ static void on_run_over(int64_t run_id, void *arg)
 	runs_look(m);
 }
 
+static void on_new_runs(void *arg) { runs_look(arg); }
+
 /* `cancel`. */
 struct cancel {
 	struct runs *m;
@@ -442,7 +444,8 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 	m->o = *o;
 	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network"};
 	struct jobs_options jo = {.loop = o->loop, .db = o->db, .outbox = o->outbox, .agent = o->agent, .config = o->config, .comment = &m->comment,
-				  .program = o->program, .executor_new = o->executor_new, .may_start = run_may_start, .on_run_over = on_run_over, .arg = m};
+				  .program = o->program, .executor_new = o->executor_new, .may_start = run_may_start, .on_run_over = on_run_over,
+				  .on_new_runs = on_new_runs, .arg = m};
 	int rc = jobs_new(&jo, &m->jobs, err);
 	if (rc != 0) {
 		free(m);
