@@ -4,6 +4,7 @@
 #include "cmd/check.h"
 #include "cmd/commands.h"
 #include "cmd/sim/sim.h"
+#include "plan/changes.h"
 #include "plan/prepare.h"
 #include "plan/summary.h"
 #include "runner/runner.h"
@@ -26,9 +27,10 @@ static int prepare(int argc, char **argv)
 	return prepare_main();
 }
 
-/* What a runner keeps of a plan: its summary and its diff, both masked. */
-static int understand(const char *plan_json, size_t len, char **ret_summary, char **ret_diff, struct err *err)
+/* What a runner keeps of a plan. */
+static int understand(const char *plan_json, size_t len, struct runner_understood *ret, struct err *err)
 {
+	char changes[CHANGES_HEX + 1];
 	struct plan_summary s;
 	CLEANUP_BUF struct buf diff = {0};
 	struct buf summary = {0};
@@ -38,12 +40,15 @@ static int understand(const char *plan_json, size_t len, char **ret_summary, cha
 	plan_summary_write(&s, &summary);
 	plan_summary_free(&s);
 	rc = plan_diff(plan_json, len, &diff, err);
+	if (rc == 0)
+		rc = plan_changes_digest(plan_json, len, changes, err);
 	if (rc != 0) {
 		buf_free(&summary);
 		return rc;
 	}
-	*ret_summary = buf_take(&summary);
-	*ret_diff = diff.len != 0 ? buf_take(&diff) : NULL;
+	ret->summary = buf_take(&summary);
+	ret->diff = diff.len != 0 ? buf_take(&diff) : NULL;
+	ret->changes = xstrdup(changes);
 	return 0;
 }
 

@@ -372,7 +372,7 @@ void jobs_forget_late(struct jobs *j)
 static void copy_record(struct job_exit *to, const struct job_exit *from)
 {
 	*to = *from;
-	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->state_lineage, &to->state_sha256,
+	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->changes, &to->state_lineage, &to->state_sha256,
 			  &to->state_addresses};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		*owned[i] = xstrdup(*owned[i]);

@@ -20,6 +20,7 @@ static const struct field fields[] = {
 	{.name = "plan_bytes", .kind = FIELD_INT, .offset = OF(plan_bytes)},
 	{.name = "summary", .kind = FIELD_TEXT, .offset = OF(summary), .max = LIMIT_SUMMARY_BYTES},
 	{.name = "diff", .kind = FIELD_TEXT, .offset = OF(diff), .max = LIMIT_SUMMARY_BYTES},
+	{.name = "changes", .kind = FIELD_TEXT, .offset = OF(changes), .max = 64},
 	{.name = "has_state", .kind = FIELD_BOOL, .offset = OF(has_state), .required = true},
 	{.name = "state_serial", .kind = FIELD_INT, .offset = OF(state_serial)},
 	{.name = "state_lineage", .kind = FIELD_TEXT, .offset = OF(state_lineage), .max = 256},

@@ -13,8 +13,12 @@
 
 #include "runner/spec.h"
 
-/* Turns the clear plan JSON into what is stored: sets ret_summary and ret_diff (malloc'ed, masked). Given by cmd/, which sees plan/. */
-typedef int (*runner_understand)(const char *plan_json, size_t len, char **ret_summary, char **ret_diff, struct err *err);
+/* Turns the clear plan JSON into what is stored: summary and diff, masked, and the digest of the change set. The runner frees; it has them set
+ * to NULL before. Given by cmd/, which sees plan/. */
+struct runner_understood {
+	char *summary, *diff, *changes;
+};
+typedef int (*runner_understand)(const char *plan_json, size_t len, struct runner_understood *ret, struct err *err);
 
 /* The whole life of a runner process; returns its exit status. Always leaves an exit record unless the disk refuses. */
 int runner_main(const char *job_dir, runner_understand understand);

@@ -172,14 +172,19 @@ static bool fits(char *const text) { return text == NULL || strlen(text) <= LIMI
 static bool understand(struct runner *r)
 {
 	struct err err = {0};
+	struct runner_understood found = {0};
 	int rc = 0;
 	if (buf_failed(&r->step.out))
 		rc = err_set(&err, ERR_LIMIT, "the plan as JSON is larger than %zu bytes: split the project", runner_tuning.plan_json_max);
 	if (rc == 0)
-		rc = r->understand(buf_str(&r->step.out), r->step.out.len, &r->exit.summary, &r->exit.diff, &err);
+		rc = r->understand(buf_str(&r->step.out), r->step.out.len, &found, &err);
+	r->exit.summary = found.summary;
+	r->exit.diff = found.diff;
+	r->exit.changes = found.changes;
 	if (rc == 0 && (!fits(r->exit.summary) || !fits(r->exit.diff))) { /* else the record could be written but not read */
 		free(TAKE(r->exit.summary));
 		free(TAKE(r->exit.diff));
+		free(TAKE(r->exit.changes));
 		rc = err_set(&err, ERR_LIMIT, "the summary of the plan is larger than %u bytes: split the project", LIMIT_SUMMARY_BYTES);
 	}
 	if (rc != 0)

@@ -64,6 +64,7 @@ struct job_exit {
 	int64_t plan_bytes;
 	char *summary;        /* plan phase: JSON of struct plan_summary (plan/summary.h), masked; NULL when none */
 	char *diff;           /* plan phase: the rendered diff, masked; NULL when none */
+	char *changes;        /* plan phase: digest of the normalised change set (plan/changes.h), hex; NULL when none */
 	bool has_state;       /* state.enc is there */
 	int64_t state_serial;
 	char *state_lineage;

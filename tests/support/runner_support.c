@@ -22,7 +22,7 @@ static char double_dir[] = "/tmp/sluice-double-XXXXXX";
 static bool double_ready;
 
 /* Names and actions of the changes, so that tests see that the plan JSON arrived whole. */
-static int understand(const char *json, size_t len, char **ret_summary, char **ret_diff, struct err *err)
+static int understand(const char *json, size_t len, struct runner_understood *ret, struct err *err)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	CLEANUP_BUF struct buf out = {0};
@@ -41,8 +41,9 @@ static int understand(const char *json, size_t len, char **ret_summary, char **r
 	struct json huge = json_member(&root, "huge");
 	for (size_t i = 0; json_is_true(&huge) && i <= LIMIT_SUMMARY_BYTES / 16; i++)
 		buf_adds(&out, "sixteen bytes...");
-	*ret_summary = buf_take(&out);
-	*ret_diff = xstrdup("diff");
+	ret->summary = buf_take(&out);
+	ret->diff = xstrdup("diff");
+	ret->changes = xstrdup("c0ffee");
 	return 0;
 }
 
