@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "plan/gate_own.h"
+#include "plan/queue.h"
+#include "plan/resolve.h"
 
 /* Diffs that are loaded for one comment: more than fits is never read from the database. */
 enum { DIFFS_BYTES = 256 * 1024 };
@@ -98,6 +100,28 @@ static const char *state_note(struct comment_view *v, const struct job_row *job)
 	return job->state == JOBS_FAILED ? keep(v, xasprintf("%s%sthe engine wrote no new state", done, and)) : NULL;
 }
 
+/* Whom it waits for among pull requests; of an unknown outcome what was seen, and who said how it ended. */
+static int show_queue(struct db_conn *c, struct comment_view *v, const struct job_row *job, struct view_project *p, struct err *err)
+{
+	struct queue_place q;
+	CLEANUP_BUF struct buf seen = {0};
+	int rc = queue_place(c, job, &q, err);
+	if (rc != 0)
+		return rc;
+	p->behind = q.behind;
+	p->behind_unknown = q.unknown;
+	p->place = q.place;
+	p->of = q.of;
+	if (job->state != JOBS_UNKNOWN)
+		return 0;
+	if (job->resolution != NULL)
+		p->resolved = keep(v, xasprintf("%s by %s", job->resolution, job->resolved_by != NULL ? job->resolved_by : "somebody"));
+	rc = resolve_show(c, job, &seen, err);
+	if (rc == 0 && seen.len != 0)
+		p->error = keep(v, xasprintf("%s\n\n%s", job->error != NULL ? job->error : "", buf_str(&seen)));
+	return rc;
+}
+
 static int load_projects(struct db_conn *c, struct comment_view *v, bool with_diffs, struct err *err)
 {
 	size_t room = with_diffs ? DIFFS_BYTES : 0;
@@ -108,6 +132,9 @@ static int load_projects(struct db_conn *c, struct comment_view *v, bool with_di
 		struct view_project *p = &v->projects[i];
 		*p = comment_view_project(job);
 		p->waiting_for = waits_for(job, &v->jobs);
+		int place = show_queue(c, v, job, p, err);
+		if (place != 0)
+			return place;
 		p->state_note = state_note(v, job);
 		p->log_url = job->log != NULL ? keep(v, xasprintf("%s#job-%lld", v->view.run_url, (long long)job->id)) : NULL;
 		if (job->summary == NULL || plan_summary_parse(job->summary, strlen(job->summary), &v->summaries[i], NULL) != 0)

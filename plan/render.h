@@ -21,6 +21,10 @@ struct view_project {
 	const char *diff;                   /* NULL; text for a diff block */
 	const char *error;                  /* failed, refused, unknown: text from an engine or from us */
 	const char *waiting_for;            /* queued behind this project */
+	int64_t behind;                     /* queued behind this pull request, which holds the project; 0 */
+	int64_t place, of;                  /* then: among the pull requests that wait for it */
+	bool behind_unknown;                /* then: an outcome there has to be resolved first */
+	const char *resolved;               /* unknown, and a person said how it ended: "applied by bob"; NULL */
 	const char *log_url;
 	const char *reason;                 /* why it is affected */
 	int64_t took_ms;                    /* finished */

@@ -121,7 +121,9 @@ static void put_left_behind(struct buf *out, const struct view_project *p)
 {
 	buf_adds(out, "> **");
 	render_cell_code(out, p->name);
-	if (p->state == VIEW_UNKNOWN)
+	if (p->state == VIEW_UNKNOWN && p->resolved != NULL)
+		buf_adds(out, ": interrupted.** A person looked at what exists and said how it ended.");
+	else if (p->state == VIEW_UNKNOWN)
 		buf_adds(out, ": interrupted, outcome unknown.** The engine ended before it could say how far it came, and sluice never "
 			      "repeats an apply "
 			      "by itself. The project stays locked.");
@@ -326,24 +328,23 @@ static void next_refused(struct buf *out, const struct view *v)
 	buf_addc(out, '\n');
 }
 
-static const char *first_named(const struct rows *r, enum rank rank)
+static bool is_any_unresolved(const struct rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (render_rank(r->v[i]) == rank)
-			return r->v[i]->name;
-	return "";
+		if (r->v[i]->state == VIEW_UNKNOWN && r->v[i]->resolved == NULL)
+			return true;
+	return false;
 }
 
-static void next_applied(struct buf *out, const struct rows *r)
+static void next_applied(struct buf *out, const struct view *v, const struct rows *r)
 {
-	if (r->count[RANK_UNKNOWN] > 0) {
-		CLEANUP_FREE char *command = xasprintf("unlock -p %s", first_named(r, RANK_UNKNOWN));
-		buf_adds(out, "**Next**: compare the real resources with the state, then comment ");
-		render_code(out, command);
-		buf_adds(out, "; a new pull request plans what is left to do.\n\n");
-	} else if (r->count[RANK_APPLY_FAILED] > 0) {
+	if (is_any_unresolved(r))
+		buf_printf(out,
+			   "**Next**: compare the real resources with the state. Then an admin comments `resolve %lld --as applied`, `--as failed`, or `--as "
+			   "replan` to plan what is left to do.\n\n",
+			   (long long)v->run_id);
+	else if (r->count[RANK_APPLY_FAILED] > 0)
 		buf_adds(out, "**Next**: open a pull request that mends the cause; its plan shows what is left to do.\n\n");
-	}
 }
 
 void render_next(struct buf *out, const struct view *v, const struct rows *r)
@@ -356,7 +357,7 @@ void render_next(struct buf *out, const struct view *v, const struct rows *r)
 			next_planned(out, v, r);
 		break;
 	case VIEW_APPLY_ASKED: next_refused(out, v); break;
-	case VIEW_APPLY_DONE: next_applied(out, r); break;
+	case VIEW_APPLY_DONE: next_applied(out, v, r); break;
 	case VIEW_PLANNING:
 	case VIEW_APPLYING_RUN: break;
 	}

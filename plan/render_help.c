@@ -7,7 +7,9 @@ static const struct {
 	{"plan", "plan the projects that this pull request touches, or the ones named"},
 	{"apply", "check what is needed, merge, and apply the reviewed plans from the merge commit"},
 	{"cancel", "stop plans that run or wait; an apply that runs is interrupted, ends the step it is in and says how far it came"},
-	{"unlock", "give the locks of this pull request back; after an interrupted apply only once a person has looked"},
+	{"unlock", "take back an apply of this pull request that waits for its turn, and tell what it holds"},
+	{"resolve RUN --as applied", "say how an interrupted apply ended, after looking: `applied`, `failed`, or `replan` to plan what is left to do; for admins"},
+	{"apply -p NAME --destroy", "apply the plan that destroys everything of a project whose directory is gone; for admins"},
 	{"version", "tell the version of sluice"},
 	{"help", "this page"},
 };
@@ -27,7 +29,7 @@ void render_help(const char *error, const char *bot_name, struct buf *out)
 		      "| comment | what it does |\n|:--|:--|\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		buf_printf(out, "| `%s` | %s |\n", commands[i].comment, commands[i].what);
-	buf_adds(out, "\n`-p NAME` (repeatable), `-d DIR` and `-w WORKSPACE` narrow `plan` and `apply` to some projects: `plan -p network`; "
-		      "`unlock` takes `-p`.\n"
+	buf_adds(out, "\n`-p NAME` (repeatable), `-d DIR` and `-w WORKSPACE` narrow `plan` and `apply` to some projects: `plan -p network`. "
+		      "With a commit, `apply 1a2b3c4`, nothing but that commit is meant.\n"
 		      "In tables `+` is to add, `~` to change, `±` to replace, `−` to destroy.\n");
 }

@@ -61,6 +61,8 @@ bool render_is_apply(enum view_phase phase);
 bool render_is_applyable(const struct view_project *p);
 /* "2 added, 1 changed" */
 void render_words_done(const struct plan_summary *s, struct buf *out);
+/* " behind #12, 2nd of 3" */
+void render_words_place(const struct view_project *p, struct buf *out);
 
 /* ---- render_table.c ---- */
 

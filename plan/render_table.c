@@ -95,7 +95,9 @@ static void put_verdict(struct buf *out, const struct view_project *p)
 	switch (p->state) {
 	case VIEW_QUEUED:
 		buf_adds(out, "queued");
-		if (p->waiting_for != NULL) {
+		if (p->behind != 0) {
+			render_words_place(p, out);
+		} else if (p->waiting_for != NULL) {
 			buf_adds(out, " behind ");
 			render_cell_code(out, p->waiting_for);
 		}
@@ -109,7 +111,10 @@ static void put_verdict(struct buf *out, const struct view_project *p)
 	case VIEW_FAILED: put_failure(out, "failed", p->error); break;
 	case VIEW_REFUSED: put_failure(out, "refused", p->error); break;
 	case VIEW_APPLY_FAILED: put_apply_failure(out, p->error); break;
-	case VIEW_UNKNOWN: buf_adds(out, "**interrupted: outcome unknown**"); break;
+	case VIEW_UNKNOWN:
+		buf_adds(out, p->resolved != NULL ? "interrupted, resolved as " : "**interrupted: outcome unknown**");
+		render_cell_sentence(out, p->resolved != NULL ? p->resolved : "");
+		break;
 	case VIEW_RUNNING:
 	case VIEW_CANCELLED:
 	case VIEW_APPLYING:

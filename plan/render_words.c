@@ -89,12 +89,26 @@ static void put_planned(struct buf *out, const struct plan_summary *s)
 		buf_printf(out, ", %lld changed outside", (long long)s->drift);
 }
 
+/* " behind #12, 2nd of 3" */
+void render_words_place(const struct view_project *p, struct buf *out)
+{
+	static const char *const ends[] = {"th", "st", "nd", "rd"};
+	int64_t last = p->place % 10, teen = p->place % 100;
+	buf_printf(out, " behind #%lld", (long long)p->behind);
+	if (p->behind_unknown)
+		buf_adds(out, ", whose outcome is unknown");
+	if (p->of > 1)
+		buf_printf(out, ", %lld%s of %lld", (long long)p->place, ends[last < 4 && (teen < 11 || teen > 13) ? last : 0], (long long)p->of);
+}
+
 static void put_project(struct buf *out, const struct view_project *p)
 {
 	switch (p->state) {
 	case VIEW_QUEUED:
 		buf_adds(out, "queued");
-		if (p->waiting_for != NULL)
+		if (p->behind != 0)
+			render_words_place(p, out);
+		else if (p->waiting_for != NULL)
 			buf_printf(out, " behind %s", p->waiting_for);
 		break;
 	case VIEW_RUNNING: put_timed(out, "running", p->running_ms); break;
@@ -110,7 +124,10 @@ static void put_project(struct buf *out, const struct view_project *p)
 			buf_adds(out, "applied");
 		break;
 	case VIEW_APPLY_FAILED: put_error(out, "apply failed", p->error); break;
-	case VIEW_UNKNOWN: buf_adds(out, "interrupted: outcome unknown"); break;
+	case VIEW_UNKNOWN:
+		buf_adds(out, p->resolved != NULL ? "interrupted, resolved as " : "interrupted: outcome unknown");
+		buf_adds(out, p->resolved != NULL ? p->resolved : "");
+		break;
 	case VIEW_DELETED: buf_adds(out, "its directory is gone; nothing is planned"); break;
 	}
 }

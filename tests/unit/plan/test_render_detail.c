@@ -228,7 +228,8 @@ static void next_steps(void **state)
 		 "**Next**: open a pull request that mends the cause; its plan shows what is left to do."},
 		{VIEW_APPLY_DONE,
 		 {.state = VIEW_UNKNOWN},
-		 "**Next**: compare the real resources with the state, then comment `unlock -p p`;"},
+		 "**Next**: compare the real resources with the state. Then an admin comments `resolve 812 --as applied`"},
+		{VIEW_APPLY_DONE, {.state = VIEW_UNKNOWN, .resolved = "failed by bob"}, NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

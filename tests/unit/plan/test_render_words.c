@@ -33,6 +33,16 @@ static void project_lines(void **state)
 		{{.state = VIEW_APPLIED, .summary = &plan_none}, "nothing to do"},
 		{{.state = VIEW_APPLY_FAILED, .error = "Error: x"}, "apply failed: x"},
 		{{.state = VIEW_UNKNOWN}, "interrupted: outcome unknown"},
+		{{.state = VIEW_UNKNOWN, .resolved = "failed by bob"}, "interrupted, resolved as failed by bob"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 1, .of = 1}, "queued behind #12"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 1, .of = 3}, "queued behind #12, 1st of 3"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 2, .of = 3}, "queued behind #12, 2nd of 3"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 3, .of = 3}, "queued behind #12, 3rd of 3"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 4, .of = 9}, "queued behind #12, 4th of 9"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 11, .of = 30}, "queued behind #12, 11th of 30"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 22, .of = 30}, "queued behind #12, 22nd of 30"},
+		{{.state = VIEW_QUEUED, .behind = 12, .place = 112, .of = 130}, "queued behind #12, 112th of 130"},
+		{{.state = VIEW_QUEUED, .behind = 12, .behind_unknown = true, .place = 1, .of = 1}, "queued behind #12, whose outcome is unknown"},
 		{{.state = VIEW_DELETED}, "its directory is gone; nothing is planned"},
 	};
 	(void)state;
