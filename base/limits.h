@@ -57,6 +57,15 @@
 /* github/ */
 #define LIMIT_GITHUB_BODY_BYTES (32u * 1024u * 1024u) /* one API answer */
 #define LIMIT_GITHUB_PAGES 40u
+#define LIMIT_GITHUB_REQUIRED 500u                /* checks, environments and kinds of rules that one branch may ask for */
+#define LIMIT_GITHUB_ENVIRONMENTS 50u             /* that one commit was deployed to: each is one request */
+#define LIMIT_GITHUB_COMMITS 250u                 /* of a pull request: GitHub lists no more */
+#define LIMIT_GITHUB_TOKEN_BYTES 8192u            /* one installation token; today's have about 520 */
+#define LIMIT_CHECK_ANNOTATIONS 50u               /* of a check run in one request: GitHub refuses more ... */
+#define LIMIT_CHECK_ACTIONS 3u                    /* ... as with its buttons */
+#define LIMIT_GITHUB_CALLS 100u                   /* requests at once: GitHub allows no more */
+#define LIMIT_GITHUB_CACHE 512u                   /* answers kept for If-None-Match ... */
+#define LIMIT_GITHUB_CACHE_BYTES (8u * 1024u * 1024u) /* ... and all of them together */
 #define LIMIT_GITHUB_TRIES 12u                    /* attempts for one effect before it is told and left */
 #define LIMIT_WRITES_BURST 5u                     /* content writes at once, then one a second: GitHub allows 80 a minute */
 #define LIMIT_RUN_EDITS 34u                       /* comment edits of one run: keeps a run of 100 projects at 40 writes */

@@ -1,13 +1,19 @@
 #include "github/gh_priv.h"
 
-#include "base/crypto.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 
 #include <stdio.h>
 
-static const char BEARER[] = "Bearer ";
+char *gh_graphql_url(const char *api_url)
+{
+	static const char GHES[] = "/api/v3";
+	size_t n = strlen(api_url);
+	if (text_ends(api_url, GHES))
+		return xasprintf("%.*s/api/graphql", (int)(n - strlen(GHES)), api_url);
+	return xasprintf("%s/graphql", api_url);
+}
 
 struct gh *gh_new(struct loop *l, const struct gh_options *o)
 {
@@ -17,10 +23,13 @@ struct gh *gh_new(struct loop *l, const struct gh_options *o)
 		.loop = l,
 		.http = http_client_new(l),
 		.api_url = xstrdup(o->api_url),
+		.graphql_url = gh_graphql_url(o->api_url),
 		.origin = origin != NULL ? origin : xstrdup(""), /* no URL: every request fails and says so */
-		.authorization = xasprintf("%s%s", BEARER, o->token),
+		.cache = gh_cache_new(),
 		.backoff_ms = {200, 1000, 3000},
+		.wire_max = LIMIT_GITHUB_CALLS,
 	};
+	g->auth = gh_auth_new(g, o);
 	return g;
 }
 
@@ -28,43 +37,22 @@ void gh_close(struct gh *g)
 {
 	if (g == NULL)
 		return;
+	g->closing = true;
 	gh_close_flows(g);
+	gh_auth_close(g->auth);
+	gh_cache_free(g->cache);
 	http_client_close(g->http);
-	crypto_wipe(g->authorization, strlen(g->authorization));
-	free(g->authorization);
 	free(g->api_url);
+	free(g->graphql_url);
 	free(g->origin);
 	free(g);
 }
 
-const char *gh_git_token(const struct gh *g)
-{
-	return g->authorization + sizeof(BEARER) - 1;
-}
+bool gh_is_app(const struct gh *g) { return gh_auth_is_app(g->auth); }
+
+const char *gh_git_token(const struct gh *g) { return gh_auth_personal(g->auth); }
 
 /* --- reads ------------------------------------------------------------------------------------------------------------------------- */
-
-static void end(struct gh_flow *f, int rc, const struct err *err)
-{
-	if (rc != 0)
-		gh_flow_fail(f, err);
-	else
-		gh_flow_done(f);
-}
-
-static void got_self(struct gh_flow *f, const struct http_response *res)
-{
-	struct err err = {0};
-	int rc = gh_decode_self(res->body, res->body_len, &f->user, &err);
-	f->a.user = rc == 0 ? &f->user : NULL;
-	f->a.id = f->user.id;
-	end(f, rc, &err);
-}
-
-void gh_get_self(struct gh *g, gh_cb cb, void *arg)
-{
-	gh_flow_send(gh_flow_new(g, cb, arg), "GET", got_self, "/user");
-}
 
 static void got_repo(struct gh_flow *f, const struct http_response *res)
 {
@@ -74,12 +62,12 @@ static void got_repo(struct gh_flow *f, const struct http_response *res)
 	f->owned = facts.full_name;
 	f->a.full_name = f->owned;
 	f->a.id = facts.id;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_get_repo(struct gh *g, const char *repo, gh_cb cb, void *arg)
 {
-	gh_flow_send(gh_flow_new(g, cb, arg), "GET", got_repo, "/repos/%r", repo);
+	gh_flow_send(gh_flow_new(g, GH_FOR_READ, repo, cb, arg), "GET", got_repo, "/repos/%r", repo);
 }
 
 static void got_pull(struct gh_flow *f, const struct http_response *res)
@@ -87,12 +75,12 @@ static void got_pull(struct gh_flow *f, const struct http_response *res)
 	struct err err = {0};
 	int rc = gh_decode_pull(res->body, res->body_len, &f->pull, &err);
 	f->a.pull = rc == 0 ? &f->pull : NULL;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_get_pull(struct gh *g, const char *repo, int64_t n, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_READ, repo, cb, arg);
 	f->retry_404 = true; /* GitHub's replicas may not know it yet when the webhook arrives */
 	gh_flow_send(f, "GET", got_pull, "/repos/%r/pulls/%i", repo, n);
 }
@@ -104,12 +92,12 @@ static void got_reviews(struct gh_flow *f, const struct http_response *res)
 	if (rc == 0 && gh_flow_next_page(f, res))
 		return;
 	f->a.reviews = rc == 0 ? &f->reviews : NULL;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_get_reviews(struct gh *g, const char *repo, int64_t n, gh_cb cb, void *arg)
 {
-	gh_flow_send(gh_flow_new(g, cb, arg), "GET", got_reviews, "/repos/%r/pulls/%i/reviews?per_page=100", repo, n);
+	gh_flow_send(gh_flow_new(g, GH_FOR_READ, repo, cb, arg), "GET", got_reviews, "/repos/%r/pulls/%i/reviews?per_page=100", repo, n);
 }
 
 static void got_permission(struct gh_flow *f, const struct http_response *res)
@@ -117,12 +105,12 @@ static void got_permission(struct gh_flow *f, const struct http_response *res)
 	struct err err = {0};
 	int rc = gh_decode_string(res->body, res->body_len, "permission", &f->owned, &err);
 	f->a.permission = f->owned;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_get_permission(struct gh *g, const char *repo, const char *login, gh_cb cb, void *arg)
 {
-	gh_flow_send(gh_flow_new(g, cb, arg), "GET", got_permission, "/repos/%r/collaborators/%s/permission", repo, login);
+	gh_flow_send(gh_flow_new(g, GH_FOR_READ, repo, cb, arg), "GET", got_permission, "/repos/%r/collaborators/%s/permission", repo, login);
 }
 
 static void got_membership(struct gh_flow *f, const struct http_response *res)
@@ -135,13 +123,14 @@ static void got_membership(struct gh_flow *f, const struct http_response *res)
 	}
 	int rc = gh_decode_string(res->body, res->body_len, "state", &f->owned, &err);
 	f->a.yes = rc == 0 && strcmp(f->owned, "active") == 0; /* pending: invited, not there yet */
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_get_team_member(struct gh *g, const char *org, const char *team, const char *login, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_READ, gh_auth_repo_of(g->auth, org), cb, arg);
 	f->also_status = 404;
+	f->needs = GH_MAY_MEMBERS;
 	gh_flow_send(f, "GET", got_membership, "/orgs/%s/teams/%s/memberships/%s", org, team, login);
 }
 
@@ -151,12 +140,12 @@ static void got_comments(struct gh_flow *f, const struct http_response *res)
 	int rc = gh_decode_find(res->body, res->body_len, f->number, f->text, &f->a.id, &err);
 	if (rc == 0 && gh_flow_next_page(f, res))
 		return;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 void gh_find_comment(struct gh *g, const char *repo, int64_t n, int64_t self_id, const char *marker, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
 	f->number = self_id;
 	f->text = xstrdup(marker);
 	gh_flow_send(f, "GET", got_comments, "/repos/%r/issues/%i/comments?per_page=100", repo, n);
@@ -169,7 +158,7 @@ static void got_comment(struct gh_flow *f, const struct http_response *res)
 	struct err err = {0};
 	int rc = gh_decode_comment(res->body, res->body_len, &f->a.id, &f->user, &err);
 	f->a.user = rc == 0 ? &f->user : NULL;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 static void comment_body(struct gh_flow *f, const char *body)
@@ -182,14 +171,14 @@ static void comment_body(struct gh_flow *f, const char *body)
 
 void gh_post_comment(struct gh *g, const char *repo, int64_t n, const char *body, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
 	comment_body(f, body);
 	gh_flow_send(f, "POST", got_comment, "/repos/%r/issues/%i/comments", repo, n);
 }
 
 void gh_edit_comment(struct gh *g, const char *repo, int64_t comment_id, const char *body, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
 	comment_body(f, body);
 	gh_flow_send(f, "PATCH", got_comment, "/repos/%r/issues/comments/%i", repo, comment_id);
 }
@@ -212,7 +201,7 @@ static size_t description_cut(const char *s)
 void gh_post_status(struct gh *g, const char *repo, const char *sha, const char *context, const char *state, const char *description,
 		    const char *target_url, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
 	struct json_writer w = json_writer(&f->body);
 	jw_open(&w, NULL);
 	jw_str(&w, "state", state);
@@ -230,7 +219,7 @@ static void got_merge(struct gh_flow *f, const struct http_response *res)
 	struct err err = {0};
 	int rc = gh_decode_string(res->body, res->body_len, "sha", &f->owned, &err);
 	f->a.sha = f->owned;
-	end(f, rc, &err);
+	gh_flow_end(f, rc, &err);
 }
 
 /* A merge commit is preferred: it alone keeps the reviewed head commit in the history of the base. */
@@ -270,7 +259,7 @@ static void got_methods(struct gh_flow *f, const struct http_response *res)
 
 void gh_merge(struct gh *g, const char *repo, int64_t n, const char *head_sha, const char *title, unsigned methods, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_MERGE, repo, cb, arg);
 	f->repo = xstrdup(repo);
 	f->number = n;
 	f->methods = methods;

@@ -1,26 +1,25 @@
 #include "github/gh_priv.h"
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/crypto.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
 
 #include <stdio.h>
 
-enum {
-	CALL_TIMEOUT_MS = 15 * 1000,         /* GitHub itself gives up after 10 s */
-	LIMITED_MS = 60 * 1000,              /* rate limited without advice: GitHub asks for a minute */
-	LIMITED_MAX_MS = 60 * 60 * 1000,     /* advice is believed up to the longest window GitHub has */
-	MESSAGE_MAX = 300,                   /* of GitHub's message in our sentence */
-};
+/* One request, in order: a token (github/auth.h) -> the installation's budget -> a turn -> HTTP -> maybe once more -> the step. */
+
+enum { CALL_TIMEOUT_MS = 15 * 1000 }; /* GitHub itself gives up after 10 s */
 
 static void send_now(struct gh_flow *f);
+static void token_came(const struct gh_result *r, void *arg);
 
-struct gh_flow *gh_flow_new(struct gh *g, gh_cb cb, void *arg)
+struct gh_flow *gh_flow_new(struct gh *g, enum gh_purpose purpose, const char *repo, gh_cb cb, void *arg)
 {
 	struct gh_flow *f = xcalloc(1, sizeof(*f));
-	*f = (struct gh_flow){.gh = g, .cb = cb, .arg = arg, .next = g->flows};
+	*f = (struct gh_flow){.gh = g, .cb = cb, .arg = arg, .next = g->flows, .purpose = purpose, .home = xstrdup(repo)};
+	f->waiter = (struct gh_waiter){.fn = token_came, .arg = f};
 	if (f->next != NULL)
 		f->next->prev = f;
 	g->flows = f;
@@ -37,28 +36,77 @@ static void unlink_flow(struct gh_flow *f)
 		f->next->prev = f->prev;
 }
 
+/* --- turns: at most so many requests at once ----------------------------------------------------------------------------------------- */
+
+static void leave_turn(struct gh_flow *f)
+{
+	struct gh *g = f->gh;
+	if (!f->turning)
+		return;
+	*(f->turn_prev != NULL ? &f->turn_prev->turn_next : &g->turn_first) = f->turn_next;
+	*(f->turn_next != NULL ? &f->turn_next->turn_prev : &g->turn_last) = f->turn_prev;
+	f->turn_prev = f->turn_next = NULL;
+	f->turning = false;
+}
+
+static void wait_turn(struct gh_flow *f)
+{
+	struct gh *g = f->gh;
+	f->turning = true;
+	f->turn_prev = g->turn_last;
+	*(g->turn_last != NULL ? &g->turn_last->turn_next : &g->turn_first) = f;
+	g->turn_last = f;
+}
+
+static void off_the_wire(struct gh_flow *f)
+{
+	struct gh *g = f->gh;
+	f->call = NULL;
+	g->on_wire--;
+	struct gh_flow *next = g->turn_first;
+	if (next == NULL || g->closing)
+		return;
+	leave_turn(next);
+	send_now(next); /* it asks for its token and budget again: they may have changed while it stood in line */
+}
+
+/* --- the end of a flow --------------------------------------------------------------------------------------------------------------- */
+
+static void wipe(char *secret)
+{
+	if (secret != NULL)
+		crypto_wipe(secret, strlen(secret));
+	free(secret);
+}
+
 static void free_flow(struct gh_flow *f)
 {
-	if (f->call != NULL)
+	if (f->call != NULL) {
 		http_cancel(f->call);
+		off_the_wire(f);
+	}
+	leave_turn(f);
+	gh_waiter_leave(&f->waiter);
+	gh_token_leave(f->token);
 	loop_timer_close(f->timer);
-	gh_pull_free(&f->pull);
-	gh_reviews_free(&f->reviews);
-	gh_user_free(&f->user);
-	gh_checks_free(&f->checks);
+	gh_free_answer(f);
 	buf_free(&f->body);
+	wipe(f->authorization);
+	free(f->home);
 	free(f->url);
 	free(f->repo);
 	free(f->sha);
 	free(f->text);
-	free(f->owned);
+	free(f->more);
 	free(f);
 }
 
 /* Out of the list before the callback, so that the callback may close the whole client. */
 void gh_flow_done(struct gh_flow *f)
 {
+	struct gh_token *t = TAKE(f->token);
 	unlink_flow(f);
+	gh_token_leave(t); /* before the callback: a token that only this call had is given back whatever happens there */
 	f->cb(&f->a, f->arg);
 	free_flow(f);
 }
@@ -79,191 +127,287 @@ void gh_flow_fail(struct gh_flow *f, const struct err *err)
 	gh_flow_done(f);
 }
 
-/* --- paths ------------------------------------------------------------------------------------------------------------------------- */
-
-/* "." and ".." would climb out of the path when the URL is normalised. */
-static bool add_segment(struct buf *out, const char *s, size_t len)
+void gh_flow_end(struct gh_flow *f, int rc, const struct err *err)
 {
-	if (len == 0 || (s[0] == '.' && (len == 1 || (len == 2 && s[1] == '.'))))
+	if (rc != 0)
+		gh_flow_fail(f, err);
+	else
+		gh_flow_done(f);
+}
+
+static void timer_fired(void *arg)
+{
+	struct gh_flow *f = arg;
+	if (f->a.r.err.code != 0) /* refused before anything was sent */
+		gh_flow_done(f);
+	else
+		send_now(f);
+}
+
+static void after(struct gh_flow *f, int64_t ms)
+{
+	if (f->timer == NULL)
+		f->timer = loop_timer_new(f->gh->loop, timer_fired, f);
+	loop_timer_start(f->timer, ms, 0);
+}
+
+void gh_flow_refuse(struct gh_flow *f, int code, const char *sentence)
+{
+	f->a.r = (struct gh_result){0};
+	(void)err_set(&f->a.r.err, code, "%s %s: %s", f->method != NULL ? f->method : "GET", path_part(f), sentence);
+	after(f, 0);
+}
+
+/* --- limits -------------------------------------------------------------------------------------------------------------------------- */
+
+struct gh_budget *gh_flow_budget(struct gh_flow *f)
+{
+	return f->token != NULL ? gh_token_budget(f->token) : gh_auth_budget(f->gh->auth);
+}
+
+void gh_flow_limited(struct gh_flow *f, int64_t until_ms)
+{
+	struct gh_budget *b = gh_flow_budget(f);
+	int64_t *until = f->query ? &b->query_until_ms : &b->until_ms;
+	if (until_ms > *until)
+		*until = until_ms;
+	b->times++;
+}
+
+/* True: not now, the flow will end and say so. */
+static bool is_held_back(struct gh_flow *f)
+{
+	const struct gh_budget *b = gh_flow_budget(f);
+	int64_t now = clock_wall_ms(), until = f->query && b->query_until_ms > b->until_ms ? b->query_until_ms : b->until_ms;
+	if (until <= now || until > now + GH_LIMITED_MAX_MS) /* further away than GitHub ever asks: our clock was set back */
 		return false;
-	CLEANUP_FREE char *segment = xstrndup(s, len);
-	text_url_segment(out, segment);
+	f->a.r = (struct gh_result){.retry_at_ms = until};
+	(void)err_set(&f->a.r.err, ERR_UNAVAILABLE, "%s %s: not sent, GitHub asked for a pause of another %lld s", f->method, path_part(f),
+		      (long long)(until - now + 999) / 1000);
+	after(f, 0);
 	return true;
 }
 
-static bool add_repo(struct buf *out, const char *repo)
+/* The last request of the hour went through: the next one would be refused, so it is not sent. */
+static void note_budget(struct gh_flow *f, const struct http_response *res)
 {
-	const char *slash = strchr(repo, '/');
-	if (slash == NULL || strchr(slash + 1, '/') != NULL || !add_segment(out, repo, (size_t)(slash - repo)))
+	const char *left = http_header(res, "x-ratelimit-remaining"), *reset = http_header(res, "x-ratelimit-reset");
+	int64_t at;
+	if (res->status < 200 || (res->status >= 300 && res->status != 304))
+		return;
+	struct gh_budget *b = gh_flow_budget(f);
+	b->times = 0;
+	int64_t *until = f->query ? &b->query_until_ms : &b->until_ms;
+	if (left != NULL && reset != NULL && strcmp(left, "0") == 0 && text_int(reset, 0, INT64_MAX / 1000, &at, NULL) == 0 && at * 1000 > *until)
+		*until = at * 1000;
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_worth_retrying(const struct gh_flow *f, const struct http_response *res)
+{
+	if ((strcmp(f->method, "GET") != 0 && !f->repeatable) || f->tries >= GH_RETRIES)
 		return false;
-	buf_addc(out, '/');
-	return add_segment(out, slash + 1, strlen(slash + 1));
+	if (res->status == 0 || res->err.code != 0)
+		return res->err.code == ERR_TIMEOUT || res->err.code == ERR_UNAVAILABLE || res->err.code == ERR_IO;
+	return res->status >= 500 || (res->status == 404 && f->retry_404);
 }
 
-static bool path_from(struct buf *out, const char *path_template, va_list ap)
+static char *cache_key(const struct gh_flow *f) { return xasprintf("%d %s", (int)f->purpose, f->url); }
+
+/* Nothing changed since: the step sees the answer of then. False: it was thrown out meanwhile. */
+static bool answer_from_cache(struct gh_flow *f, const struct http_response *res)
 {
-	bool ok = true;
-	for (const char *p = path_template; *p != '\0'; p++) {
-		if (*p != '%') {
-			buf_addc(out, *p);
-			continue;
-		}
-		p++;
-		if (*p == 'i') {
-			buf_printf(out, "%lld", (long long)va_arg(ap, int64_t));
-			continue;
-		}
-		const char *s = va_arg(ap, const char *);
-		ok = ok && s != NULL && (*p == 'r' ? add_repo(out, s) : add_segment(out, s, strlen(s)));
+	CLEANUP_FREE char *key = cache_key(f);
+	const struct gh_cached *c = gh_cache_find(f->gh->cache, key);
+	if (c == NULL)
+		return false;
+	CLEANUP_FREE char *body = xstrndup(c->body, c->len); /* a step may send and so make the cache move */
+	CLEANUP_FREE char *link = xstrdup(c->link);
+	const struct http_header headers[] = {{"link", link}};
+	const struct http_response then = {.status = 200, .sent = true, .body = body, .body_len = c->len, .headers = headers,
+					   .headers_n = link != NULL ? 1 : 0, .took_ms = res->took_ms};
+	f->a.r = (struct gh_result){.status = 200};
+	f->step(f, &then);
+	return true;
+}
+
+static void judge(struct gh_flow *f, const struct http_response *res)
+{
+	gh_judge(f->method, path_part(f), res, clock_wall_ms(), gh_flow_budget(f)->times, &f->a.r);
+	if (f->a.r.retry_at_ms != 0)
+		gh_flow_limited(f, f->a.r.retry_at_ms);
+	else if (f->token != NULL && (res->status == 403 || res->status == 404))
+		gh_token_doubted(f->token);
+	if (f->a.r.err.code == 0 && res->status == 200 && strcmp(f->method, "GET") == 0 && !f->anonymous) {
+		CLEANUP_FREE char *key = cache_key(f);
+		gh_cache_put(f->gh->cache, key, res);
 	}
-	return ok && !buf_failed(out);
+	if (f->a.r.err.code == 0 || (f->also_status != 0 && res->status == f->also_status))
+		f->step(f, res);
+	else
+		gh_flow_done(f);
 }
 
-bool gh_path(struct buf *out, const char *path_template, ...)
+static void answered(const struct http_response *res, void *arg)
 {
+	struct gh_flow *f = arg;
+	off_the_wire(f);
+	note_budget(f, res);
+	if (is_worth_retrying(f, res)) {
+		log_debug("github.retry", "method=%s path=%s status=%d try=%u", f->method, log_value(path_part(f)), res->status, f->tries + 1);
+		after(f, f->gh->backoff_ms[f->tries++]);
+	} else if (res->status == 401 && f->token != NULL && !f->renewed && gh_token_refused(f->token, f->serial)) {
+		f->renewed = true; /* nothing happened there, so a write may be repeated, too */
+		send_now(f);
+	} else if (res->status == 304 && f->asked_etag) {
+		if (answer_from_cache(f, res))
+			return;
+		f->no_etag = true;
+		send_now(f);
+	} else {
+		judge(f, res);
+	}
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------------------------- */
+
+static void transmit(struct gh_flow *f, const char *authorization)
+{
+	struct http_header headers[6] = {
+		{"Accept", "application/vnd.github+json"},
+		{"X-GitHub-Api-Version", "2022-11-28"},
+		{"User-Agent", "sluice"},
+	};
+	size_t n = 3;
+	const struct gh_cached *cached = NULL;
+	if (authorization != NULL)
+		headers[n++] = (struct http_header){"Authorization", authorization};
+	if (f->body.len > 0)
+		headers[n++] = (struct http_header){"Content-Type", "application/json"};
+	if (strcmp(f->method, "GET") == 0 && !f->no_etag && !f->anonymous) {
+		CLEANUP_FREE char *key = cache_key(f);
+		cached = gh_cache_find(f->gh->cache, key);
+	}
+	if (cached != NULL)
+		headers[n++] = (struct http_header){"If-None-Match", cached->etag};
+	f->asked_etag = cached != NULL;
+	const struct http_request req = {
+		.method = f->method,
+		.url = f->url,
+		.headers = headers,
+		.headers_n = n,
+		.body = f->body.len > 0 ? f->body.data : NULL,
+		.body_len = f->body.len,
+		.max_body = LIMIT_GITHUB_BODY_BYTES,
+		.timeout_ms = CALL_TIMEOUT_MS,
+	};
+	f->gh->on_wire++;
+	f->call = http_send(f->gh->http, &req, answered, f);
+}
+
+static void token_came(const struct gh_result *r, void *arg)
+{
+	struct gh_flow *f = arg;
+	if (r->err.code == 0) {
+		send_now(f);
+		return;
+	}
+	f->a.r = *r;
+	f->a.r.status = 0; /* that was of another request */
+	f->a.r.ambiguous = false;
+	(void)err_wrap(&f->a.r.err, "%s %s: not sent", f->method, path_part(f));
+	gh_flow_done(f);
+}
+
+/* NULL: the flow waits for its token, or will end. */
+static const char *authorization_of(struct gh_flow *f)
+{
+	if (f->authorization != NULL)
+		return f->authorization;
+	if (f->token == NULL)
+		f->token = gh_token_use(f->gh->auth, f->home, f->purpose);
+	const char *authorization = gh_token_authorization(f->token);
+	f->serial = gh_token_serial(f->token);
+	if (authorization == NULL) {
+		gh_token_wait(f->token, &f->waiter);
+	} else if ((gh_token_lacks(f->token) & f->needs) != 0) {
+		gh_flow_refuse(f, ERR_REFUSED, "the App's installation lacks the permission for this; add it to the App and accept it for the account");
+		return NULL;
+	}
+	return authorization;
+}
+
+/* No request: the token itself was wanted. */
+static void lend(struct gh_flow *f)
+{
+	f->a.token = gh_token_lend(f->token);
+	gh_flow_done(f);
+}
+
+static void send_now(struct gh_flow *f)
+{
+	const char *authorization = f->anonymous ? NULL : authorization_of(f);
+	if ((authorization == NULL && !f->anonymous) || is_held_back(f))
+		return;
+	if (f->lend)
+		lend(f);
+	else if (f->gh->on_wire >= f->gh->wire_max)
+		wait_turn(f);
+	else
+		transmit(f, authorization);
+}
+
+static void start(struct gh_flow *f, const char *method, gh_step step)
+{
+	f->method = method;
+	f->step = step;
+	f->tries = f->pages = 0;
+	f->no_etag = f->query = false;
+}
+
+void gh_flow_send(struct gh_flow *f, const char *method, gh_step step, const char *path_template, ...)
+{
+	CLEANUP_BUF struct buf url = {0};
+	buf_adds(&url, f->gh->api_url);
 	va_list ap;
 	va_start(ap, path_template);
-	bool ok = path_from(out, path_template, ap);
+	bool ok = gh_path_from(&url, path_template, ap);
 	va_end(ap);
-	return ok;
-}
-
-char *gh_origin(const char *url)
-{
-	const char *host = text_starts(url, "https://") ? url + 8 : text_starts(url, "http://") ? url + 7 : NULL;
-	if (host == NULL)
-		return NULL;
-	size_t n = strcspn(host, "/?#");
-	if (n == 0 || memchr(host, '@', n) != NULL) /* user:password@host could look like another host */
-		return NULL;
-	return xstrndup(url, (size_t)(host - url) + n);
-}
-
-/* --- what an answer means ---------------------------------------------------------------------------------------------------------- */
-
-static int64_t header_int(const struct http_response *res, const char *name)
-{
-	const char *v = http_header(res, name);
-	int64_t n;
-	return v != NULL && text_int(v, 0, INT64_MAX / 1000, &n, NULL) == 0 ? n : -1;
-}
-
-/* GitHub's "message", cleaned for our sentence; empty when there is none. */
-static void message_of(const struct http_response *res, struct buf *out)
-{
-	struct json_doc *doc = NULL;
-	struct json root;
-	if (res->body_len > 0 && json_parse(res->body, res->body_len, NULL, &doc, &root, NULL) == 0) {
-		struct json m = json_member(&root, "message");
-		const char *text = json_text(&m);
-		if (text != NULL)
-			text_clean(out, text, text_cut(text, strlen(text), MESSAGE_MAX));
-		for (size_t i = 0; i < out->len; i++)
-			if (out->data[i] == '\n' || out->data[i] == '\t')
-				out->data[i] = ' ';
-		while (out->len > 0 && out->data[out->len - 1] == '.') /* our own words follow */
-			buf_truncate(out, out->len - 1);
-	}
-	json_doc_free(doc);
-}
-
-/* When a 403 or 429 is a limit and not a refusal: in GitHub's order of signals. 0: it is a refusal. */
-static int64_t limited_until(const struct http_response *res, const char *message, int64_t now_ms)
-{
-	int64_t after = header_int(res, "retry-after"), reset = header_int(res, "x-ratelimit-reset"), until = 0;
-	if (after >= 0)
-		until = now_ms + after * 1000;
-	else if (header_int(res, "x-ratelimit-remaining") == 0 && reset >= 0)
-		until = reset * 1000;
-	else if (res->status == 429 || strstr(message, "rate limit") != NULL || strstr(message, "abuse") != NULL)
-		until = now_ms + LIMITED_MS;
+	free(f->url);
+	f->url = buf_take(&url);
+	start(f, method, step);
+	if (!ok)
+		gh_flow_refuse(f, ERR_USAGE, "a name in it cannot stand in a path; repositories are OWNER/NAME");
+	else if (f->home == NULL && !f->anonymous && f->authorization == NULL && f->purpose != GH_FOR_APP && gh_auth_is_app(f->gh->auth))
+		gh_flow_refuse(f, ERR_REFUSED, "no repository of that owner was used yet, so the App has no token to ask with");
 	else
-		return 0;
-	if (until > now_ms + LIMITED_MAX_MS)
-		until = now_ms + LIMITED_MAX_MS;
-	return until > now_ms ? until : now_ms + 1000;
+		send_now(f);
 }
 
-struct status_meaning {
-	int status, code;
-	const char *way_out;
-};
-
-static const struct status_meaning MEANINGS[] = {
-	{401, ERR_REFUSED, "the token is refused; give sluice a valid one in the server file under github"},
-	{403, ERR_REFUSED, "the token lacks a permission for this, or the conversation is locked"},
-	{404, ERR_NOT_FOUND, "it does not exist or the token may not see it"},
-	{405, ERR_REFUSED, "GitHub does not allow it in the present state"},
-	{409, ERR_CONFLICT, "it changed in the meantime; read it again"},
-	{410, ERR_NOT_FOUND, "it is gone for good"},
-	{422, ERR_REFUSED, "GitHub does not accept the content"},
-};
-
-static struct status_meaning meaning_of(int status)
+void gh_flow_query(struct gh_flow *f, gh_step step)
 {
-	for (size_t i = 0; i < ARRAY_LEN(MEANINGS); i++)
-		if (MEANINGS[i].status == status)
-			return MEANINGS[i];
-	if (status >= 500)
-		return (struct status_meaning){status, ERR_UNAVAILABLE, "GitHub has trouble; it is worth trying again"};
-	return (struct status_meaning){status, ERR_REFUSED, "an answer that was not expected"};
+	free(f->url);
+	f->url = xstrdup(f->gh->graphql_url);
+	start(f, "POST", step);
+	f->query = true;
+	send_now(f);
 }
 
-static void judge_refusal(const char *method, const char *path, const struct http_response *res, int64_t now_ms, struct gh_result *ret)
+void gh_flow_lend(struct gh_flow *f)
 {
-	CLEANUP_BUF struct buf message = {0};
-	message_of(res, &message);
-	struct status_meaning m = meaning_of(res->status);
-	if (res->status == 403 || res->status == 429) {
-		ret->retry_at_ms = limited_until(res, buf_str(&message), now_ms);
-		if (ret->retry_at_ms != 0)
-			m = (struct status_meaning){res->status, ERR_UNAVAILABLE, "GitHub limits us; sluice waits as told"};
-	}
-	const char *id = http_header(res, "x-github-request-id");
-	CLEANUP_BUF struct buf clean_id = {0};
-	if (id != NULL)
-		text_clean(&clean_id, id, text_cut(id, strlen(id), 64));
-	(void)err_set(&ret->err, m.code, "%s %s: %d%s%s: %s (%s%s)", method, path, res->status, message.len > 0 ? " " : "", buf_str(&message),
-		      m.way_out, clean_id.len > 0 ? "request " : "no request id", buf_str(&clean_id));
+	start(f, "GET", NULL);
+	f->url = xasprintf("a token of its own for %s", f->home);
+	f->lend = true;
+	after(f, 0);
 }
 
-void gh_judge(const char *method, const char *path, const struct http_response *res, int64_t now_ms, struct gh_result *ret)
+void gh_flow_as(struct gh_flow *f, enum gh_purpose purpose, const char *repo)
 {
-	bool write = strcmp(method, "GET") != 0;
-	*ret = (struct gh_result){.status = res->status};
-	if (res->status >= 200 && res->status < 300 && res->err.code == 0)
-		return;
-	if (res->status == 0 || res->err.code != 0) {
-		/* No whole answer: refused connection, reset, deadline, or a body over the ceiling. */
-		ret->err = res->err;
-		if (ret->err.code == 0)
-			(void)err_set(&ret->err, ERR_UNAVAILABLE, "%s %s: no answer", method, path);
-		ret->ambiguous = write && (res->sent || res->status != 0);
-		return;
-	}
-	judge_refusal(method, path, res, now_ms, ret);
-	ret->ambiguous = write && res->status >= 500;
-}
-
-/* --- pages ------------------------------------------------------------------------------------------------------------------------- */
-
-/* Link: <URL>; rel="next", <URL>; rel="last" - parameters in any order. */
-bool gh_link_next(const char *link, struct buf *ret_url)
-{
-	while (link != NULL && (link = strchr(link, '<')) != NULL) {
-		const char *end = strchr(link, '>');
-		if (end == NULL)
-			return false;
-		const char *stop = strchr(end, '<'); /* the next link; a URL in a parameter would only cut this one short */
-		size_t params = stop != NULL ? (size_t)(stop - end) : strlen(end);
-		if (memmem(end, params, "rel=\"next\"", 10) != NULL || memmem(end, params, "rel=next", 8) != NULL) {
-			buf_reset(ret_url);
-			buf_add(ret_url, link + 1, (size_t)(end - link - 1));
-			return ret_url->len > 0;
-		}
-		link = stop;
-	}
-	return false;
+	gh_token_leave(TAKE(f->token));
+	f->purpose = purpose;
+	f->renewed = false;
+	xstrset(&f->home, repo);
 }
 
 bool gh_flow_next_page(struct gh_flow *f, const struct http_response *res)
@@ -288,101 +432,7 @@ bool gh_flow_next_page(struct gh_flow *f, const struct http_response *res)
 	return true;
 }
 
-/* --- sending ----------------------------------------------------------------------------------------------------------------------- */
-
-static bool is_worth_retrying(const struct gh_flow *f, const struct http_response *res)
-{
-	if (strcmp(f->method, "GET") != 0 || f->tries >= GH_RETRIES)
-		return false;
-	if (res->status == 0 || res->err.code != 0)
-		return res->err.code == ERR_TIMEOUT || res->err.code == ERR_UNAVAILABLE || res->err.code == ERR_IO;
-	return res->status >= 500 || (res->status == 404 && f->retry_404);
-}
-
-static void timer_fired(void *arg)
-{
-	struct gh_flow *f = arg;
-	if (f->a.r.err.code != 0) /* refused before anything was sent */
-		gh_flow_done(f);
-	else
-		send_now(f);
-}
-
-static void after(struct gh_flow *f, int64_t ms)
-{
-	if (f->timer == NULL)
-		f->timer = loop_timer_new(f->gh->loop, timer_fired, f);
-	loop_timer_start(f->timer, ms, 0);
-}
-
-static void answered(const struct http_response *res, void *arg)
-{
-	struct gh_flow *f = arg;
-	f->call = NULL;
-	if (is_worth_retrying(f, res)) {
-		log_debug("github.retry", "method=%s path=%s status=%d try=%u", f->method, log_value(path_part(f)), res->status, f->tries + 1);
-		after(f, f->gh->backoff_ms[f->tries++]);
-		return;
-	}
-	gh_judge(f->method, path_part(f), res, clock_wall_ms(), &f->a.r);
-	if (f->a.r.retry_at_ms > f->gh->blocked_until_ms)
-		f->gh->blocked_until_ms = f->a.r.retry_at_ms;
-	if (f->a.r.err.code == 0 || (f->also_status != 0 && res->status == f->also_status))
-		f->step(f, res);
-	else
-		gh_flow_done(f);
-}
-
-static void send_now(struct gh_flow *f)
-{
-	int64_t now = clock_wall_ms(), until = f->gh->blocked_until_ms;
-	if (until > now && until <= now + LIMITED_MAX_MS) {
-		f->a.r = (struct gh_result){.retry_at_ms = until};
-		(void)err_set(&f->a.r.err, ERR_UNAVAILABLE, "%s %s: not sent, GitHub asked for a pause of another %lld s", f->method, path_part(f),
-			      (long long)(until - now + 999) / 1000);
-		after(f, 0);
-		return;
-	}
-	const struct http_header headers[] = {
-		{"Accept", "application/vnd.github+json"}, {"X-GitHub-Api-Version", "2022-11-28"}, {"User-Agent", "sluice"},
-		{"Authorization", f->gh->authorization},   {"Content-Type", "application/json"},
-	};
-	bool has_body = f->body.len > 0;
-	const struct http_request req = {
-		.method = f->method,
-		.url = f->url,
-		.headers = headers,
-		.headers_n = has_body ? ARRAY_LEN(headers) : ARRAY_LEN(headers) - 1,
-		.body = has_body ? f->body.data : NULL,
-		.body_len = f->body.len,
-		.max_body = LIMIT_GITHUB_BODY_BYTES,
-		.timeout_ms = CALL_TIMEOUT_MS,
-	};
-	f->call = http_send(f->gh->http, &req, answered, f);
-}
-
-void gh_flow_send(struct gh_flow *f, const char *method, gh_step step, const char *path_template, ...)
-{
-	CLEANUP_BUF struct buf url = {0};
-	buf_adds(&url, f->gh->api_url);
-	va_list ap;
-	va_start(ap, path_template);
-	bool ok = path_from(&url, path_template, ap);
-	va_end(ap);
-	free(f->url);
-	f->url = buf_take(&url);
-	f->method = method;
-	f->step = step;
-	f->tries = f->pages = 0;
-	if (ok) {
-		send_now(f);
-		return;
-	}
-	(void)err_set(&f->a.r.err, ERR_USAGE, "%s %s: a name in it cannot stand in a path; repositories are OWNER/NAME", method, path_part(f));
-	after(f, 0);
-}
-
-/* --- the client -------------------------------------------------------------------------------------------------------------------- */
+/* --- the client ---------------------------------------------------------------------------------------------------------------------- */
 
 void gh_cancel(struct gh *g, const void *arg)
 {

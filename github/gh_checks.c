@@ -1,10 +1,11 @@
 #include "github/gh_priv.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 
 #include <stdio.h>
 
-/* The checks of a commit and the protection of a branch: calls of two requests each, with pages. */
+/* The checks of a commit, read and written. */
 
 enum { NAMES_MAX = 20 }; /* contexts named in an answer; the rest is counted */
 
@@ -12,6 +13,33 @@ void gh_checks_free(struct gh_checks *c)
 {
 	strlist_free(&c->failing);
 	strlist_free(&c->pending);
+	for (size_t i = 0; i < c->n; i++) {
+		free(c->v[i].name);
+		free(c->v[i].state);
+	}
+	free(c->v);
+	*c = (struct gh_checks){0};
+}
+
+/* What the list and the two lists of names say is the same: an unknown word is not success. */
+static void add_row(struct gh_checks *c, const char *name, const char *state, struct gh_check_row row)
+{
+	bool fine = strcmp(state, "success") == 0 || (row.run && (strcmp(state, "neutral") == 0 || strcmp(state, "skipped") == 0));
+	row.name = xstrdup(name);
+	row.state = xstrdup(state);
+	c->v = xreallocarray(c->v, c->n + 1, sizeof(*c->v));
+	c->v[c->n++] = row;
+	if (!fine)
+		strlist_add(strcmp(state, "pending") == 0 ? &c->pending : &c->failing, name);
+}
+
+/* The id of a member object; 0 when it is null or missing. */
+static int member_id(const struct json *e, const char *key, int64_t *ret_id, struct err *err)
+{
+	struct json o;
+	int rc = json_obj_opt(e, key, &o, err);
+	*ret_id = 0;
+	return rc == 0 && json_ok(&o) ? json_int(&o, "id", 1, GH_ID_MAX, ret_id, err) : rc;
 }
 
 /* Our own: the prefix itself, or followed by something that is not part of a word ("sluice/network", not "sluicegate"). */
@@ -38,12 +66,14 @@ int gh_decode_statuses(const char *body, size_t len, const char *own_prefix, str
 	int rc = list_in(body, len, "statuses", &doc, &list, err);
 	for (struct json e = rc == 0 ? json_first(&list) : (struct json){0}; rc == 0 && json_ok(&e); e = json_next(&e)) {
 		const char *context = NULL, *state = NULL;
+		int64_t creator = 0;
 		rc = json_str(&e, "context", GH_NAME_MAX, &context, err);
 		if (rc == 0)
 			rc = json_str(&e, "state", GH_NAME_MAX, &state, err);
-		if (rc != 0 || is_own(context, own_prefix) || strcmp(state, "success") == 0)
-			continue;
-		strlist_add(strcmp(state, "pending") == 0 ? &ret->pending : &ret->failing, context);
+		if (rc == 0)
+			rc = member_id(&e, "creator", &creator, err); /* not every shape of a status has it */
+		if (rc == 0 && !is_own(context, own_prefix))
+			add_row(ret, context, state, (struct gh_check_row){.creator_id = creator});
 	}
 	return rc;
 }
@@ -55,18 +85,41 @@ int gh_decode_check_runs(const char *body, size_t len, const char *own_prefix, s
 	int rc = list_in(body, len, "check_runs", &doc, &list, err);
 	for (struct json e = rc == 0 ? json_first(&list) : (struct json){0}; rc == 0 && json_ok(&e); e = json_next(&e)) {
 		const char *name = NULL, *status = NULL, *conclusion = NULL;
+		int64_t app = 0;
 		rc = json_str(&e, "name", GH_NAME_MAX, &name, err);
 		if (rc == 0)
 			rc = json_str(&e, "status", GH_NAME_MAX, &status, err);
 		if (rc == 0)
 			rc = json_str_opt(&e, "conclusion", GH_NAME_MAX, "", &conclusion, err);
+		if (rc == 0)
+			rc = member_id(&e, "app", &app, err);
 		if (rc != 0 || is_own(name, own_prefix))
 			continue;
-		/* GitHub adds words: an unknown status is not finished, an unknown conclusion is not success. */
-		if (strcmp(status, "completed") != 0)
-			strlist_add(&ret->pending, name);
-		else if (strcmp(conclusion, "success") != 0 && strcmp(conclusion, "neutral") != 0 && strcmp(conclusion, "skipped") != 0)
-			strlist_add(&ret->failing, name);
+		/* GitHub adds words: whatever is not completed is not finished. */
+		const char *state = strcmp(status, "completed") == 0 ? conclusion : "pending";
+		add_row(ret, name, state, (struct gh_check_row){.run = true, .app_id = app});
+	}
+	return rc;
+}
+
+int gh_decode_find_check(const char *body, size_t len, int64_t app_id, const char *name, const char *external_id, int64_t *ret_id, struct err *err)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json list;
+	int rc = list_in(body, len, "check_runs", &doc, &list, err);
+	for (struct json e = rc == 0 ? json_first(&list) : (struct json){0}; rc == 0 && json_ok(&e); e = json_next(&e)) {
+		const char *its_name = NULL, *its_external = NULL;
+		int64_t id = 0, app = 0;
+		rc = json_int(&e, "id", 1, GH_ID_MAX, &id, err);
+		if (rc == 0)
+			rc = json_str(&e, "name", GH_NAME_MAX, &its_name, err);
+		if (rc == 0)
+			rc = json_str_opt(&e, "external_id", GH_REF_MAX, "", &its_external, err);
+		if (rc == 0)
+			rc = member_id(&e, "app", &app, err);
+		/* Every App can write our words: only what our own App wrote counts. */
+		if (rc == 0 && (app_id == 0 || app == app_id) && strcmp(its_name, name) == 0 && strcmp(its_external, external_id) == 0 && id > *ret_id)
+			*ret_id = id;
 	}
 	return rc;
 }
@@ -93,6 +146,8 @@ static void got_check_runs(struct gh_flow *f, const struct http_response *res)
 	f->a.yes = f->checks.failing.n > 0 ? 0 : f->checks.pending.n > 0 ? -1 : 1;
 	f->owned = join_names(f->a.yes == 0 ? &f->checks.failing : &f->checks.pending);
 	f->a.names = f->owned;
+	f->a.checks = f->checks.v;
+	f->a.checks_n = f->checks.n;
 	gh_flow_done(f);
 }
 
@@ -109,55 +164,110 @@ static void got_statuses(struct gh_flow *f, const struct http_response *res)
 
 void gh_get_checks(struct gh *g, const char *repo, const char *sha, const char *own_prefix, gh_cb cb, void *arg)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_READ, repo, cb, arg);
 	f->repo = xstrdup(repo);
 	f->sha = xstrdup(sha);
 	f->text = xstrdup(own_prefix);
 	gh_flow_send(f, "GET", got_statuses, "/repos/%r/commits/%s/status?per_page=100", repo, sha);
 }
 
-static void got_rules(struct gh_flow *f, const struct http_response *res)
+/* --- writing: only an App may ---------------------------------------------------------------------------------------------------------- */
+
+static void put(struct json_writer *w, const char *key, const char *value)
 {
-	struct err err = {0};
-	bool has_rule = f->a.yes == 1;
-	if (res->status == 404) {
-		/* The branch was just read, so this is a server without rulesets. */
-		f->a.r = (struct gh_result){.status = 404};
-		gh_flow_done(f);
-		return;
-	}
-	if (gh_decode_rules(res->body, res->body_len, &has_rule, &err) != 0) {
-		f->a.yes = 0;
-		gh_flow_fail(f, &err);
-		return;
-	}
-	f->a.yes = has_rule ? 1 : 0;
-	if (!has_rule && gh_flow_next_page(f, res))
-		return;
-	gh_flow_done(f);
+	if (value != NULL)
+		jw_str(w, key, value);
 }
 
-static void got_branch(struct gh_flow *f, const struct http_response *res)
+/* False: annotations or actions are no list, or one that GitHub would refuse whole. */
+static bool is_list(const char *json, size_t most)
 {
-	struct err err = {0};
-	bool is_protected = false;
-	if (gh_decode_bool(res->body, res->body_len, "protected", &is_protected, &err) != 0) {
-		gh_flow_fail(f, &err);
-		return;
-	}
-	f->a.yes = is_protected ? 1 : 0;
-	if (is_protected) {
-		gh_flow_done(f);
-		return;
-	}
-	f->also_status = 404;
-	gh_flow_send(f, "GET", got_rules, "/repos/%r/rules/branches/%s?per_page=100", f->repo, f->text);
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	return json == NULL || (json_parse(json, strlen(json), NULL, &doc, &root, NULL) == 0 && json_type(&root) == JSON_ARRAY && json_count(&root) <= most);
 }
 
-void gh_get_protection(struct gh *g, const char *repo, const char *branch, gh_cb cb, void *arg)
+static void check_body(struct buf *out, const struct gh_check *c)
 {
-	struct gh_flow *f = gh_flow_new(g, cb, arg);
-	f->repo = xstrdup(repo);
-	f->text = xstrdup(branch);
-	gh_flow_send(f, "GET", got_branch, "/repos/%r/branches/%s", repo, branch);
+	struct json_writer w = json_writer(out);
+	jw_open(&w, NULL);
+	put(&w, "name", c->name);
+	put(&w, "head_sha", c->head_sha);
+	put(&w, "external_id", c->external_id);
+	put(&w, "details_url", c->details_url);
+	put(&w, "status", c->status);
+	put(&w, "conclusion", c->conclusion);
+	if (c->title != NULL) { /* GitHub wants both or neither */
+		jw_open(&w, "output");
+		jw_str(&w, "title", c->title);
+		jw_str(&w, "summary", c->summary != NULL ? c->summary : "");
+		put(&w, "text", c->text);
+		if (c->annotations != NULL)
+			jw_raw(&w, "annotations", c->annotations);
+		jw_close(&w);
+	}
+	if (c->actions != NULL)
+		jw_raw(&w, "actions", c->actions);
+	jw_close(&w);
+}
+
+static void got_check(struct gh_flow *f, const struct http_response *res)
+{
+	struct err err = {0};
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	int rc = gh_parse_as(res->body, res->body_len, JSON_OBJECT, &doc, &root, &err);
+	if (rc == 0)
+		rc = json_int(&root, "id", 1, GH_ID_MAX, &f->a.id, &err);
+	gh_flow_end(f, rc, &err);
+}
+
+static struct gh_flow *check_flow(struct gh *g, const char *repo, const struct gh_check *c, gh_cb cb, void *arg)
+{
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
+	f->method = "POST";
+	if (!gh_is_app(g)) {
+		gh_flow_refuse(f, ERR_REFUSED, "only a GitHub App may write check runs; an account writes statuses");
+		return NULL;
+	}
+	if (!is_list(c->annotations, LIMIT_CHECK_ANNOTATIONS) || !is_list(c->actions, LIMIT_CHECK_ACTIONS)) {
+		gh_flow_refuse(f, ERR_LIMIT, "more annotations or buttons than GitHub takes at once");
+		return NULL;
+	}
+	check_body(&f->body, c);
+	return f;
+}
+
+void gh_post_check(struct gh *g, const char *repo, const struct gh_check *c, gh_cb cb, void *arg)
+{
+	struct gh_flow *f = check_flow(g, repo, c, cb, arg);
+	if (f != NULL)
+		gh_flow_send(f, "POST", got_check, "/repos/%r/check-runs", repo);
+}
+
+void gh_edit_check(struct gh *g, const char *repo, int64_t id, const struct gh_check *c, gh_cb cb, void *arg)
+{
+	struct gh_check changes = *c;
+	changes.head_sha = NULL; /* a check run stays with its commit */
+	struct gh_flow *f = check_flow(g, repo, &changes, cb, arg);
+	if (f != NULL)
+		gh_flow_send(f, "PATCH", got_check, "/repos/%r/check-runs/%i", repo, id);
+}
+
+static void got_found_check(struct gh_flow *f, const struct http_response *res)
+{
+	struct err err = {0};
+	int64_t app = gh_auth_app_number(f->gh->auth);
+	int rc = gh_decode_find_check(res->body, res->body_len, app, f->text, f->more, &f->a.id, &err);
+	if (rc == 0 && gh_flow_next_page(f, res))
+		return;
+	gh_flow_end(f, rc, &err);
+}
+
+void gh_find_check(struct gh *g, const char *repo, const char *sha, const char *name, const char *external_id, gh_cb cb, void *arg)
+{
+	struct gh_flow *f = gh_flow_new(g, GH_FOR_SAY, repo, cb, arg);
+	f->text = xstrdup(name);
+	f->more = xstrdup(external_id);
+	gh_flow_send(f, "GET", got_found_check, "/repos/%r/commits/%s/check-runs?check_name=%s&filter=all&per_page=100", repo, sha, name);
 }

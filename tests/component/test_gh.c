@@ -20,6 +20,9 @@
 	"{\"id\":5,\"full_name\":\"acme/infra\",\"allow_merge_commit\":" merge ",\"allow_squash_merge\":" squash                         \
 	",\"allow_rebase_merge\":" rebase "}"
 #define REVIEW(login) "[{\"user\":{\"id\":1,\"login\":\"" login "\",\"type\":\"User\"},\"state\":\"APPROVED\",\"commit_id\":\"" SHA_A "\"}]"
+#define PULL_RULE                                                                                                                          \
+	"{\"type\":\"pull_request\",\"parameters\":{\"required_approving_review_count\":1,\"dismiss_stale_reviews_on_push\":false,"           \
+	"\"require_code_owner_review\":false,\"require_last_push_approval\":false,\"required_review_thread_resolution\":false}}"
 #define NEXT "Link: <$URL/p2?page=2>; rel=\"next\", <$URL/p2?page=2>; rel=\"last\"\r\n"
 #define MINE(id) "{\"id\":" #id ",\"body\":\"<!-- m -->\\nx\",\"user\":{\"id\":9,\"login\":\"me\"}}"
 
@@ -165,9 +168,9 @@ static const struct row ROWS[] = {
 	{do_team, {{403, "", NULL}}, "GET /orgs/acme/teams/platform/memberships/bob\n", "-5/403"},
 	/* protection: unknown is never yes */
 	{do_protection, {{200, "{\"protected\":true}", NULL}}, GET_BRANCH, "0/200 yes=1"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"pull_request\"}]", NULL}}, GET_BRANCH GET_RULES, "0/200 yes=1"},
+	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[" PULL_RULE "]", NULL}}, GET_BRANCH GET_RULES, "0/200 yes=1"},
 	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"deletion\"}]", NULL}}, GET_BRANCH GET_RULES, "0/200"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"deletion\"}]", NEXT}, {200, "[{\"type\":\"pull_request\"}]", NULL}},
+	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"deletion\"}]", NEXT}, {200, "[" PULL_RULE "]", NULL}},
 	 GET_BRANCH GET_RULES "GET /p2?page=2\n", "0/200 yes=1"},
 	{do_protection, {{200, "{\"protected\":false}", NULL}, {404, "", NULL}}, GET_BRANCH GET_RULES, "0/404"},
 	{do_protection, {{200, "{\"protected\":false}", NULL}, {403, "", NULL}}, GET_BRANCH GET_RULES, "-5/403"},

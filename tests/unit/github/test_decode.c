@@ -182,12 +182,6 @@ static void test_small(void **state)
 	assert_string_equal(f.full_name, "a/b");
 	assert_true(!f.merge && f.squash && f.rebase);
 	free(f.full_name);
-	static const char RULES[] = "[{\"type\":\"non_fast_forward\"},{\"type\":\"required_status_checks\"}]";
-	assert_int_equal(gh_decode_rules(RULES, sizeof(RULES) - 1, &yes, &err), 0);
-	assert_false(yes); /* neither keeps anybody from pushing straight to the branch */
-	static const char RULES2[] = "[{\"type\":\"pull_request\",\"parameters\":{}}]";
-	assert_int_equal(gh_decode_rules(RULES2, sizeof(RULES2) - 1, &yes, &err), 0);
-	assert_true(yes);
 	assert_int_equal(gh_decode_bool("{\"protected\":1}", 15, "protected", &yes, &err), ERR_PARSE);
 	assert_int_equal(gh_decode_bool("{}", 2, "protected", &yes, &err), ERR_PARSE);
 }
@@ -301,6 +295,8 @@ static void test_judge(void **state)
 		{"POST", 502, "", {{0}}, 0, true, ERR_UNAVAILABLE, true, 0, NULL},
 		/* a refusal is not a limit */
 		{"POST", 403, "{\"message\":\"Resource not accessible by integration\"}", {{0}}, 0, true, ERR_REFUSED, false, 0, NULL},
+		{"POST", 403, "{\"message\":\"Resource not accessible by integration\"}", {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "1800000100"}}, 0,
+		 true, ERR_REFUSED, false, 0, NULL},
 		{"POST", 403, "", {{"x-ratelimit-remaining", "17"}, {"x-ratelimit-reset", "1800000100"}}, 0, true, ERR_REFUSED, false, 0, NULL},
 		/* limits, in GitHub's order of signals */
 		{"POST", 403, "", {{"retry-after", "30"}}, 0, true, ERR_UNAVAILABLE, false, NOW + 30000, NULL},
@@ -324,7 +320,7 @@ static void test_judge(void **state)
 		struct gh_result r = {0};
 		if (rows[i].net_code != 0)
 			(void)err_set(&res.err, rows[i].net_code, "net"); /* returns the code */
-		gh_judge(rows[i].method, "/p", &res, NOW, &r);
+		gh_judge(rows[i].method, "/p", &res, NOW, 0, &r);
 		print_message("  %s %d: %s\n", rows[i].method, rows[i].status, r.err.msg);
 		assert_int_equal(r.err.code, rows[i].code);
 		assert_int_equal(r.status, rows[i].status);
