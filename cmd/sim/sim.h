@@ -43,8 +43,12 @@ const char *sim_url(const struct sim *s); /* "http://127.0.0.1:PORT": api_url an
 /* Where webhooks go, when it is known only later. NULL url: nowhere. */
 void sim_set_webhook(struct sim *s, const char *url, const char *secret);
 
-/* A user exists as soon as anything names it. permission: admin, write, read, none. */
+/* A user exists as soon as anything names it. permission: admin, maintain, write, triage, read, none. */
 int sim_permission(struct sim *s, const char *repo, const char *login, const char *permission, struct err *err) MUST_CHECK;
+int sim_team_repo(struct sim *s, const char *org, const char *team, const char *repo, const char *permission, const char *user,
+		  struct err *err) MUST_CHECK; /* permission NULL: none any more; user NULL: without a team event */
+/* The same as sim_team, with a membership event by user. */
+void sim_team_by(struct sim *s, const char *org, const char *team, const char *login, const char *state, const char *user);
 /* state: active, pending, or NULL to remove. */
 void sim_team(struct sim *s, const char *org, const char *team, const char *login, const char *state);
 
@@ -135,6 +139,29 @@ int sim_merge_past(struct sim *s, const char *repo, int64_t n, const char *user,
 int sim_deploy(struct sim *s, const char *repo, const char *user, const char *rev, const char *environment, const char *state, struct err *err) MUST_CHECK;
 /* A check run of somebody else's on a commit. conclusion NULL: still running. */
 int sim_check(struct sim *s, const char *repo, const char *sha, const char *name, const char *conclusion, struct err *err) MUST_CHECK;
+enum { SIM_APP_ACTIONS = 15368 }; /* whose check runs sim_check makes: GitHub Actions */
+int sim_check_by(struct sim *s, const char *repo, const char *sha, const char *name, const char *conclusion, int64_t app_id, struct err *err) MUST_CHECK;
+
+/* What people do later. body NULL: the newest review of reviewer is dismissed, the comment is deleted; otherwise edited. */
+int sim_review_act(struct sim *s, const char *repo, int64_t n, const char *user, const char *reviewer, const char *body, struct err *err) MUST_CHECK;
+int sim_comment_act(struct sim *s, const char *repo, int64_t id, const char *user, const char *body, struct err *err) MUST_CHECK;
+int sim_label(struct sim *s, const char *repo, int64_t n, const char *user, const char *name, bool on, struct err *err) MUST_CHECK;
+/* How many conversations a pull request has, by whether they are resolved. */
+int sim_threads(struct sim *s, const char *repo, int64_t n, int64_t unresolved, int64_t resolved, struct err *err) MUST_CHECK;
+/* So many answers say that mergeability is still being computed. */
+int sim_mergeable_unknown(struct sim *s, const char *repo, int64_t n, int64_t reads, struct err *err) MUST_CHECK;
+/* reason as in GitHub's pull_request.dequeued: MANUAL, CI_FAILURE, CI_TIMEOUT, MERGE_CONFLICT, ... */
+int sim_queue_leave(struct sim *s, const char *repo, int64_t n, const char *reason, struct err *err) MUST_CHECK;
+
+/* Odd things. A deleted account's words stay and have no author; a deleted fork leaves its pull requests without a repository. */
+int sim_ghost(struct sim *s, const char *login, struct err *err) MUST_CHECK;
+int sim_delete_fork(struct sim *s, const char *repo, const char *owner, struct err *err) MUST_CHECK;
+/* Open pull requests into the branch follow its name, or go where the branch itself was merged; otherwise they are closed. */
+int sim_branch_rename(struct sim *s, const char *repo, const char *user, const char *from, const char *to, struct err *err) MUST_CHECK;
+int sim_branch_delete(struct sim *s, const char *repo, const char *user, const char *branch, struct err *err) MUST_CHECK;
+int sim_archive(struct sim *s, const char *repo, const char *user, bool archived, struct err *err) MUST_CHECK;
+/* An issue that is no pull request; numbers are shared, and sim_comment speaks there as well. */
+int sim_issue(struct sim *s, const char *repo, const char *user, const char *title, int64_t *ret_number, struct err *err) MUST_CHECK;
 
 /* Rules, separated by ";": CLASS=KIND[:NUMBER][,skip=N][,times=N][,percent=N]. "" removes all.
  * CLASS names a kind of request (the table is in docs/simulated-github.md), "git", "*" for any of these, "hook" or "hook.EVENT".

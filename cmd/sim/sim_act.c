@@ -9,6 +9,7 @@
 static int follow(struct sim *s, struct sim_repo *r, struct sim_pull *p, const char *before, const char *after, struct sim_user *u, struct err *err)
 {
 	p->updated_ms = clock_wall_ms();
+	sim_queue_pushed(r, p);
 	if (after[0] == '\0') {
 		p->open = false;
 		p->closed_ms = p->updated_ms;
@@ -39,6 +40,7 @@ int sim_moved(struct sim *s, struct sim_repo *r, const char *ref, const char *be
 	}
 	if (text_starts(ref, "refs/heads/"))
 		sim_hook_push(s, r, ref, before, after, u);
+	sim_queue_base_moved(r, ref, after);
 	for (size_t i = 0; i < r->pulls_n; i++) {
 		CLEANUP_FREE char *head = sim_head_ref_name(r->pulls[i]);
 		if (r->pulls[i]->open && strcmp(head, ref) == 0 && rc == 0)
@@ -186,12 +188,14 @@ int sim_pr_act(struct sim *s, const char *repo, int64_t n, const char *user, con
 	bool ready = strcmp(action, "ready_for_review") == 0, draft = strcmp(action, "converted_to_draft") == 0;
 	if (!close && !reopen && !ready && !draft)
 		return err_set(err, ERR_USAGE, "action %s: there are closed, reopened, ready_for_review and converted_to_draft", action);
-	if (p->merged || p->open == reopen || (ready && !p->draft) || (draft && p->draft))
+	if (p->merged || p->issue || p->open == reopen || (ready && !p->draft) || (draft && p->draft))
 		return err_set(err, ERR_REFUSED, "pull request #%lld cannot be %s now", (long long)n, action);
 	p->updated_ms = clock_wall_ms();
 	p->open = !close;
 	p->closed_ms = close ? p->updated_ms : 0;
 	p->draft = draft || (p->draft && !ready);
+	if (close)
+		sim_queue_pushed(r, p);
 	sim_hook_pull(s, r, p, sim_user(s, user), action, NULL, NULL);
 	sim_changed(s);
 	return 0;
@@ -329,23 +333,38 @@ struct sim_mark *sim_status_add(struct sim *s, struct sim_repo *r, const char *s
 	*m = (struct sim_mark){.id = sim_new_id(s), .context = xstrdup(context), .state = xstrdup(state), .description = xstrdup(description),
 			       .target_url = xstrdup(target_url), .user = u, .at_ms = clock_wall_ms()};
 	(void)snprintf(m->sha, sizeof(m->sha), "%s", sha);
+	size_t at = r->statuses_n - 1;
+	sim_queue_look(s, r, sha);
 	sim_changed(s);
-	return m;
+	return &r->statuses[at];
 }
 
 int sim_check(struct sim *s, const char *repo, const char *sha, const char *name, const char *conclusion, struct err *err)
 {
+	return sim_check_by(s, repo, sha, name, conclusion, SIM_APP_ACTIONS, err);
+}
+
+/* ---- facts ---- */
+
+int sim_threads(struct sim *s, const char *repo, int64_t n, int64_t unresolved, int64_t resolved, struct err *err)
+{
 	struct sim_repo *r;
-	char full[SIM_SHA_SIZE];
-	int rc = sim_repo_get(s, repo, &r, err);
-	if (rc == 0)
-		rc = sim_git_rev(s, r, sha, full, err);
+	struct sim_pull *p;
+	int rc = sim_pull_get(s, repo, n, &r, &p, err);
 	if (rc != 0)
 		return rc;
-	r->checks = xreallocarray(r->checks, r->checks_n + 1, sizeof(*r->checks));
-	struct sim_mark *m = &r->checks[r->checks_n++];
-	*m = (struct sim_mark){.id = sim_new_id(s), .context = xstrdup(name), .state = xstrdup(conclusion), .at_ms = clock_wall_ms()};
-	(void)snprintf(m->sha, sizeof(m->sha), "%s", full);
+	p->threads_open = unresolved;
+	p->threads_done = resolved;
 	sim_changed(s);
 	return 0;
+}
+
+int sim_mergeable_unknown(struct sim *s, const char *repo, int64_t n, int64_t reads, struct err *err)
+{
+	struct sim_repo *r;
+	struct sim_pull *p;
+	int rc = sim_pull_get(s, repo, n, &r, &p, err);
+	if (rc == 0)
+		p->unknown_reads = reads;
+	return rc;
 }

@@ -341,3 +341,32 @@ int sim_rebase(struct sim *s, struct sim_repo *r, const char *base, const char *
 		(void)snprintf(ret, SIM_SHA_SIZE, "%s", onto);
 	return rc;
 }
+
+/* ---- for webhooks and check suites ---- */
+
+void sim_shape_head_commit(struct json_writer *w, const char *key, const struct sim *s, const struct sim_repo *r, const char *sha)
+{
+	static const struct {
+		const char *key;
+		int name;
+	} people[] = {{"author", F_AUTHOR}, {"committer", F_COMMITTER}};
+	struct buf log CLEANUP_BUF = {0};
+	struct err err = {0};
+	const char *f[FIELDS] = {sha, sha, "", "GitHub", "noreply@github.com", "", "GitHub", "noreply@github.com", "", ""};
+	int rc = sim_git(s, r->git_dir, (const char *const[]){"log", "-1", format, sha, NULL}, NULL, &log, &err);
+	const char *at = rc == 0 ? memchr(buf_str(&log), 1, log.len) : NULL;
+	if (at != NULL)
+		(void)fields_of(&log, at, f); /* there is one */
+	jw_open(w, key);
+	jw_str(w, "id", f[F_SHA]);
+	jw_str(w, "tree_id", f[F_TREE]);
+	jw_strn(w, "message", f[F_MESSAGE], strlen(f[F_MESSAGE]) - text_ends(f[F_MESSAGE], "\n"));
+	jw_str(w, "timestamp", f[F_COMMITTER_TIME]);
+	for (size_t i = 0; i < ARRAY_LEN(people); i++) {
+		jw_open(w, people[i].key);
+		jw_str(w, "name", f[people[i].name]);
+		jw_str(w, "email", f[people[i].name + 1]);
+		jw_close(w);
+	}
+	jw_close(w);
+}

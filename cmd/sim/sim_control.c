@@ -6,8 +6,8 @@ enum { WORD_MAX = 1024, TEXT_MAX = 1024 * 1024, FILES_MAX = 10000 };
 
 /* The members of a request; what is missing stays NULL or 0. */
 struct args {
-	const char *repo, *user, *branch, *base, *head, *title, *body, *message, *event, *method, *action, *dir, *permission, *login;
-	const char *org, *team, *state, *sha, *name, *conclusion, *faults, *url, *secret, *protect, *content, *path;
+	const char *repo, *user, *branch, *base, *head, *title, *body, *event, *action, *dir, *permission, *login;
+	const char *faults, *url, *secret, *protect;
 	int64_t pr, reviews, index;
 	bool draft, no_merge_commits;
 	struct sim_file *files;
@@ -21,10 +21,9 @@ static int read_words(const struct json *o, struct args *a, struct err *err)
 		const char **to;
 	} words[] = {
 		{"repo", &a->repo}, {"user", &a->user}, {"branch", &a->branch}, {"base", &a->base}, {"head", &a->head}, {"title", &a->title},
-		{"body", &a->body}, {"message", &a->message}, {"event", &a->event}, {"method", &a->method}, {"action", &a->action}, {"dir", &a->dir},
-		{"permission", &a->permission}, {"login", &a->login}, {"org", &a->org}, {"team", &a->team}, {"state", &a->state}, {"sha", &a->sha},
-		{"name", &a->name}, {"conclusion", &a->conclusion}, {"faults", &a->faults}, {"url", &a->url}, {"secret", &a->secret},
-		{"protect", &a->protect}, {"content", &a->content}, {"path", &a->path},
+		{"body", &a->body}, {"event", &a->event}, {"action", &a->action}, {"dir", &a->dir},
+		{"permission", &a->permission}, {"login", &a->login}, {"faults", &a->faults}, {"url", &a->url}, {"secret", &a->secret},
+		{"protect", &a->protect},
 	};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(words); i++)
@@ -84,21 +83,6 @@ static int do_repo(struct sim *s, const struct args *a, struct json_writer *w, s
 	return rc;
 }
 
-static int do_commit(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
-{
-	char sha[SIM_SHA_SIZE];
-	int rc = need("branch", a->branch, err);
-	if (rc == 0 && a->files_n == 0 && a->path == NULL)
-		rc = err_set(err, ERR_USAGE, "\"files\" is missing");
-	const struct sim_file one = {.path = a->path, .content = a->content};
-	if (rc == 0)
-		rc = sim_commit(s, a->repo, a->branch, a->user, a->message != NULL ? a->message : "Change files", a->path != NULL ? &one : a->files,
-				a->path != NULL ? 1 : a->files_n, sha, err);
-	if (rc == 0)
-		jw_str(w, "sha", sha);
-	return rc;
-}
-
 static int do_sync(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
 {
 	(void)w;
@@ -134,15 +118,6 @@ static int do_review(struct sim *s, const struct args *a, struct json_writer *w,
 	return sim_review(s, a->repo, a->pr, a->user, a->event != NULL ? a->event : "APPROVE", a->body, err);
 }
 
-static int do_merge(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
-{
-	struct sim_pr_view v;
-	int rc = sim_merge(s, a->repo, a->pr, a->user, a->method, err);
-	if (rc == 0 && sim_pr_view(s, a->repo, a->pr, &v))
-		jw_str(w, "sha", v.merge_commit_sha);
-	return rc;
-}
-
 static int do_act(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
 {
 	int rc = need("action", a->action, err);
@@ -161,33 +136,6 @@ static int do_permission(struct sim *s, const struct args *a, struct json_writer
 	int rc = need("permission", a->permission, err);
 	(void)w;
 	return rc == 0 ? sim_permission(s, a->repo, a->user, a->permission, err) : rc;
-}
-
-static int do_protect(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
-{
-	int rc = need("branch", a->branch, err);
-	(void)w;
-	return rc == 0 ? sim_protect(s, a->repo, a->branch, protect_of(a->protect), (int)a->reviews, err) : rc;
-}
-
-static int do_team(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
-{
-	int rc = need("org", a->org, err);
-	if (rc == 0)
-		rc = need("team", a->team, err);
-	if (rc == 0)
-		sim_team(s, a->org, a->team, a->user, a->state);
-	(void)w;
-	return rc;
-}
-
-static int do_check(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
-{
-	int rc = need("sha", a->sha, err);
-	if (rc == 0)
-		rc = need("name", a->name, err);
-	(void)w;
-	return rc == 0 ? sim_check(s, a->repo, a->sha, a->name, a->conclusion, err) : rc;
 }
 
 static int do_faults(struct sim *s, const struct args *a, struct json_writer *w, struct err *err)
@@ -216,18 +164,13 @@ static const struct {
 	bool in_repo; /* needs repo and user */
 } actions[] = {
 	{"/_sim/repos", do_repo, true},
-	{"/_sim/commit", do_commit, true},
 	{"/_sim/sync", do_sync, true},
 	{"/_sim/pulls", do_pull, true},
 	{"/_sim/comment", do_comment, true},
 	{"/_sim/review", do_review, true},
-	{"/_sim/merge", do_merge, true},
 	{"/_sim/act", do_act, true},
 	{"/_sim/edit", do_edit, true},
 	{"/_sim/permission", do_permission, true},
-	{"/_sim/protect", do_protect, true},
-	{"/_sim/team", do_team, false},
-	{"/_sim/check", do_check, true},
 	{"/_sim/faults", do_faults, false},
 	{"/_sim/webhook", do_webhook, false},
 	{"/_sim/redeliver", do_redeliver, false},
@@ -251,6 +194,17 @@ static int act(struct sim_req *q, action_fn fn, bool in_repo, struct json_writer
 	return rc;
 }
 
+static int run(struct sim_req *q, struct json_writer *w, struct err *err)
+{
+	sim_control_fn fn = sim_control_gate(q->path);
+	if (fn != NULL)
+		return sim_req_body(q, err) ? fn(q, w, err) : err->code;
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		if (strcmp(actions[i].path, q->path) == 0)
+			return act(q, actions[i].act, actions[i].in_repo, w, err);
+	return err_set(err, ERR_NOT_FOUND, "there is no such control path; docs/simulated-github.md lists them");
+}
+
 static void post(struct sim_req *q)
 {
 	const char *type = http_request_header(q->x, "Content-Type");
@@ -259,23 +213,17 @@ static void post(struct sim_req *q)
 		sim_fail(q, 415, "send JSON with Content-Type: application/json"); /* which a foreign page's form cannot */
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
-		if (strcmp(actions[i].path, q->path) != 0)
-			continue;
-		struct buf b = {0};
-		struct json_writer w = json_writer(&b);
-		jw_open(&w, NULL);
-		jw_bool(&w, "ok", true);
-		int rc = act(q, actions[i].act, actions[i].in_repo, &w, &err);
-		jw_close(&w);
-		if (rc == 0)
-			sim_answer_buf(q, 200, &b);
-		else
-			sim_fail_err(q, &err);
-		buf_free(&b);
-		return;
-	}
-	sim_fail(q, 404, "there is no such control path; docs/simulated-github.md lists them");
+	struct buf b = {0};
+	struct json_writer w = json_writer(&b);
+	jw_open(&w, NULL);
+	jw_bool(&w, "ok", true);
+	int rc = run(q, &w, &err);
+	jw_close(&w);
+	if (rc == 0)
+		sim_answer_buf(q, 200, &b);
+	else
+		sim_fail_err(q, &err);
+	buf_free(&b);
 }
 
 void sim_control(struct sim *s, struct http_exchange *x)

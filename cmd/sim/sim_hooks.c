@@ -221,16 +221,23 @@ void sim_hook_pull(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct
 	sim_deliver(s, r, "pull_request", action, &b);
 }
 
-void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c)
+void sim_hook_pull_with(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *action, const char *key, const char *json)
 {
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
-	jw_str(&w, "action", "created");
-	sim_shape_issue(&w, "issue", s, r, p);
-	sim_shape_comment(&w, "comment", s, r, p, c);
-	end_payload(s, r, &w, c->user);
-	sim_deliver(s, r, "issue_comment", "created", &b);
+	jw_str(&w, "action", action);
+	jw_int(&w, "number", p->number);
+	if (key != NULL)
+		jw_raw(&w, key, json);
+	sim_shape_pull(&w, s, r, p, (struct sim_shape_pull){.key = "pull_request", .hook = true});
+	end_payload(s, r, &w, u);
+	sim_deliver(s, r, "pull_request", action, &b);
+}
+
+void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c)
+{
+	sim_hook_comment_as(s, r, p, c, "created", c->user);
 }
 
 void sim_hook_review_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v, const char *action, const struct sim_user *sender)

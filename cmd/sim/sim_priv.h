@@ -288,7 +288,7 @@ struct sim_req {
 	struct sim_repo *repo;
 	struct sim_pull *pull;
 	int64_t number;          /* {n} or {id} of the path */
-	char *part[3];           /* what else varies in the path: a branch, a login, a commit */
+	char *part[4];           /* what else varies in the path: a branch, a login, a commit */
 	size_t parts_n;
 	struct json_doc *doc;
 	struct json body;        /* root of the request's JSON; node NULL when there was none */
@@ -323,7 +323,10 @@ int sim_repo_get(struct sim *s, const char *full_name, struct sim_repo **ret, st
 struct sim_pull *sim_pull_find(const struct sim_repo *r, int64_t number);
 int sim_pull_get(struct sim *s, const char *repo, int64_t number, struct sim_repo **ret_r, struct sim_pull **ret_p, struct err *err) MUST_CHECK;
 struct sim_comment *sim_comment_find(const struct sim_repo *r, int64_t id, struct sim_pull **ret_pull);
-const char *sim_permission_of(const struct sim_repo *r, const struct sim_user *u); /* "none" for NULL */
+const char *sim_permission_of(const struct sim_repo *r, const struct sim_user *u); /* admin, write, read; "none" for NULL */
+const char *sim_role_of(const struct sim_repo *r, const struct sim_user *u);       /* maintain and triage as well */
+bool sim_is_permission(const char *word);
+bool sim_is_member(const struct sim *s, const char *org, const char *team, const struct sim_user *u); /* and active */
 bool sim_may(const struct sim_repo *r, const struct sim_user *u, const char *least);
 struct sim_ref *sim_ref_find(struct sim_repo *r, const char *name);
 void sim_ref_set(struct sim_repo *r, const char *name, const char *sha); /* NULL sha: gone */
@@ -382,6 +385,7 @@ void sim_shape_user_members(struct json_writer *w, const struct sim *s, const st
 void sim_shape_repo(struct json_writer *w, const char *key, const struct sim *s, const struct sim_repo *r, const struct sim_user *viewer);
 void sim_shape_fork(struct json_writer *w, const char *key, const struct sim *s, const struct sim_repo *r, const struct sim_user *owner);
 void sim_shape_repo_full(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_user *viewer);
+void sim_shape_team_repo(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *permission);
 void sim_shape_owner(struct json_writer *w, const char *key, const struct sim *s, const char *login);
 struct sim_shape_pull {
 	const char *key;
@@ -436,7 +440,7 @@ bool sim_commits_verified(struct sim *s, struct sim_repo *r, const struct sim_pu
 void sim_shape_commit(struct json_writer *w, const char *key, struct sim *s, const struct sim_repo *r, const char *sha);
 void sim_get_pull_commits(struct sim_req *q);
 void sim_get_commit_pulls(struct sim_req *q);
-void sim_get_check_suites(struct sim_req *q);
+void sim_shape_head_commit(struct json_writer *w, const char *key, const struct sim *s, const struct sim_repo *r, const char *sha);
 /* Puts the commits of head that base has not on top of base, one after the other. */
 int sim_rebase(struct sim *s, struct sim_repo *r, const char *base, const char *head, char ret[SIM_SHA_SIZE], struct err *err) MUST_CHECK;
 
@@ -454,6 +458,28 @@ const char *sim_deploy_state(const struct sim_repo *r, const char *sha, const ch
 void sim_get_deployments(struct sim_req *q);
 void sim_get_deployment_statuses(struct sim_req *q);
 void sim_deploy_free(struct sim_repo *r);
+
+/* sim_labels.c, sim_marks.c, sim_people.c */
+void sim_shape_labels(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_pull *p);
+void sim_get_labels(struct sim_req *q);
+void sim_hook_comment_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c, const char *action,
+			 const struct sim_user *sender);
+void sim_shape_app_id(struct json_writer *w, const char *key, const struct sim *s, int64_t id); /* an application that we do not know more of */
+void sim_get_statuses(struct sim_req *q);
+void sim_get_check_suites(struct sim_req *q);
+void sim_get_team_repo(struct sim_req *q);
+
+/* sim_queue.c */
+int sim_queue_enter(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *head, struct err *err) MUST_CHECK;
+const struct sim_entry *sim_queue_entry(const struct sim_repo *r, int64_t number, int64_t *ret_position); /* NULL: not in the queue */
+void sim_queue_look(struct sim *s, struct sim_repo *r, const char *sha); /* something was said of a commit */
+void sim_queue_pushed(struct sim_repo *r, const struct sim_pull *p);     /* or it was closed */
+void sim_queue_base_moved(struct sim_repo *r, const char *ref, const char *sha);
+void sim_queue_free(struct sim_repo *r);
+
+/* sim_control_gate.c: NULL when the path is none of its */
+typedef int (*sim_control_fn)(struct sim_req *q, struct json_writer *w, struct err *err);
+sim_control_fn sim_control_gate(const char *path);
 
 /* sim_rest.c, sim_rest_read.c, sim_rest_write.c */
 bool sim_rest_is(const char *path); /* below /user, /repos/, /orgs/ */
@@ -486,6 +512,8 @@ void sim_post_review(struct sim_req *q);
 /* sim_hooks.c */
 void sim_hook_pull(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *action, const char *changes_or_before,
 		   const char *after);
+/* With one more member; key NULL: none. */
+void sim_hook_pull_with(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *action, const char *key, const char *json);
 void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c);
 void sim_hook_review(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v);
 void sim_hook_review_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v, const char *action, const struct sim_user *sender);

@@ -15,6 +15,7 @@ struct route {
 static const struct route routes[] = {
 	{"GET", "/user", "user", sim_get_user, NULL, false},
 	{"GET", "/orgs/*/teams/*/memberships/*", "team", sim_get_membership, NULL, false},
+	{"GET", "/orgs/*/teams/*/repos/*/*", "team_repo", sim_get_team_repo, NULL, false},
 	{"GET", "R", "repo", sim_get_repo, "read", false},
 	{"GET", "R/pulls", "pulls", sim_get_pulls, "read", false},
 	{"POST", "R/pulls", "pull_create", sim_post_pull, "read", true},
@@ -35,6 +36,9 @@ static const struct route routes[] = {
 	{"POST", "R/statuses/*", "status_create", sim_post_status, "write", true},
 	{"GET", "R/pulls/#/commits", "pull_commits", sim_get_pull_commits, "read", false},
 	{"GET", "R/commits/**/pulls", "commit_pulls", sim_get_commit_pulls, "read", false},
+	{"GET", "R/issues/#/labels", "labels", sim_get_labels, "read", false},
+	{"GET", "R/commits/**/statuses", "statuses", sim_get_statuses, "read", false},
+	{"GET", "R/commits/**/check-suites", "check_suites", sim_get_check_suites, "read", false},
 	{"GET", "R/contents", "contents", sim_get_contents, "read", false},
 	{"GET", "R/contents/**", "contents", sim_get_contents, "read", false},
 	{"GET", "R/codeowners/errors", "codeowners", sim_get_codeowners_errors, "read", false},
@@ -196,6 +200,10 @@ static bool admitted(struct sim_req *q, const struct route *r)
 	}
 	if (r == NULL || (r->least != NULL && (q->repo == NULL || !sim_may(q->repo, q->viewer, "read")))) {
 		sim_fail(q, 404, "Not Found");
+		return false;
+	}
+	if (r->writes && q->repo != NULL && q->repo->archived) {
+		sim_fail(q, 403, "Repository was archived so is read-only.");
 		return false;
 	}
 	if (r->least != NULL && !sim_may(q->repo, q->viewer, r->least)) {

@@ -44,6 +44,8 @@ void sim_get_pull(struct sim_req *q)
 /* ?state=open|closed|all, ?head=owner:branch, ?base=branch; newest first, as GitHub does. */
 static bool listed(const struct sim_req *q, const struct sim_pull *p)
 {
+	if (p->issue)
+		return false;
 	const char *state = http_query(q->x, "state"), *head = http_query(q->x, "head"), *base = http_query(q->x, "base");
 	if (state == NULL || strcmp(state, "open") == 0) {
 		if (!p->open)
@@ -119,17 +121,17 @@ void sim_get_permission(struct sim_req *q)
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
 	jw_str(&w, "permission", permission);
-	jw_str(&w, "role_name", permission);
+	jw_str(&w, "role_name", sim_role_of(q->repo, u));
 	jw_open(&w, "user");
 	sim_shape_user_members(&w, q->s, u);
 	jw_open(&w, "permissions");
 	jw_bool(&w, "admin", sim_may(q->repo, u, "admin"));
-	jw_bool(&w, "maintain", sim_may(q->repo, u, "admin"));
+	jw_bool(&w, "maintain", sim_may(q->repo, u, "maintain"));
 	jw_bool(&w, "push", sim_may(q->repo, u, "write"));
-	jw_bool(&w, "triage", sim_may(q->repo, u, "write"));
+	jw_bool(&w, "triage", sim_may(q->repo, u, "triage"));
 	jw_bool(&w, "pull", sim_may(q->repo, u, "read"));
 	jw_close(&w);
-	jw_str(&w, "role_name", permission);
+	jw_str(&w, "role_name", sim_role_of(q->repo, u));
 	jw_close(&w);
 	jw_close(&w);
 	sim_answer_buf(q, 200, &b);
@@ -215,7 +217,7 @@ static bool is_last_run(const struct sim_repo *r, size_t i, const char *sha)
 {
 	bool last = strcmp(r->checks[i].sha, sha) == 0;
 	for (size_t k = i + 1; last && k < r->checks_n; k++)
-		last = strcmp(r->checks[k].sha, sha) != 0 || strcmp(r->checks[k].context, r->checks[i].context) != 0;
+		last = strcmp(r->checks[k].sha, sha) != 0 || strcmp(r->checks[k].context, r->checks[i].context) != 0 || r->checks[k].app_id != r->checks[i].app_id;
 	return last;
 }
 

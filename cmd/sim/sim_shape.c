@@ -196,9 +196,9 @@ static void repo_permissions(struct json_writer *w, const struct sim_repo *r, co
 {
 	jw_open(w, "permissions");
 	jw_bool(w, "admin", sim_may(r, viewer, "admin"));
-	jw_bool(w, "maintain", sim_may(r, viewer, "admin"));
+	jw_bool(w, "maintain", sim_may(r, viewer, "maintain"));
 	jw_bool(w, "push", sim_may(r, viewer, "write"));
-	jw_bool(w, "triage", sim_may(r, viewer, "write"));
+	jw_bool(w, "triage", sim_may(r, viewer, "triage"));
 	jw_bool(w, "pull", sim_may(r, viewer, "read"));
 	jw_close(w);
 }
@@ -229,6 +229,25 @@ void sim_shape_fork(struct json_writer *w, const char *key, const struct sim *s,
 	repo_identity(w, s, &n);
 	repo_facts(w, r);
 	jw_raw(w, "custom_properties", "{}");
+	jw_close(w);
+}
+
+/* Teams have five permissions with names of their own. */
+void sim_shape_team_repo(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *permission)
+{
+	static const char *const names[][2] = {{"pull", "read"}, {"triage", "triage"}, {"push", "write"}, {"maintain", "maintain"}, {"admin", "admin"}};
+	struct repo_names n = names_of(r);
+	bool has = true;
+	jw_open(w, NULL);
+	repo_identity(w, s, &n);
+	repo_facts(w, r);
+	jw_str(w, "role_name", permission);
+	jw_open(w, "permissions");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		jw_bool(w, names[i][0], has);
+		has = has && strcmp(names[i][1], permission) != 0;
+	}
+	jw_close(w);
 	jw_close(w);
 }
 

@@ -93,7 +93,7 @@ static void pull_words(struct json_writer *w, const struct sim *s, const struct 
 	empty_array(w, "assignees");
 	empty_array(w, "requested_reviewers");
 	empty_array(w, "requested_teams");
-	empty_array(w, "labels");
+	sim_shape_labels(w, s, r, p);
 	jw_null(w, "milestone");
 	jw_bool(w, "draft", p->draft);
 	jw_str(w, "author_association", sim_association(r, p->user));
@@ -109,8 +109,13 @@ static void pull_side(struct json_writer *w, const char *key, const struct sim *
 	sim_shape_urlf(w, "label", "%s:%s", owner, ref);
 	jw_str(w, "ref", ref);
 	jw_str(w, "sha", head ? p->head : p->base);
-	sim_shape_owner(w, "user", s, owner);
-	if (fork != NULL)
+	if (fork != NULL && fork->gone)
+		jw_null(w, "user");
+	else
+		sim_shape_owner(w, "user", s, owner);
+	if (fork != NULL && (fork->gone || p->fork_gone))
+		jw_null(w, "repo");
+	else if (fork != NULL)
 		sim_shape_fork(w, "repo", s, r, fork);
 	else
 		sim_shape_repo(w, "repo", s, r, NULL);
@@ -153,6 +158,10 @@ void sim_shape_pull(struct json_writer *w, struct sim *s, struct sim_repo *r, st
 {
 	/* first, since it makes the test merge; a webhook goes out before GitHub has tried it */
 	const char *state = how.simple || how.hook ? "unknown" : sim_pull_state(s, r, p);
+	if (!how.simple && !how.hook && p->unknown_reads > 0) {
+		p->unknown_reads--;
+		state = "unknown";
+	}
 	struct pull_urls u = urls_of(s, r, p);
 	jw_open(w, how.key);
 	pull_links(w, &u);
@@ -203,7 +212,7 @@ void sim_shape_issue(struct json_writer *w, const char *key, const struct sim *s
 	jw_int(w, "number", p->number);
 	jw_str(w, "title", p->title);
 	sim_shape_user(w, "user", s, p->user);
-	empty_array(w, "labels");
+	sim_shape_labels(w, s, r, p);
 	jw_str(w, "state", p->open ? "open" : "closed");
 	jw_bool(w, "locked", false);
 	jw_null(w, "assignee");
@@ -215,8 +224,10 @@ void sim_shape_issue(struct json_writer *w, const char *key, const struct sim *s
 	sim_shape_time(w, "closed_at", p->closed_ms);
 	jw_str(w, "author_association", sim_association(r, p->user));
 	jw_null(w, "active_lock_reason");
-	jw_bool(w, "draft", p->draft);
-	issue_pull(w, &u, p);
+	if (!p->issue) {
+		jw_bool(w, "draft", p->draft);
+		issue_pull(w, &u, p);
+	}
 	jw_str(w, "body", p->body[0] != '\0' ? p->body : NULL);
 	reactions(w, u.issue);
 	sim_shape_urlf(w, "timeline_url", "%s/timeline", u.issue);
@@ -324,7 +335,10 @@ void sim_shape_check(struct json_writer *w, const char *key, const struct sim *s
 	jw_open(w, "check_suite");
 	jw_int(w, "id", m->id + 1);
 	jw_close(w);
-	jw_null(w, "app");
+	if (m->app_id != 0)
+		sim_shape_app_id(w, "app", s, m->app_id);
+	else
+		jw_null(w, "app");
 	empty_array(w, "pull_requests");
 	jw_close(w);
 }

@@ -12,7 +12,7 @@ int64_t sim_new_id(struct sim *s) { return ++s->next_id; }
 struct sim_user *sim_user_find(const struct sim *s, const char *login)
 {
 	for (size_t i = 0; i < s->users_n; i++)
-		if (text_same_case(s->users[i]->login, login))
+		if (!s->users[i]->gone && text_same_case(s->users[i]->login, login))
 			return s->users[i];
 	return NULL;
 }
@@ -31,27 +31,53 @@ struct sim_user *sim_user(struct sim *s, const char *login)
 	return u;
 }
 
-static const char *const permissions[] = {"none", "read", "write", "admin"};
+static const struct {
+	const char *role, *permission; /* as the API has always told it */
+	int rank;
+} roles[] = {{"none", "none", 0}, {"read", "read", 1}, {"triage", "read", 2}, {"write", "write", 3}, {"maintain", "write", 4}, {"admin", "admin", 5}};
 
-static int permission_rank(const char *permission)
+static size_t role_index(const char *role)
 {
-	for (int i = 0; i < (int)ARRAY_LEN(permissions); i++)
-		if (strcmp(permissions[i], permission) == 0)
-			return i;
-	return -1;
+	size_t i = 0;
+	while (i < ARRAY_LEN(roles) && strcmp(roles[i].role, role) != 0)
+		i++;
+	return i;
 }
 
-const char *sim_permission_of(const struct sim_repo *r, const struct sim_user *u)
+bool sim_is_permission(const char *word) { return role_index(word) < ARRAY_LEN(roles); }
+
+bool sim_is_member(const struct sim *s, const char *org, const char *team, const struct sim_user *u)
 {
-	for (size_t i = 0; u != NULL && i < r->grants_n; i++)
+	for (size_t i = 0; i < s->members_n; i++)
+		if (s->members[i].user == u && text_same_case(s->members[i].org, org) && strcmp(s->members[i].team, team) == 0)
+			return s->members[i].active;
+	return false;
+}
+
+/* The most of what was given to the person and to the person's teams. */
+static size_t role_of(const struct sim_repo *r, const struct sim_user *u)
+{
+	if (u == NULL || u->gone)
+		return 0;
+	size_t best = ARRAY_LEN(roles);
+	for (size_t i = 0; i < r->grants_n; i++)
 		if (r->grants[i].user == u)
-			return r->grants[i].permission;
-	return u != NULL && !u->bot ? "read" : "none"; /* a public repository */
+			best = role_index(r->grants[i].permission);
+	if (best == ARRAY_LEN(roles))
+		best = u->bot ? 0 : 1; /* a public repository */
+	for (size_t i = 0; i < r->teams_n; i++)
+		if (sim_is_member(r->sim, r->teams[i].org, r->teams[i].team, u) && role_index(r->teams[i].permission) > best)
+			best = role_index(r->teams[i].permission);
+	return best;
 }
+
+const char *sim_permission_of(const struct sim_repo *r, const struct sim_user *u) { return roles[role_of(r, u)].permission; }
+
+const char *sim_role_of(const struct sim_repo *r, const struct sim_user *u) { return roles[role_of(r, u)].role; }
 
 bool sim_may(const struct sim_repo *r, const struct sim_user *u, const char *least)
 {
-	return permission_rank(sim_permission_of(r, u)) >= permission_rank(least);
+	return roles[role_of(r, u)].rank >= roles[role_index(least)].rank;
 }
 
 int sim_permission(struct sim *s, const char *repo, const char *login, const char *permission, struct err *err)
@@ -60,8 +86,8 @@ int sim_permission(struct sim *s, const char *repo, const char *login, const cha
 	int rc = sim_repo_get(s, repo, &r, err);
 	if (rc != 0)
 		return rc;
-	if (permission_rank(permission) < 0)
-		return err_set(err, ERR_USAGE, "permission %s of %s: there are admin, write, read and none", permission, login);
+	if (!sim_is_permission(permission))
+		return err_set(err, ERR_USAGE, "permission %s of %s: there are admin, maintain, write, triage, read and none", permission, login);
 	struct sim_user *u = sim_user(s, login);
 	for (size_t i = 0; i < r->grants_n; i++)
 		if (r->grants[i].user == u) {
@@ -222,6 +248,13 @@ static void free_repo(struct sim_repo *r)
 		free(r->refs[i].name);
 	free_marks(r->statuses, r->statuses_n);
 	free_marks(r->checks, r->checks_n);
+	for (size_t i = 0; i < r->teams_n; i++) {
+		free(r->teams[i].org);
+		free(r->teams[i].team);
+		free(r->teams[i].permission);
+	}
+	free(r->teams);
+	sim_queue_free(r);
 	sim_deploy_free(r);
 	free(r->notes);
 	free(r->pulls);
