@@ -84,18 +84,18 @@ const struct config_row config_repo_rows[] = {
 /* ---- sluice-server.yaml ---- */
 
 static const struct config_row app_rows[] = {
-	{.key = "id", .type = CT_INT, .later = true, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1,
+	{.key = "id", .type = CT_INT, .required = true, .offset = SERVER(app_id), .min = 1, .max = ((int64_t)1 << 53) - 1,
 	 .sample = "12345", .help = "number of the GitHub App"},
-	{.key = "private_key_file", .type = CT_FILE, .later = true, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
-	 .help = "its private key, PEM"},
+	{.key = "private_key_file", .type = CT_FILE, .required = true, .offset = SERVER(app_private_key_file), .sample = "app.pem",
+	 .help = "its private key, PEM; only the key agent reads it"},
 	{0}};
 
 static const struct config_row github_rows[] = {
 	{.key = "api_url", .type = CT_CUSTOM, .as = CT_TEXT, .read = config_read_url, .offset = SERVER(api_url), .what = "URL",
 	 .dflt = "https://api.github.com", .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
-	{.key = "app", .type = CT_MAP, .later = true, .rows = app_rows, .help = "the GitHub App that sluice is"},
-	{.key = "token_file", .type = CT_FILE, .required = true, .offset = SERVER(token_file), .sample = "github.token",
-	 .help = "the token of an account that may read, comment, set statuses and merge"},
+	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; `sluice setup` makes one"},
+	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
+	 .help = "instead of app, for a first try: the token of an account that may read, comment, set statuses and merge"},
 	{.key = "webhook_secret_file", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_secret_files,
 	 .offset = SERVER(webhook_secret_files), .what = "path, or a list of two", .sample = "webhook.secret",
 	 .help = "the secret that GitHub signs webhooks with; two while it is being changed"},

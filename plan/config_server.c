@@ -284,6 +284,19 @@ static void default_public_url(struct server_config *c)
 							  : xasprintf("http://%s:%d", host, c->listen_port);
 }
 
+/* Two ways to sign in, of which one must be there: keys that exclude each other are more than a row can say. */
+static void check_sign_in(struct config_reader *r, const struct yaml_node *root)
+{
+	const struct yaml_node *github = yaml_get(root, "github");
+	if (github == NULL || github->type != YAML_MAP)
+		return;
+	bool app = yaml_get(github, "app") != NULL, token = yaml_get(github, "token_file") != NULL;
+	if (!app && !token)
+		config_fail(r, github, "github: app is missing: the GitHub App that sluice is, or token_file for a first try");
+	if (app && token)
+		config_fail(r, yaml_get(github, "token_file"), "token_file: there is an app, too; sluice is one or the other, so remove one of them");
+}
+
 int server_config_parse(const char *file, const char *bytes, size_t len, struct server_config *ret, struct config_errors *errors)
 {
 	struct server_config c = {.file = xstrdup(file), .dir = directory_of(file)};
@@ -292,8 +305,10 @@ int server_config_parse(const char *file, const char *bytes, size_t len, struct 
 	c.sections = sections;
 	config_read_defaults(config_server_rows, &c);
 	sections->root = config_document(&r, bytes, len);
-	if (sections->root != NULL)
+	if (sections->root != NULL) {
 		config_read_map(&r, sections->root, config_server_rows, &c);
+		check_sign_in(&r, sections->root);
+	}
 	default_public_url(&c);
 	if (r.failed > 0) {
 		server_config_free(&c);

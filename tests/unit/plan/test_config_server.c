@@ -13,7 +13,6 @@ static void every_key(void **state)
 				   "github:\n"
 				   "  api_url: https://ghe.example.com/api/v3/\n"
 				   "  app: { id: 12345, private_key_file: keys/app.pem }\n"
-				   "  token_file: t\n"
 				   "  webhook_secret_file: [new.secret, /run/old.secret]\n"
 				   "repositories: [\"acme/infra\", \"acme/*-tf\", \"!acme/old-tf\"]\n"
 				   "limits: { jobs: 8, jobs_per_repository: 3, plan_timeout: 90s, apply_timeout: 1h, memory: 512MiB, output: 64KiB }\n"
@@ -33,7 +32,7 @@ static void every_key(void **state)
 	assert_string_equal(c.api_url, "https://ghe.example.com/api/v3");
 	assert_int_equal(c.app_id, 12345);
 	assert_string_equal(c.app_private_key_file, "/etc/sluice/keys/app.pem");
-	assert_string_equal(c.token_file, "/etc/sluice/t");
+	assert_null(c.token_file);
 	assert_int_equal(c.webhook_secret_files.n, 2);
 	assert_string_equal(c.webhook_secret_files.v[0], "/etc/sluice/new.secret");
 	assert_string_equal(c.webhook_secret_files.v[1], "/run/old.secret");
@@ -87,15 +86,18 @@ static const struct refusal refusals[] = {
 	{"", "1:1: github is missing: how to reach GitHub and who sluice is there\n"
 	     "1:1: repositories is missing: the repositories that are served: whole-name globs, case ignored, ! excludes, the last that fits decides\n"},
 	{"github: {}\nrepositories: [a/b]\n",
-	 "1:9: token_file is missing: the token of an account that may read, comment, set statuses and merge\n"
-	 "1:9: webhook_secret_file is missing: the secret that GitHub signs webhooks with; two while it is being changed\n"},
+	 "1:9: webhook_secret_file is missing: the secret that GitHub signs webhooks with; two while it is being changed\n"
+	 "1:9: github: app is missing: the GitHub App that sluice is, or token_file for a first try\n"},
 	{"github: { token_file: t }\nrepositories: [a/b]\n",
 	 "1:9: webhook_secret_file is missing: the secret that GitHub signs webhooks with; two while it is being changed\n"},
-	{"github: { app: { id: 1, private_key_file: p }, webhook_secret_file: s }\nrepositories: [a/b]\n",
-	 "1:9: token_file is missing: the token of an account that may read, comment, set statuses and merge\n"},
-	{"github: { app: { id: 1 }, token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n",
-	 "1:16: private_key_file is missing: its private key, PEM\n"},
-	{"github: { app: { id: 0, private_key_file: p }, token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n",
+	{"github: { app: { id: 1, private_key_file: p }, token_file: t, webhook_secret_file: s }\nrepositories: [a/b]\n",
+	 "1:60: token_file: there is an app, too; sluice is one or the other, so remove one of them\n"},
+	{"github: { app: {}, webhook_secret_file: s }\nrepositories: [a/b]\n",
+	 "1:16: id is missing: number of the GitHub App\n"
+	 "1:16: private_key_file is missing: its private key, PEM; only the key agent reads it\n"},
+	{"github: { app: { id: 1 }, webhook_secret_file: s }\nrepositories: [a/b]\n",
+	 "1:16: private_key_file is missing: its private key, PEM; only the key agent reads it\n"},
+	{"github: { app: { id: 0, private_key_file: p }, webhook_secret_file: s }\nrepositories: [a/b]\n",
 	 "1:22: id: 0 is not between 1 and 9007199254740991\n"},
 	{"github: { token_file: t, webhook_secret_file: [] }\nrepositories: [a/b]\n",
 	 "1:47: webhook_secret_file: 0 files; one, or two while the secret is being changed\n"},
