@@ -148,7 +148,7 @@ void approval_count(const struct approval_question *q, struct approval_result *r
 		const struct review *r = &q->reviews->v[i];
 		const char *project = NULL;
 		if (!r->approves) {
-			ret->changes_requested += !r->bot || bot_may(q, r->login);
+			ret->changes_requested += r->writes != TRI_NO && (!r->bot || bot_may(q, r->login));
 			continue;
 		}
 		enum approval_why why = weigh(q, r, counted, unknown, &project);
