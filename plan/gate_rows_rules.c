@@ -79,8 +79,7 @@ GATE_JUDGE(gate_judge_approved)
 	bool one = missing == 1;
 	buf_printf(w->brief, "%d approval%s missing", missing, one ? " is" : "s are");
 	return gate_say(GATE_NO, w, "",
-			"%d of %d approvals.%s%s %s with write permission, who has no commit here and did not open the pull request, approve%s the head commit; "
-			"then comment `apply`.",
+			"%d of %d approvals.%s%s %s with write permission and no commit here, not the author, approve%s the head commit; then comment `apply`.",
 			f->approvals > 0 ? f->approvals : 0, f->approvals_needed, gate_said(f->not_counted) ? " " : "",
 			gate_said(f->not_counted) ? f->not_counted : "", one ? "A person" : "People", one ? "s" : "");
 }

@@ -21,11 +21,25 @@ static struct gate_facts good(void)
 		.mergeable_state = "clean",
 		.may_apply = TRI_YES,
 		.asker = "alice",
+		.rules_read = TRI_YES,
 		.reviews_read = TRI_YES,
 		.approvals = 1,
 		.approvals_needed = 1,
 		.checks_ok = TRI_YES,
 		.checks_needed = true,
+		.required_ok = TRI_YES,
+		.required_any = true,
+		.codeowners_needed = true,
+		.codeowners = TRI_YES,
+		.codeowners_same = TRI_YES,
+		.threads_needed = true,
+		.threads_resolved = TRI_YES,
+		.signatures_needed = true,
+		.signed_all = TRI_YES,
+		.deployments_needed = true,
+		.deployed = TRI_YES,
+		.told = TRI_YES,
+		.policies = TRI_YES,
 		.up_to_date = TRI_YES,
 		.up_to_date_needed = true,
 		.projects = 2,
@@ -78,14 +92,32 @@ FACT(negative_planned, f->planned = -3;)
 FACT(more_planned, f->planned = 3;)
 FACT(unprotected, f->base_protected = TRI_NO;)
 FACT(unprotected_nameless, f->base_protected = TRI_NO; f->base_ref = NULL;)
-FACT(protection_unknown, f->base_protected = TRI_UNKNOWN; f->failed_fact = "GET /branches/main: 403";)
+FACT(protection_unknown, f->base_protected = TRI_UNKNOWN; f->read_failed[GATE_READ_BRANCH] = "GET /branches/main: 403";)
+FACT(rules_unknown, f->rules_read = TRI_UNKNOWN; f->read_failed[GATE_READ_RULES] = "GET /rules: 500";)
+FACT(classic_unknown, f->rules_read = TRI_UNKNOWN; f->read_failed[GATE_READ_CLASSIC] = "GET /protection: 403";)
+FACT(pull_unread, f->base_protected = TRI_UNKNOWN; f->read_failed[GATE_READ_PULL] = "GET /pulls/7: 404";)
+FACT(labelled, f->label = "do not apply";)
+FACT(labels_unknown, f->open = TRI_UNKNOWN;)
+FACT(expired, f->expired = "`db`";)
+FACT(bad_record, f->bad_record = "`db`: the signature does not fit";)
+FACT(not_told_yet, f->told = TRI_NO;)
+FACT(told_unknown, f->told = TRI_UNKNOWN;)
+FACT(never_told, f->told = TRI_NO; f->told_why = "POST /comments: 403 locked";)
+FACT(policy_failed, f->policies = TRI_NO; f->policies_failed = "`opa` on `db`";)
+FACT(policy_failed_nameless, f->policies = TRI_NO;)
+FACT(policy_unknown, f->policies = TRI_UNKNOWN;)
 FACT(conflicts, f->mergeable = TRI_NO; f->mergeable_state = "dirty";)
+FACT(blocked_but_mergeable, f->mergeable_state = "blocked";)
+FACT(blocked_by_the_unseen, f->mergeable_state = "blocked"; f->rules_unseen = "`workflows`";)
+FACT(unseen_but_clean, f->rules_unseen = "`workflows`";)
+FACT(locked_branch, f->locked_branch = true;)
+FACT(queue, f->queue_required = true;)
 FACT(behind, f->mergeable = TRI_NO; f->mergeable_state = "behind";)
 FACT(blocked, f->mergeable = TRI_NO; f->mergeable_state = "blocked";)
 FACT(unmergeable, f->mergeable = TRI_NO; f->mergeable_state = "odd";)
 FACT(unmergeable_nameless, f->mergeable = TRI_NO; f->mergeable_state = NULL;)
 FACT(computing, f->mergeable = TRI_UNKNOWN;)
-FACT(merge_unread, f->mergeable = TRI_UNKNOWN; f->failed_fact = "GET /pulls/7: 502";)
+FACT(merge_unread, f->mergeable = TRI_UNKNOWN; f->read_failed[GATE_READ_PULL] = "GET /pulls/7: 502";)
 FACT(stranger, f->may_apply = TRI_NO; f->asker = "bob";)
 FACT(role_unknown, f->may_apply = TRI_UNKNOWN;)
 FACT(nobody_asks, f->asker = NULL; f->may_apply = TRI_UNKNOWN;)
@@ -95,7 +127,11 @@ FACT(negative_approvals, f->approvals = -1;)
 FACT(one_of_two, f->approvals_needed = 2;)
 FACT(none_of_three, f->approvals = 0; f->approvals_needed = 3;)
 FACT(more_than_needed, f->approvals = 3;)
-FACT(stale, f->approvals = 0; f->stale_approvals = true;)
+FACT(stale, f->approvals = 0; f->not_counted = "`@bob` approved an older commit whose plan of `db` differs.";)
+FACT(one_unsure, f->approvals = 0; f->approvals_unknown = 1; f->read_failed[GATE_READ_PERMISSION] = "GET /permission: 403";
+     f->not_counted = "`@bob` approved, but whether that person has write permission is not known.";)
+FACT(one_unsure_of_three, f->approvals_unknown = 1; f->approvals_needed = 3;)
+FACT(pusher_unsure, f->approvals = 1; f->approvals_needed = 2; f->approvals_unknown = 1;)
 FACT(none_needed, f->approvals = 0; f->approvals_needed = 0;)
 FACT(reviews_unread, f->reviews_read = TRI_UNKNOWN;)
 FACT(reviews_refused, f->reviews_read = TRI_NO;)
@@ -106,7 +142,36 @@ FACT(changes_asked_without_approvals, f->changes_requested = 1; f->approvals_nee
 FACT(red, f->checks_ok = TRI_NO; f->checks_failing = "`unit`";)
 FACT(checks_unknown, f->checks_ok = TRI_UNKNOWN;)
 FACT(red_not_needed, f->checks_ok = TRI_NO; f->checks_needed = false;)
-FACT(code_owners, f->codeowners_needed = true;)
+FACT(owner_missing, f->codeowners = TRI_NO; f->codeowners_missing = "`net/main.tf` (line 3: `@acme/net`)";)
+FACT(owner_missing_nameless, f->codeowners = TRI_NO;)
+FACT(owner_unknown, f->codeowners = TRI_UNKNOWN; f->read_failed[GATE_READ_TEAM] = "GET /teams: 403";)
+FACT(owners_changed, f->codeowners_same = TRI_NO; f->codeowners = TRI_NO;)
+FACT(owners_not_read, f->codeowners_same = TRI_UNKNOWN; f->read_failed[GATE_READ_OWNERS] = "GET /contents: 500";)
+FACT(owners_bad, f->codeowners = TRI_NO; f->codeowners_bad = "line 4: `[ ]` has no meaning in CODEOWNERS";)
+FACT(owners_unusable, f->codeowners = TRI_NO; f->codeowners_unusable = "it has 3 MB or more, which GitHub does not read";)
+FACT(owners_not_needed, f->codeowners_needed = false; f->codeowners = TRI_NO; f->codeowners_same = TRI_NO;)
+FACT(required_missing, f->required_ok = TRI_NO; f->required_missing = "`unit` is missing";)
+FACT(required_nameless, f->required_ok = TRI_NO;)
+FACT(required_unknown, f->required_ok = TRI_UNKNOWN; f->read_failed[GATE_READ_CHECKS] = "GET /status: 403";)
+FACT(required_whose, f->required_ok = TRI_UNKNOWN; f->required_missing = "`unit`";)
+FACT(required_not_needed, f->required_ok = TRI_UNKNOWN; f->required_any = false;)
+FACT(self_unknown, f->required_ok = f->checks_ok = TRI_UNKNOWN; f->read_failed[GATE_READ_SELF] = "GET /user: 500";)
+FACT(one_thread, f->threads_resolved = TRI_NO; f->threads_open = 1;)
+FACT(three_threads, f->threads_resolved = TRI_NO; f->threads_open = 3;)
+FACT(threads_unknown, f->threads_resolved = TRI_UNKNOWN;)
+FACT(threads_not_needed, f->threads_needed = false; f->threads_resolved = TRI_NO;)
+FACT(not_signed, f->signed_all = TRI_NO; f->unsigned_commits = "`abc1234`";)
+FACT(signed_unknown, f->signed_all = TRI_UNKNOWN;)
+FACT(signed_not_needed, f->signatures_needed = false; f->signed_all = TRI_NO;)
+FACT(not_deployed, f->deployed = TRI_NO; f->deployments_missing = "`staging`";)
+FACT(deployed_unknown, f->deployed = TRI_UNKNOWN;)
+FACT(deployed_not_needed, f->deployments_needed = false; f->deployed = TRI_NO;)
+FACT(merged_in_order, f->after_merge = true; f->merged = TRI_YES; f->open = TRI_NO; f->mergeable = TRI_NO; f->draft = TRI_YES; f->up_to_date = TRI_NO;)
+FACT(merged_past, f->after_merge = true; f->merged = TRI_YES; f->approvals = 0;)
+FACT(merged_past_checks, f->after_merge = true; f->merged = TRI_YES; f->required_ok = TRI_NO; f->checks_ok = TRI_NO;)
+FACT(merged_by_us, f->after_merge = true; f->merged = TRI_YES; f->merged_by_us = true; f->approvals = 0;)
+FACT(merged_and_unknown, f->after_merge = true; f->merged = TRI_YES; f->rules_read = TRI_UNKNOWN;)
+FACT(merged_and_locked, f->after_merge = true; f->merged = TRI_YES; f->lock_holder = "#12";)
 FACT(moved_on, f->up_to_date = TRI_NO;)
 FACT(up_to_date_unknown, f->up_to_date = TRI_UNKNOWN;)
 FACT(moved_on_not_needed, f->up_to_date = TRI_NO; f->up_to_date_needed = false;)
@@ -124,7 +189,7 @@ static const struct {
 	CASE(closed, "open! the pull request is closed"),
 	CASE(merged, "open! the pull request is already merged"),
 	CASE(merged_and_closed, "open! the pull request is already merged"),
-	CASE(open_unknown, "open? whether the pull request is open is not known"),
+	CASE(open_unknown, "open? whether the pull request is open is not known | labels? which labels it has is not known"),
 	CASE(merged_unknown, "open? whether the pull request is open is not known"),
 	CASE(draft, "ready for review! the pull request is a draft"),
 	CASE(draft_unknown, "ready for review? whether the pull request is a draft is not known"),
@@ -148,6 +213,24 @@ static const struct {
 	CASE(unprotected, "protected! `main` is not protected"),
 	CASE(unprotected_nameless, "protected! `the base branch` is not protected"),
 	CASE(protection_unknown, "protected? whether the base branch is protected is not known"),
+	CASE(rules_unknown, "rules? what the rules of the base branch ask for is not known"),
+	CASE(classic_unknown, "rules? what the rules of the base branch ask for is not known"),
+	CASE(pull_unread, "protected? whether the base branch is protected is not known"),
+	CASE(labelled, "labels! the label `do not apply` blocks it"),
+	CASE(labels_unknown, "open? whether the pull request is open is not known | labels? which labels it has is not known"),
+	CASE(expired, "fresh! a plan has expired"),
+	CASE(bad_record, "plan record! a plan record is not valid"),
+	CASE(not_told_yet, "told! the comment with the plans is not on GitHub yet"),
+	CASE(told_unknown, "told? the comment with the plans is not on GitHub yet"),
+	CASE(never_told, "told! GitHub does not take the comment with the plans"),
+	CASE(policy_failed, "policies! a policy failed"),
+	CASE(policy_failed_nameless, "policies! a policy failed"),
+	CASE(policy_unknown, "policies? the verdict of a policy is not known"),
+	CASE(blocked_but_mergeable, ""),
+	CASE(blocked_by_the_unseen, "mergeable? the branch has rules that only GitHub evaluates"),
+	CASE(unseen_but_clean, ""),
+	CASE(locked_branch, "mergeable! the base branch is locked"),
+	CASE(queue, ""),
 	CASE(conflicts, "mergeable! it conflicts with its base branch"),
 	CASE(behind, "mergeable! it is behind its base branch"),
 	CASE(blocked, "mergeable! branch protection blocks the merge"),
@@ -174,7 +257,40 @@ static const struct {
 	CASE(red, "checks! other checks are not green"),
 	CASE(checks_unknown, "checks? the state of the checks is not known"),
 	CASE(red_not_needed, ""),
-	CASE(code_owners, "code owners? code owners are not read by this version"),
+	CASE(owner_missing, "code owners! a code owner has not approved"),
+	CASE(owner_missing_nameless, "code owners! a code owner has not approved"),
+	CASE(owner_unknown, "code owners? whether a code owner approved is not known"),
+	CASE(owners_changed, "code owners! CODEOWNERS changed on `main` since the plan"),
+	CASE(owners_not_read, "code owners? whether CODEOWNERS is still the one of the plan is not known"),
+	CASE(owners_bad, "code owners! CODEOWNERS has bad lines"),
+	CASE(owners_unusable, "code owners! CODEOWNERS cannot be used"),
+	CASE(owners_not_needed, ""),
+	CASE(required_missing, "required checks! a required check has not passed"),
+	CASE(required_nameless, "required checks! a required check has not passed"),
+	CASE(required_unknown, "required checks? the state of the required checks is not known"),
+	CASE(required_whose, "required checks? who set a required check is not known"),
+	CASE(required_not_needed, ""),
+	CASE(self_unknown, "checks? the state of the checks is not known | required checks? the state of the required checks is not known"),
+	CASE(one_thread, "conversations! 1 conversation is open"),
+	CASE(three_threads, "conversations! 3 conversations are open"),
+	CASE(threads_unknown, "conversations? whether all conversations are resolved is not known"),
+	CASE(threads_not_needed, ""),
+	CASE(not_signed, "signatures! commits without a verified signature"),
+	CASE(signed_unknown, "signatures? whether every commit is signed is not known"),
+	CASE(signed_not_needed, ""),
+	CASE(not_deployed, "deployments! a required deployment is missing"),
+	CASE(deployed_unknown, "deployments? where the head commit is deployed is not known"),
+	CASE(deployed_not_needed, ""),
+	CASE(one_unsure, "approved? 1 approval is not sure"),
+	CASE(one_unsure_of_three, "approved! 2 approvals are missing"),
+	CASE(pusher_unsure, "approved? 1 approval is not sure"),
+	CASE(merged_in_order, ""),
+	CASE(merged_past, "merged through the gate! merged past the gate: 1 approval is missing | approved! 1 approval is missing"),
+	CASE(merged_past_checks, "merged through the gate! merged past the gate: other checks are not green | checks! other checks are not green | "
+				 "required checks! a required check has not passed"),
+	CASE(merged_by_us, "approved! 1 approval is missing"),
+	CASE(merged_and_unknown, "rules? what the rules of the base branch ask for is not known"),
+	CASE(merged_and_locked, "unlocked! `a project` is locked by `#12`"),
 	CASE(moved_on, "up to date! `main` has moved on"),
 	CASE(up_to_date_unknown, "up to date? whether the branch is up to date is not known"),
 	CASE(moved_on_not_needed, ""),
@@ -244,16 +360,40 @@ static void sentences_word_for_word(void **state)
 		const char *want;
 	} exact[] = {
 		{stale,
-		 "0 of 1 approvals. An approval of an older commit does not count. A person with write permission, not the author, approves the "
-		 "head commit; then comment `apply`."},
+		 "0 of 1 approvals. `@bob` approved an older commit whose plan of `db` differs. A person with write permission and no commit here, not the "
+		 "author, approves the head commit; then comment `apply`."},
 		{none_of_three,
-		 "0 of 3 approvals. People with write permission, not the author, approve the head commit; then comment `apply`."},
+		 "0 of 3 approvals. People with write permission and no commit here, not the author, approve the head commit; then comment "
+		 "`apply`."},
+		{one_unsure,
+		 "0 of 1 approvals are sure. `@bob` approved, but whether that person has write permission is not known. GitHub said: GET /permission: 403. "
+		 "Unknown is no. Comment `apply` again in a minute; when it stays so, another person with write permission, who has no commit here, approves "
+		 "the head commit, or its author pushes it once more."},
+		{owner_missing,
+		 "Nobody who owns it has approved `net/main.tf` (line 3: `@acme/net`). One owner of each approves the head commit; then comment `apply`."},
+		{owners_changed, "CODEOWNERS changed on `main` since the plan: comment `plan`, then `apply`."},
+		{owners_bad,
+		 "A code owner has to approve, and GitHub skips lines of CODEOWNERS on `main`: line 4: `[ ]` has no meaning in CODEOWNERS. A maintainer mends them "
+		 "there; then comment `plan`, and `apply`."},
+		{classic_unknown,
+		 "GitHub did not tell sluice what the rules of the base branch ask for (GET /protection: 403), and unknown is no. Comment `apply` again in a minute; "
+		 "when it stays so, the operator of this server gives the GitHub App, or the account of the token, the permission \"Administration: read\"."},
+		{pull_unread,
+		 "GitHub did not tell sluice whether the base branch is protected (GET /pulls/7: 404), and unknown is no. Comment `apply` again in a minute; when it "
+		 "stays so, the operator of this server gives the GitHub App, or the account of the token, the permission \"Pull requests: read\"."},
+		{merged_past,
+		 "The pull request was merged by hand while the gate was shut (1 approval is missing), so nothing of it is applied by itself. What is missing can "
+		 "still be given on the merged pull request by those who could before; then comment `apply`. To take the change back, open a new pull request "
+		 "that reverts it."},
+		{never_told,
+		 "What nobody could read is not applied: GitHub does not take the comment with the plans (POST /comments: 403 locked). When the cause is gone, "
+		 "comment `plan`, read the new plans, then comment `apply`."},
+		{three_threads,
+		 "The rules of `main` want every conversation resolved, and 3 are open. Who takes part in them presses \"Resolve conversation\"; then comment "
+		 "`apply`."},
 		{stranger,
 		 "`@bob` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role under "
 		 "`roles:` in `sluice-server.yaml`."},
-		{protection_unknown,
-		 "GitHub did not tell sluice whether the base branch is protected (GET /branches/main: 403), and unknown is no. Comment "
-		 "`apply` again in a minute; when it stays so, the operator of this server checks the permissions of the GitHub App."},
 		{one_failed,
 		 "Not every project has a plan: `dns`. Push a commit that mends the error, or comment `plan` when the cause was outside; then "
 		 "comment `apply`."},
