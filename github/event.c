@@ -133,6 +133,8 @@ static int comment_event(const struct json *root, struct gh_event *e, struct err
 	if (rc == 0)
 		rc = json_str_opt(&comment, "body", GH_TEXT_MAX, "", &body, err);
 	if (rc == 0)
+		rc = gh_time_opt_from(&comment, "created_at", &e->comment_created_ms, err);
+	if (rc == 0)
 		rc = json_obj_opt(&comment, "performed_via_github_app", &app, err);
 	if (rc != 0)
 		return rc;

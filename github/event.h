@@ -39,6 +39,7 @@ struct gh_event {
 	/* comment */
 	int64_t comment_id;
 	char *comment_body;     /* "" when null */
+	int64_t comment_created_ms; /* 0 when null */
 	bool is_pull_comment;   /* on a pull request, not on an issue */
 	bool app_comment;       /* written through a GitHub App, maybe us */
 };

@@ -17,25 +17,26 @@ enum addressed {
 struct verb {
 	const char *word;
 	enum command_verb verb;
-	bool flags;      /* takes -p, -d, -w */
+	const char *flags; /* letters of those it takes: p, d, w; x is --destroy, a is --as */
 	size_t args_min; /* positional words */
 	size_t args_max;
 	const char *usage;
 };
 
-enum { STATE_ARGS_MAX = 64 };
+enum { STATE_ARGS_MAX = 64, SHA_MIN = 7, SHA_MAX = 40 };
 
 static const struct verb verbs[] = {
-	{"plan", COMMAND_PLAN, true, 0, 0, NULL},
-	{"apply", COMMAND_APPLY, true, 0, 0, NULL},
-	{"unlock", COMMAND_UNLOCK, true, 0, 0, NULL},
-	{"cancel", COMMAND_CANCEL, true, 0, 0, NULL},
-	{"help", COMMAND_HELP, false, 0, 0, NULL},
-	{"version", COMMAND_VERSION, false, 0, 0, NULL},
-	{"approve_policies", COMMAND_APPROVE_POLICIES, true, 0, 0, NULL},
-	{"import", COMMAND_IMPORT, true, 2, 2, "import ADDRESS ID"},
-	{"state", COMMAND_STATE, true, 2, STATE_ARGS_MAX, "state rm ADDRESS"},
-	{"drift", COMMAND_DRIFT, true, 0, 0, NULL},
+	{"plan", COMMAND_PLAN, "pdw", 0, 1, NULL},
+	{"apply", COMMAND_APPLY, "pdwx", 0, 1, NULL},
+	{"unlock", COMMAND_UNLOCK, "pdw", 0, 0, NULL},
+	{"cancel", COMMAND_CANCEL, "pdw", 0, 0, NULL},
+	{"help", COMMAND_HELP, "", 0, 0, NULL},
+	{"version", COMMAND_VERSION, "", 0, 0, NULL},
+	{"approve_policies", COMMAND_APPROVE_POLICIES, "pdw", 0, 0, NULL},
+	{"import", COMMAND_IMPORT, "pdw", 2, 2, "import ADDRESS ID"},
+	{"state", COMMAND_STATE, "pdw", 2, STATE_ARGS_MAX, "state rm ADDRESS"},
+	{"drift", COMMAND_DRIFT, "pdw", 0, 0, NULL},
+	{"resolve", COMMAND_RESOLVE, "pa", 0, 1, "resolve RUN --as applied"},
 };
 
 static const struct verb *verb_find(const char *word)
@@ -107,6 +108,13 @@ static void unknown(struct command *c, const char *fmt, ...)
 	c->error = buf_take(&text);
 }
 
+/* A commit's id or the beginning of one. */
+static bool is_sha(const char *word)
+{
+	size_t n = strspn(word, "0123456789abcdefABCDEF");
+	return n >= SHA_MIN && n <= SHA_MAX && word[n] == '\0';
+}
+
 /* A person's word inside a sentence: short, and without the back-ticks that mark code there. */
 static const char *quoted(const char *word, char room[48])
 {
@@ -141,7 +149,17 @@ static char *dir_normal(char *dir)
 
 static void flag_store(struct command *c, char flag, const char *raw)
 {
+	static const char *const answers[] = {"applied", "failed", "replan"};
 	CLEANUP_FREE char *value = unquote(raw);
+	for (size_t i = 0; flag == 'a' && i < ARRAY_LEN(answers); i++)
+		if (text_same_case(value, answers[i])) {
+			xstrset(&c->as, answers[i]);
+			return;
+		}
+	if (flag == 'a') {
+		unknown(c, "`--as` is `applied`, `failed` or `replan`.");
+		return;
+	}
 	size_t max = flag == 'd' ? LIMIT_PATH_BYTES : LIMIT_NAME_BYTES;
 	if (value[0] == '\0' || strlen(value) > max) {
 		unknown(c, "`-%c` needs a value of 1 to %zu characters.", flag, max);
@@ -156,7 +174,7 @@ static void flag_store(struct command *c, char flag, const char *raw)
 	}
 }
 
-/* 'p', 'd', 'w', 'h' or 0; *ret_value points behind "=" or is NULL. */
+/* 'p', 'd', 'w', 'x', 'a', 'h' or 0; *ret_value points behind "=" or is NULL. */
 static char flag_read(const char *word, const char **ret_value)
 {
 	static const struct {
@@ -165,6 +183,7 @@ static char flag_read(const char *word, const char **ret_value)
 	} flags[] = {
 		{"-p", 'p'}, {"--project", 'p'},   {"-d", 'd'}, {"--dir", 'd'},
 		{"-w", 'w'}, {"--workspace", 'w'}, {"-h", 'h'}, {"--help", 'h'},
+		{"--destroy", 'x'}, {"--as", 'a'},
 	};
 	const char *equals = strchr(word, '=');
 	CLEANUP_FREE char *name = equals != NULL ? xstrndup(word, (size_t)(equals - word)) : xstrdup(word);
@@ -173,6 +192,31 @@ static char flag_read(const char *word, const char **ret_value)
 		if (text_same_case(flags[i].name, name))
 			return flags[i].flag;
 	return 0;
+}
+
+/* " Its flags are `-p NAME` and `-d DIR`." */
+static void say_flags(const struct verb *verb, struct buf *out)
+{
+	static const struct {
+		char flag;
+		const char *written;
+	} known[] = {{'p', "-p NAME"}, {'d', "-d DIR"}, {'w', "-w WORKSPACE"}, {'a', "--as ANSWER"}, {'x', "--destroy"}};
+	size_t n = strlen(verb->flags), at = 0;
+	buf_adds(out, n == 0 ? " It takes none." : " Its flags are ");
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strchr(verb->flags, known[i].flag) != NULL) {
+			buf_printf(out, "%s`%s`", at == 0 ? "" : at + 1 == n ? " and " : ", ", known[i].written);
+			at++;
+		}
+	buf_adds(out, n == 0 ? "" : ".");
+}
+
+static void flag_unknown(struct command *c, const struct verb *verb, const char *word)
+{
+	char room[48];
+	CLEANUP_BUF struct buf flags = {0};
+	say_flags(verb, &flags);
+	unknown(c, "`%s` is not a flag of `%s`.%s", quoted(word, room), verb->word, buf_str(&flags));
 }
 
 /* The flag at words[i]; returns the index of its last word. */
@@ -186,10 +230,15 @@ static size_t flag_parse(struct command *c, const struct verb *verb, const struc
 		return words->n;
 	}
 	if (flag == 0 || flag == 'h') {
-		unknown(c, "`%s` is not a flag of `%s`.%s", quoted(words->v[i], room), verb->word,
-			verb->flags ? " Its flags are `-p NAME`, `-d DIR` and `-w WORKSPACE`." : " It takes none.");
-	} else if (!verb->flags) {
+		flag_unknown(c, verb, words->v[i]);
+	} else if (verb->flags[0] == '\0') {
 		unknown(c, "`%s` takes no flags.", verb->word);
+	} else if (strchr(verb->flags, flag) == NULL) {
+		flag_unknown(c, verb, words->v[i]);
+	} else if (flag == 'x' && value != NULL) {
+		unknown(c, "`--destroy` takes no value.");
+	} else if (flag == 'x') {
+		c->destroy = true;
 	} else if (value == NULL && (i + 1 >= words->n || words->v[i + 1][0] == '-')) {
 		unknown(c, "`%s` needs a value.", quoted(words->v[i], room));
 	} else if (value == NULL) {
@@ -198,6 +247,34 @@ static size_t flag_parse(struct command *c, const struct verb *verb, const struc
 		flag_store(c, flag, value);
 	}
 	return i;
+}
+
+/* A word behind the verb that is no flag. False when it is not one of this verb's. */
+static bool word_store(struct command *c, const struct verb *verb, const char *word)
+{
+	bool names_commit = verb->verb == COMMAND_PLAN || verb->verb == COMMAND_APPLY;
+	if (c->args.n >= verb->args_max || (names_commit && !is_sha(word)))
+		return false;
+	if (verb->verb == COMMAND_RESOLVE && text_int(word, 1, INT64_MAX, &c->run, NULL) != 0)
+		return false;
+	strlist_add(&c->args, word);
+	if (names_commit) {
+		c->sha = xstrdup(word);
+		for (char *p = c->sha; *p != '\0'; p++)
+			*p = (char)tolower((unsigned char)*p);
+	}
+	return true;
+}
+
+/* What has to stand together. */
+static void check_whole(struct command *c, const struct verb *verb)
+{
+	if (c->args.n < verb->args_min || (verb->verb == COMMAND_STATE && !text_same_case(c->args.v[0], "rm")))
+		unknown(c, "`%s` is written `%s`.", verb->word, verb->usage);
+	else if (verb->verb == COMMAND_RESOLVE && (c->as == NULL || (c->run == 0 && c->projects.n == 0)))
+		unknown(c, "`resolve` is written `resolve RUN --as applied`, `--as failed` or `--as replan`; instead of the run's number, `-p NAME` names a project.");
+	else if (c->destroy && (c->projects.n == 0 || c->dirs.n != 0 || c->workspace != NULL))
+		unknown(c, "`--destroy` is said of projects by their names: `apply -p NAME --destroy`.");
 }
 
 static void words_parse(struct command *c, const struct verb *verb, const struct strlist *words, size_t from)
@@ -209,13 +286,11 @@ static void words_parse(struct command *c, const struct verb *verb, const struct
 			i = flag_parse(c, verb, words, i);
 		else if (strcmp(word, "--") == 0)
 			unknown(c, "Arguments behind `--` are not handed to the engine; put them into the project's configuration.");
-		else if (c->args.n < verb->args_max)
-			strlist_add(&c->args, word);
-		else
+		else if (!word_store(c, verb, word))
 			unknown(c, "`%s` is not understood behind `%s`.", quoted(word, room), verb->word);
 	}
-	if (c->verb == verb->verb && (c->args.n < verb->args_min || (verb->verb == COMMAND_STATE && !text_same_case(c->args.v[0], "rm"))))
-		unknown(c, "`%s` is written `%s`.", verb->word, verb->usage);
+	if (c->verb == verb->verb)
+		check_whole(c, verb);
 }
 
 /* `words[from]` is where the verb stands. A bare line is a command only as a whole. */
@@ -223,9 +298,14 @@ static bool is_english(const struct verb *verb, const struct strlist *words, siz
 {
 	if (words->n == from + 1 || is_flag(words->v[from + 1]))
 		return false;
+	const char *word = words->v[from + 1];
 	if (verb->verb == COMMAND_STATE)
-		return !text_same_case(words->v[from + 1], "rm");
-	return verb->args_max == 0 || !is_argument(words->v[from + 1]);
+		return !text_same_case(word, "rm");
+	if (verb->verb == COMMAND_PLAN || verb->verb == COMMAND_APPLY)
+		return !is_sha(word) || (strpbrk(word, "0123456789") == NULL && strlen(word) < SHA_MAX); /* "plan defaced" is English */
+	if (verb->verb == COMMAND_RESOLVE)
+		return strspn(word, "0123456789") != strlen(word) || words->n == from + 2 || !is_flag(words->v[from + 2]);
+	return verb->args_max == 0 || !is_argument(word);
 }
 
 /* Behind a prefix: "sluice frobnicate" is a mistyped command, "sluice is great" is not. */
@@ -273,6 +353,10 @@ static void forget_details(struct command *c)
 	strlist_free(&c->dirs);
 	strlist_free(&c->args);
 	free(TAKE(c->workspace));
+	free(TAKE(c->sha));
+	free(TAKE(c->as));
+	c->destroy = false;
+	c->run = 0;
 }
 
 static void parse_words(struct command *c, struct strlist *words)

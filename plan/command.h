@@ -7,6 +7,9 @@
 
 #include "base/mem.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum command_verb {
 	COMMAND_NONE,    /* an ordinary comment: silence */
 	COMMAND_UNKNOWN, /* looks like a command and is none: help with `error` */
@@ -20,6 +23,7 @@ enum command_verb {
 	COMMAND_IMPORT,
 	COMMAND_STATE,
 	COMMAND_DRIFT,
+	COMMAND_RESOLVE,
 };
 
 struct command {
@@ -28,6 +32,10 @@ struct command {
 	struct strlist dirs;     /* -d */
 	char *workspace;         /* -w */
 	struct strlist args;     /* import: ADDRESS ID; state: rm ADDRESS... */
+	char *sha;               /* plan, apply: the commit that is meant, 7 to 40 lower-case hex digits; NULL */
+	bool destroy;            /* apply: --destroy */
+	int64_t run;             /* resolve: RUN; 0: not said */
+	char *as;                /* resolve: applied, failed, replan */
 	char *error;             /* UNKNOWN: the sentence */
 };
 

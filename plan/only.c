@@ -20,6 +20,8 @@ void only_write(const struct command *c, struct buf *out)
 	write_list(&w, "projects", &c->projects);
 	write_list(&w, "dirs", &c->dirs);
 	jw_str(&w, "workspace", c->workspace);
+	if (c->destroy)
+		jw_bool(&w, "destroy", true);
 	jw_close(&w);
 }
 
@@ -48,6 +50,8 @@ void only_read(const char *text, struct only *ret)
 	read_list(&root, "dirs", &ret->dirs);
 	struct json workspace = json_member(&root, "workspace");
 	ret->workspace = xstrdup(json_text(&workspace));
+	if (json_bool(&root, "destroy", &ret->destroy, NULL) != 0)
+		ret->destroy = false; /* not said */
 }
 
 bool only_names(const struct only *o, const char *project, const char *dir, const char *workspace)

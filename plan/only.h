@@ -1,4 +1,4 @@
-/* Which projects a run is about, as its `only` column keeps it: the -p, -d and -w of a comment as JSON, and of an apply whose gate was open
+/* Which projects a run is about, as its `only` column keeps it: the -p, -d, -w and --destroy of a comment as JSON, and of an apply whose gate was open
  * the names that it took, one a line. Step 4. Pure. */
 #ifndef PLAN_ONLY_H
 #define PLAN_ONLY_H
@@ -11,6 +11,7 @@ struct only {
 	struct strlist projects; /* names */
 	struct strlist dirs;
 	char *workspace;
+	bool destroy; /* said of those names: directories that are gone, too */
 };
 
 bool only_is_narrow(const struct command *c); /* it names some, not all */

@@ -147,7 +147,7 @@ static void not_written(struct decide *d, struct item *items, int rc)
 	for (struct item *it = items, *next; it != NULL; it = next) {
 		next = it->next;
 		it->next = NULL;
-		it->cancel = it->fetch = false;
+		it->cancel = it->fetch = it->kick = false;
 		free(TAKE(it->clone_url));
 		if (!alone) {
 			submit_items(d, it);
@@ -176,6 +176,8 @@ static void written_down(int rc, const struct err *err, void *arg)
 		next = it->next;
 		if (it->cancel)
 			runs_cancel(d->o.runs, it->event.repo_id, it->event.pull);
+		if (it->kick)
+			runs_kick(d->o.runs);
 		if (it->fetch)
 			fetch_mirror(d, it);
 		item_free(it);

@@ -1,16 +1,21 @@
 /* Commands of comments: who may, and what it starts. */
+#include "base/audit.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "plan/comment.h"
 #include "plan/jobs.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
+#include "plan/queue.h"
 #include "plan/render.h"
+#include "plan/resolve.h"
 #include "webhooks/decide_priv.h"
 
 static const struct verb_rule {
 	enum command_verb verb;
 	enum role needs;
 } rules[] = {
-	{COMMAND_PLAN, ROLE_PLAN}, {COMMAND_CANCEL, ROLE_PLAN},
+	{COMMAND_PLAN, ROLE_PLAN}, {COMMAND_CANCEL, ROLE_PLAN}, {COMMAND_RESOLVE, ROLE_ADMIN},
 	{COMMAND_APPLY, ROLE_APPLY}, /* looked up again by the gate, at the moment it decides */
 	{COMMAND_UNLOCK, ROLE_APPLY}, {COMMAND_HELP, ROLE_NONE}, {COMMAND_VERSION, ROLE_NONE}, {COMMAND_UNKNOWN, ROLE_NONE},
 };
@@ -37,42 +42,111 @@ static int reply_help(struct db_conn *c, const struct item *it, const char *erro
 	return reply(c, it, buf_str(&b), err);
 }
 
+static int refuse_role(struct db_conn *c, const struct item *it, const struct verb_rule *rule, char **ret, struct err *err)
+{
+	*ret = xasprintf("refused: %s has the role %s", it->event.sender.login, role_name(it->role));
+	const char *verb = command_verb_name(it->command.verb);
+	CLEANUP_FREE char *text =
+		it->role_failed != NULL
+			? xasprintf("`%s` was not done: GitHub did not say what @\u200b%s may do here, and unknown is no. Comment it again in a minute.", verb,
+				    it->event.sender.login)
+			: xasprintf("`%s` was not done: it needs the role `%s`, and @\u200b%s has `%s`. Someone with that role can comment it, or the operator "
+				    "of this server gives the role under `roles:` in `sluice-server.yaml`.",
+				    verb, role_name(rule->needs), it->event.sender.login, role_name(it->role));
+	return reply(c, it, text, err);
+}
+
+/* Beyond the limit a person's own jobs would wait for hours, and everybody else's behind them. */
+static int has_too_many(struct db_conn *c, const struct item *it, char **ret_why, struct err *err)
+{
+	int64_t n = 0, max = it->d->o.config->queued_per_person;
+	int rc = queue_of_person(c, it->event.sender.login, &n, err);
+	if (rc == 0 && n >= max)
+		*ret_why = xasprintf("`plan` was not done: %lld jobs that @\u200b%s asked for wait already, and a person may have %lld"
+				     " (`limits.queued_per_person`). Comment it again when fewer wait, or `cancel` some.",
+				     (long long)n, it->event.sender.login, (long long)max);
+	return rc;
+}
+
 static int start_run(struct db_conn *c, const struct item *it, enum run_kind kind, char **ret, struct err *err)
 {
 	const struct gh_event *e = &it->event;
 	const struct command *cmd = &it->command;
+	CLEANUP_FREE char *full = NULL;
 	CLEANUP_BUF struct buf only = {0};
+	int rc = kind == RUN_PLAN ? has_too_many(c, it, &full, err) : 0;
+	if (rc == 0 && full != NULL) {
+		*ret = xstrdup("refused: too many jobs wait");
+		return reply(c, it, full, err);
+	}
 	if (only_is_narrow(cmd))
 		only_write(cmd, &only);
-	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login,
+	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login, .asked_sha = cmd->sha,
+			    .asked_ms = e->comment_created_ms != 0 ? e->comment_created_ms : 1, /* when it is not told, every push came later */
 			    .only = only.len != 0 ? buf_str(&only) : NULL};
 	int64_t id;
-	int rc = run_create(c, &n, &id, err);
+	if (rc == 0)
+		rc = run_create(c, &n, &id, err);
 	if (rc == 0)
 		*ret = xasprintf("run %lld", (long long)id);
 	return rc;
 }
 
-/* True while an apply of this pull request is under way. */
-static int is_applying(struct db_conn *c, const struct item *it, bool *ret, struct err *err)
+/* The apply of this pull request that is under way; ret->id 0: none. The caller frees. */
+static int find_apply(struct db_conn *c, const struct item *it, struct run_row *ret, struct err *err)
 {
-	struct run_row apply = {0};
-	int rc = run_newest(c, it->event.repo_id, it->event.pull, RUN_APPLY, NULL, &apply, err);
-	*ret = rc == 0 && !run_state_is_over(apply.state);
-	run_row_free(&apply);
+	int rc = run_newest(c, it->event.repo_id, it->event.pull, RUN_APPLY, NULL, ret, err);
+	if (rc == 0 && run_state_is_over(ret->state))
+		run_row_free(ret);
 	return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int do_apply(struct db_conn *c, const struct item *it, char **ret, struct err *err)
 {
-	bool applying;
-	int rc = is_applying(c, it, &applying, err);
+	struct run_row apply = {0};
+	int rc = find_apply(c, it, &apply, err);
+	bool applying = apply.id != 0;
+	run_row_free(&apply);
 	if (rc != 0)
 		return rc;
-	if (!applying)
-		return start_run(c, it, RUN_APPLY, ret, err);
-	*ret = xstrdup("ignored: an apply is under way");
-	return reply(c, it, "An apply of this pull request is under way: its comment shows how far it is. Comment `cancel` to stop it.", err);
+	if (applying) {
+		*ret = xstrdup("ignored: an apply is under way");
+		return reply(c, it, "An apply of this pull request is under way: its comment shows how far it is. Comment `cancel` to stop it.", err);
+	}
+	return start_run(c, it, RUN_APPLY, ret, err);
+}
+
+/* Who asked for an apply may stop it, and everybody who may apply; plans also whoever may plan. */
+static int do_cancel(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	struct run_row apply = {0};
+	*ret = xstrdup("cancel");
+	if (only_is_narrow(&it->command))
+		return reply(c, it, "`cancel` stops all of this pull request and cannot be narrowed. Nothing was stopped.", err);
+	int rc = find_apply(c, it, &apply, err);
+	bool own = apply.asker != NULL && text_same_case(apply.asker, it->event.sender.login);
+	it->cancel = rc == 0 && (apply.id == 0 || own || (it->role >= ROLE_APPLY && it->role_failed == NULL));
+	run_row_free(&apply);
+	if (rc != 0 || it->cancel)
+		return rc;
+	static const struct verb_rule of_apply = {COMMAND_CANCEL, ROLE_APPLY};
+	free(TAKE(*ret));
+	return refuse_role(c, it, &of_apply, ret, err);
+}
+
+static int do_resolve(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	const struct command *cmd = &it->command;
+	struct resolve_ask ask = {.repo_id = it->event.repo_id, .pull = it->event.pull, .repo = it->event.repo, .run_id = cmd->run,
+				  .projects = &cmd->projects, .as = cmd->as, .who = it->event.sender.login};
+	CLEANUP_FREE char *text = NULL;
+	bool done = false;
+	int rc = resolve_outcome(c, runs_comment(it->d->o.runs), &ask, &text, &done, err);
+	if (rc != 0)
+		return rc;
+	*ret = xstrdup(done ? "resolve" : "refused: nothing to resolve");
+	it->kick = done;
+	return reply(c, it, text, err);
 }
 
 /* What this pull request still holds, and who can end it; NULL when it holds nothing. */
@@ -121,38 +195,14 @@ static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struc
 	return reply(c, it, buf_str(&b), err);
 }
 
-static int refuse_role(struct db_conn *c, const struct item *it, const struct verb_rule *rule, char **ret, struct err *err)
+static int serve(struct db_conn *c, struct item *it, char **ret, struct err *err)
 {
-	*ret = xasprintf("refused: %s has the role %s", it->event.sender.login, role_name(it->role));
-	const char *verb = command_verb_name(it->command.verb);
-	CLEANUP_FREE char *text =
-		it->role_failed != NULL
-			? xasprintf("`%s` was not done: GitHub did not say what @\u200b%s may do here, and unknown is no. Comment it again in a minute.", verb,
-				    it->event.sender.login)
-			: xasprintf("`%s` was not done: it needs the role `%s`, and @\u200b%s has `%s`. Someone with that role can comment it, or the operator "
-				    "of this server gives the role under `roles:` in `sluice-server.yaml`.",
-				    verb, role_name(rule->needs), it->event.sender.login, role_name(it->role));
-	return reply(c, it, text, err);
-}
-
-int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *err)
-{
-	const struct verb_rule *rule = rule_of(it->command.verb);
-	if (rule == NULL) {
-		*ret = xasprintf("refused: %s is not served", command_verb_name(it->command.verb));
-		CLEANUP_FREE char *why = xasprintf("`%s` is not done by this version of sluice.", command_verb_name(it->command.verb));
-		return reply_help(c, it, why, err);
-	}
-	if (it->role < rule->needs || (it->role_failed != NULL && rule->needs > ROLE_NONE))
-		return refuse_role(c, it, rule, ret, err);
 	switch (it->command.verb) {
 	case COMMAND_PLAN: return start_run(c, it, RUN_PLAN, ret, err);
 	case COMMAND_APPLY: return do_apply(c, it, ret, err);
 	case COMMAND_UNLOCK: return do_unlock(c, it, ret, err);
-	case COMMAND_CANCEL:
-		*ret = xstrdup("cancel");
-		it->cancel = !only_is_narrow(&it->command);
-		return it->cancel ? 0 : reply(c, it, "`cancel` stops all of this pull request and cannot be narrowed. Nothing was stopped.", err);
+	case COMMAND_CANCEL: return do_cancel(c, it, ret, err);
+	case COMMAND_RESOLVE: return do_resolve(c, it, ret, err);
 	case COMMAND_VERSION: {
 		*ret = xstrdup("version");
 		CLEANUP_FREE char *text = xasprintf("sluice %s", it->d->o.version);
@@ -170,4 +220,41 @@ int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *e
 	}
 	ASSERT(!"a verb with a rule is handled");
 	return ERR_INTERNAL;
+}
+
+static int decide_it(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	static const struct verb_rule destroys = {COMMAND_APPLY, ROLE_ADMIN};
+	const struct verb_rule *rule = it->command.destroy ? &destroys : rule_of(it->command.verb);
+	if (rule == NULL) {
+		*ret = xasprintf("refused: %s is not served", command_verb_name(it->command.verb));
+		CLEANUP_FREE char *why = xasprintf("`%s` is not done by this version of sluice.", command_verb_name(it->command.verb));
+		return reply_help(c, it, why, err);
+	}
+	if (it->role < rule->needs || (it->role_failed != NULL && rule->needs > ROLE_NONE))
+		return refuse_role(c, it, rule, ret, err);
+	return serve(c, it, ret, err);
+}
+
+/* Every command leaves a row, also the ones that were refused; help and slips of the pen do not. */
+static int note(struct db_conn *c, const struct item *it, const char *disposition, struct err *err)
+{
+	CLEANUP_BUF struct buf detail = {0};
+	struct json_writer w = json_writer(&detail);
+	if (it->command.verb == COMMAND_HELP || it->command.verb == COMMAND_UNKNOWN || it->command.verb == COMMAND_VERSION)
+		return 0;
+	jw_open(&w, NULL);
+	jw_str(&w, "verb", command_verb_name(it->command.verb));
+	jw_str(&w, "role", role_name(it->role));
+	jw_int(&w, "comment", it->event.comment_id);
+	jw_str(&w, "disposition", disposition);
+	jw_close(&w);
+	struct audit a = {.kind = "command", .actor = it->event.sender.login, .repo_id = it->event.repo_id, .pull = it->event.pull, .detail = buf_str(&detail)};
+	return audit_add(c, &a, err);
+}
+
+int decide_command(struct db_conn *c, struct item *it, char **ret, struct err *err)
+{
+	int rc = decide_it(c, it, ret, err);
+	return rc == 0 ? note(c, it, *ret, err) : rc;
 }

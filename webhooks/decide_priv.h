@@ -32,6 +32,7 @@ struct item {
 	char *role_failed;    /* it could not be looked up */
 	const char *ignored;  /* reason, or NULL */
 	bool cancel, fetch;   /* what to do after the commit */
+	bool kick;            /* likewise: a project is free */
 	char *clone_url;
 	struct item *next;
 };
