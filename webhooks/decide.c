@@ -52,6 +52,8 @@ static int close_pull(struct db_conn *c, const struct gh_event *e, char **ret, s
 {
 	int rc = run_supersede(c, e->repo_id, e->pull, 0, RUN_CANCELLED, err);
 	*ret = xstrdup(e->merged ? "merged" : "closed");
+	if (rc == 0)
+		rc = run_set_closed(c, e->repo_id, e->pull, err);
 	if (rc != 0 || !e->merged)
 		return rc;
 	struct run_row apply = {0};
@@ -198,20 +200,42 @@ static void submit_items(struct decide *d, struct item *items)
 	db_submit(d->o.db, write_down, written_down, b);
 }
 
+static bool same_pull(const struct item *a, const struct item *b) { return a->event.repo_id == b->event.repo_id && a->event.pull == b->event.pull; }
+
+/* Roles are looked up side by side; commands of one pull request are decided in the order of their comments all the same. */
+static bool may_be_decided(const struct decide *d, const struct item *it)
+{
+	for (const struct item *o = d->asking; o != NULL; o = o->next)
+		if (o->delivery_id < it->delivery_id && same_pull(o, it))
+			return false;
+	return it->answered;
+}
+
+static void decide_answered(struct decide *d)
+{
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (struct item **p = &d->asking; *p != NULL; p = &(*p)->next) {
+			struct item *it = *p;
+			if (!may_be_decided(d, it))
+				continue;
+			*p = it->next;
+			it->next = NULL;
+			submit_items(d, it);
+			moved = true;
+			break;
+		}
+	}
+}
+
 static void on_role(enum role role, const char *failed, void *arg)
 {
 	struct item *it = arg;
-	struct decide *d = it->d;
-	for (struct item **p = &d->asking; *p != NULL; p = &(*p)->next)
-		if (*p == it) {
-			*p = it->next;
-			break;
-		}
-	it->next = NULL;
 	it->lookup = NULL;
 	it->role = role;
 	it->role_failed = xstrdup(failed);
-	submit_items(d, it);
+	it->answered = true;
+	decide_answered(it->d);
 }
 
 /* What needs no look-up. */

@@ -30,6 +30,7 @@ struct item {
 	struct role_lookup *lookup;
 	enum role role;
 	char *role_failed;    /* it could not be looked up */
+	bool answered;        /* the look-up is over; an earlier comment of the pull request may still wait for its own */
 	const char *ignored;  /* reason, or NULL */
 	bool cancel, fetch;   /* what to do after the commit */
 	bool kick;            /* likewise: a project is free */
