@@ -212,9 +212,10 @@ void gh_get_pull(struct gh *g, const char *repo, int64_t n, gh_cb cb, void *arg)
 void gh_get_reviews(struct gh *g, const char *repo, int64_t n, gh_cb cb, void *arg);       /* all pages */
 void gh_get_permission(struct gh *g, const char *repo, const char *login, gh_cb cb, void *arg);
 void gh_get_team_member(struct gh *g, const char *org, const char *team, const char *login, gh_cb cb, void *arg); /* yes: active member */
-/* Protected by classic protection or by a ruleset: GET branches/B (protected) and, when that says no, GET rules/branches/B. */
+/* Protected by classic protection or by a ruleset: GET branches/B (protected) and, when that says no, GET rules/branches/B. sha: its tip. */
 void gh_get_protection(struct gh *g, const char *repo, const char *branch, gh_cb cb, void *arg);
-/* Combined status and check runs of a commit, without contexts that start with own_prefix ("sluice"). */
+/* Newest statuses and check runs of a commit, without contexts that start with own_prefix ("sluice"). Prefix "": all of them, and statuses
+ * with their creators. */
 void gh_get_checks(struct gh *g, const char *repo, const char *sha, const char *own_prefix, gh_cb cb, void *arg);
 /* The id of the newest comment by `self` whose body begins with marker; 0 when none. All pages. */
 void gh_find_comment(struct gh *g, const char *repo, int64_t n, int64_t self_id, const char *marker, gh_cb cb, void *arg);

@@ -59,11 +59,32 @@ static int list_in(const char *body, size_t len, const char *key, struct json_do
 	return rc != 0 ? rc : json_arr(&root, key, ret, &n, err);
 }
 
+/* A commit's whole history of statuses is newest first: of each context the first one stands. Contexts are compared without case. */
+static bool has_status(const struct gh_checks *c, const char *context)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->v[i].run && text_same_case(c->v[i].name, context))
+			return true;
+	return false;
+}
+
+static int status_list(const char *body, size_t len, struct json_doc **doc, struct json *ret, struct err *err)
+{
+	struct json root;
+	size_t n;
+	int rc = json_parse(body, len, NULL, doc, &root, err);
+	if (rc == 0 && json_type(&root) == JSON_ARRAY) {
+		*ret = root;
+		return 0;
+	}
+	return rc != 0 ? rc : json_arr(&root, "statuses", ret, &n, err);
+}
+
 int gh_decode_statuses(const char *body, size_t len, const char *own_prefix, struct gh_checks *ret, struct err *err)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json list;
-	int rc = list_in(body, len, "statuses", &doc, &list, err);
+	int rc = status_list(body, len, &doc, &list, err);
 	for (struct json e = rc == 0 ? json_first(&list) : (struct json){0}; rc == 0 && json_ok(&e); e = json_next(&e)) {
 		const char *context = NULL, *state = NULL;
 		int64_t creator = 0;
@@ -72,7 +93,7 @@ int gh_decode_statuses(const char *body, size_t len, const char *own_prefix, str
 			rc = json_str(&e, "state", GH_NAME_MAX, &state, err);
 		if (rc == 0)
 			rc = member_id(&e, "creator", &creator, err); /* not every shape of a status has it */
-		if (rc == 0 && !is_own(context, own_prefix))
+		if (rc == 0 && !is_own(context, own_prefix) && !has_status(ret, context))
 			add_row(ret, context, state, (struct gh_check_row){.creator_id = creator});
 	}
 	return rc;
@@ -168,7 +189,9 @@ void gh_get_checks(struct gh *g, const char *repo, const char *sha, const char *
 	f->repo = xstrdup(repo);
 	f->sha = xstrdup(sha);
 	f->text = xstrdup(own_prefix);
-	gh_flow_send(f, "GET", got_statuses, "/repos/%r/commits/%s/status?per_page=100", repo, sha);
+	/* only the longer list tells who posted a status */
+	gh_flow_send(f, "GET", got_statuses, own_prefix == NULL || own_prefix[0] == '\0' ? "/repos/%r/commits/%s/statuses?per_page=100" : "/repos/%r/commits/%s/status?per_page=100",
+		     repo, sha);
 }
 
 /* --- writing: only an App may ---------------------------------------------------------------------------------------------------------- */
