@@ -107,7 +107,7 @@ static int start_sim(struct demo *d)
 	if (rc == 0)
 		rc = sim_repo_create(d->sim, &n, &d->err);
 	if (rc == 0)
-		rc = sim_permission(d->sim, REPO, "sluice-app[bot]", "write", &d->err);
+		rc = sim_permission(d->sim, REPO, "sluice-app[bot]", "admin" /* branch protection is for administrators to read */, &d->err);
 	if (rc == 0)
 		rc = sim_permission(d->sim, REPO, "alice", "write", &d->err);
 	return rc == 0 ? sim_permission(d->sim, REPO, "bob", "write", &d->err) : rc;

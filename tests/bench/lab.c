@@ -122,7 +122,7 @@ void lab_repo(struct lab *lab, const char *name, const struct sim_file *files, s
 	struct err err = {0};
 	struct sim_repo_new r = {.full_name = name, .user = "olivia", .files = files, .files_n = n, .protect = SIM_CLASSIC};
 	must(sim_repo_create(lab->sim, &r, &err), &err);
-	must(sim_permission(lab->sim, name, "sluice-app[bot]", "write", &err), &err);
+	must(sim_permission(lab->sim, name, "sluice-app[bot]", "admin", &err), &err);
 	must(sim_permission(lab->sim, name, LAB_USER, "write", &err), &err);
 }
 

@@ -53,7 +53,7 @@ struct world *world_open(const char *more)
 	sim_must(sim_repo_create(w->sim, &n, &err), &err);
 	static const char *const people[] = {BOT, "alice", "bob"};
 	for (size_t i = 0; i < ARRAY_LEN(people); i++)
-		sim_must(sim_permission(w->sim, REPO, people[i], "write", &err), &err);
+		sim_must(sim_permission(w->sim, REPO, people[i], i == 0 ? "admin" /* may read branch protection */ : "write", &err), &err);
 	w->pull = world_pull(w, "change", false);
 	rig_open(&w->r, w->l, sim_url(w->sim), more);
 	rig_start(&w->r);

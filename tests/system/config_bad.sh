@@ -52,7 +52,8 @@ config() {
 git_repo() {
 	printf 'resource "terraform_data" "x" {}\n' >"$tmp/tree/a/main.tf"
 	act repos "$(jq -nc --arg r "$repo" --arg d "$tmp/tree" '{repo: $r, user: "olivia", protect: "classic", reviews: 1, dir: $d}')"
-	for person in "$WRITER" alice bob; do act permission "$(jq -nc --arg r "$repo" --arg u "$person" '{repo: $r, user: $u, permission: "write"}')"; done
+	act permission "$(jq -nc --arg r "$repo" --arg u "$WRITER" '{repo: $r, user: $u, permission: "admin"}')"
+	for person in alice bob; do act permission "$(jq -nc --arg r "$repo" --arg u "$person" '{repo: $r, user: $u, permission: "write"}')"; done
 }
 
 engine_fails() {

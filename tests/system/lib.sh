@@ -267,7 +267,8 @@ new_repo() {
 	repo=$1
 	jq -c --arg r "$repo" --argjson more "${2:-"{}"}" '{repo: $r, user: "olivia", protect: "classic", reviews: 1, files: .} + $more' >"$tmp/in.json"
 	act repos "$(cat "$tmp/in.json")"
-	for person in "$WRITER" alice bob; do
+	act permission "$(jq -nc --arg r "$repo" --arg u "$WRITER" '{repo: $r, user: $u, permission: "admin"}')" # reads branch protection
+	for person in alice bob; do
 		act permission "$(jq -nc --arg r "$repo" --arg u "$person" '{repo: $r, user: $u, permission: "write"}')"
 	done
 }
