@@ -32,6 +32,11 @@ int job_plan_done(struct db_conn *c, struct job_row *j, struct err *err)
 	return db_run(c, err, "UPDATE job SET changes=?2, since_ms=?3, plan_file=?4 WHERE id=?1", "isii", j->id, j->changes, j->since_ms, j->plan_file);
 }
 
+int job_set_record(struct db_conn *c, int64_t job_id, const char *record, const uint8_t sig[AGENT_SIG_SIZE], struct err *err)
+{
+	return db_run(c, err, "UPDATE job SET record=?2, signature=?3 WHERE id=?1", "isb", job_id, record, sig, (size_t)AGENT_SIG_SIZE);
+}
+
 static bool same_text(const char *a, const char *b) { return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0; }
 
 static bool fits(const struct run_row *run, const struct job_row *made, const struct run_row *old_run, const struct job_row *old,

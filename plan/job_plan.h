@@ -9,6 +9,8 @@
 int job_plan_state(struct db_conn *c, int64_t job_id, const char *lineage, int64_t serial, struct err *err) MUST_CHECK;
 /* A plan is done: writes its change set and since when it stands; j->changes says which (NULL: not known, then it is a new one). */
 int job_plan_done(struct db_conn *c, struct job_row *j, struct err *err) MUST_CHECK;
+/* The signed record of what was planned (plan_record.h). */
+int job_set_record(struct db_conn *c, int64_t job_id, const char *record, const uint8_t sig[AGENT_SIG_SIZE], struct err *err) MUST_CHECK;
 
 /* A job that was just made for a push: is the plan that stands for this project still the one that would be made? Same inputs, same
  * configuration and base branch, same state, not spent, not about to expire, nothing applied since. */
