@@ -24,6 +24,14 @@ static char *told(const char *body, size_t len)
 			buf_printf(&out, "%s%s", k == 0 ? lists[i].label : ",", lists[i].list->v[k]);
 	if (c.workspace != NULL)
 		buf_printf(&out, " w=%s", c.workspace);
+	if (c.sha != NULL)
+		buf_printf(&out, " sha=%s", c.sha);
+	if (c.destroy)
+		buf_adds(&out, " destroy");
+	if (c.run != 0)
+		buf_printf(&out, " run=%lld", (long long)c.run);
+	if (c.as != NULL)
+		buf_printf(&out, " as=%s", c.as);
 	if (c.error != NULL)
 		buf_printf(&out, ": %s", c.error);
 	assert_int_equal(c.verb == COMMAND_UNKNOWN, c.error != NULL);
@@ -97,6 +105,20 @@ static const struct {
 	{"import -p db aws_s3_bucket.logs my-logs", "import p=db args=aws_s3_bucket.logs,my-logs"},
 	{"sluice state rm aws_s3_bucket.logs", "state args=rm,aws_s3_bucket.logs"},
 	{"state rm a.b c.d", "state args=rm,a.b,c.d"},
+	/* the commit that is meant */
+	{"apply 1a2b3c4", "apply args=1a2b3c4 sha=1a2b3c4"},
+	{"plan 0123456789ABCDEF0123456789abcdef01234567", "plan args=0123456789ABCDEF0123456789abcdef01234567 sha=0123456789abcdef0123456789abcdef01234567"},
+	{"apply -p db 1a2b3c4", "apply p=db args=1a2b3c4 sha=1a2b3c4"},
+	{"sluice apply defaced", "apply args=defaced sha=defaced"},
+	/* how an interrupted apply ended */
+	{"resolve 12 --as applied", "resolve args=12 run=12 as=applied"},
+	{"Resolve 12 --as=FAILED", "resolve args=12 run=12 as=failed"},
+	{"sluice resolve --as replan 4", "resolve args=4 run=4 as=replan"},
+	{"resolve -p db --as applied", "resolve p=db as=applied"},
+	{"resolve 4 -p a -p b --as 'replan'", "resolve p=a,b args=4 run=4 as=replan"},
+	/* a directory that is gone */
+	{"apply -p old --destroy", "apply p=old destroy"},
+	{"apply --destroy -p old -p older 1a2b3c4", "apply p=old,older args=1a2b3c4 sha=1a2b3c4 destroy"},
 };
 
 static void commands(void **state)
@@ -105,6 +127,9 @@ static void commands(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		check(good[i].body, good[i].want);
 }
+
+#define RESOLVE                                                                                                                            \
+	"`resolve` is written `resolve RUN --as applied`, `--as failed` or `--as replan`; instead of the run's number, `-p NAME` names a project."
 
 static const char *const quiet[] = {
 	"",
@@ -118,6 +143,13 @@ static const char *const quiet[] = {
 	"plan!",
 	"plan?",
 	"apply now",
+	"plan defaced",
+	"apply abc123",
+	"plan 0123456789abcdef0123456789abcdef012345678",
+	"resolve conflicts",
+	"resolve 12",
+	"resolve 12 comments",
+	"resolve 12 -",
 	"apply it please",
 	"help me",
 	"help!",
@@ -198,6 +230,26 @@ static void answers(void **state)
 		{"plan --verbose", "unknown: `--verbose` is not a flag of `plan`. Its flags are `-p NAME`, `-d DIR` and `-w WORKSPACE`."},
 		{"help -x", "unknown: `-x` is not a flag of `help`. It takes none."},
 		{"version -p a", "unknown: `version` takes no flags."},
+		{"apply -x", "unknown: `-x` is not a flag of `apply`. Its flags are `-p NAME`, `-d DIR`, `-w WORKSPACE` and `--destroy`."},
+		{"plan -p a --destroy", "unknown: `--destroy` is not a flag of `plan`. Its flags are `-p NAME`, `-d DIR` and `-w WORKSPACE`."},
+		{"apply --destroy", "unknown: `--destroy` is said of projects by their names: `apply -p NAME --destroy`."},
+		{"apply -d old --destroy", "unknown: `--destroy` is said of projects by their names: `apply -p NAME --destroy`."},
+		{"apply -p a -w b --destroy", "unknown: `--destroy` is said of projects by their names: `apply -p NAME --destroy`."},
+		{"apply -p a --destroy=yes", "unknown: `--destroy` takes no value."},
+		{"apply 1a2b3c4 5a6b7c8", "unknown: `5a6b7c8` is not understood behind `apply`."},
+		{"sluice apply 1a2b3c", "unknown: `1a2b3c` is not understood behind `apply`."},
+		{"sluice resolve", "unknown: " RESOLVE},
+		{"resolve", "unknown: " RESOLVE},
+		{"resolve --as applied", "unknown: " RESOLVE},
+		{"sluice resolve 12", "unknown: " RESOLVE},
+		{"resolve -p db", "unknown: " RESOLVE},
+		{"resolve 12 --as done", "unknown: `--as` is `applied`, `failed` or `replan`."},
+		{"resolve 12 --as", "unknown: `--as` needs a value."},
+		{"resolve 12 13 --as applied", "none"},
+		{"sluice resolve 12 13 --as applied", "unknown: `13` is not understood behind `resolve`."},
+		{"sluice resolve 0 --as applied", "unknown: `0` is not understood behind `resolve`."},
+		{"sluice resolve 99999999999999999999 --as applied", "unknown: `99999999999999999999` is not understood behind `resolve`."},
+		{"resolve 12 -d a --as applied", "unknown: `-d` is not a flag of `resolve`. Its flags are `-p NAME` and `--as ANSWER`."},
 		{"plan -p", "unknown: `-p` needs a value."},
 		{"plan -p -d a", "unknown: `-p` needs a value."},
 		{"plan -p=", "unknown: `-p` needs a value of 1 to 200 characters."},

@@ -1,4 +1,4 @@
-/* Locks: one pull request holds a project; an unknown outcome is held until a person lets go. */
+/* Locks, read from history: held while an apply is under way and while an outcome is unknown; free without anybody letting go. */
 #include "plan/lock_store.h"
 
 #include "base/clock.h"
@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -27,73 +28,165 @@ static int teardown(void **state)
 	return 0;
 }
 
-static bool is_free(const char *project)
+/* "#12 apply", "" when it is free. */
+static const char *holder(const char *project)
 {
+	static char text[100];
 	struct lock_row l;
-	int rc = lock_get(c, 1, project, &l, &err);
+	int rc = lock_get(c, STORE_REPO, project, &l, &err);
 	assert_true(rc == 0 || rc == ERR_NOT_FOUND);
-	return rc != 0;
+	(void)snprintf(text, sizeof(text), rc == 0 ? "#%lld %s" : "", (long long)l.pull, l.reason);
+	return text;
 }
+
+static int64_t apply_of(int64_t pull) { return store_run_at(c, RUN_APPLY, pull, "aaa", RUN_WORKING); }
+
+static void take(int64_t run, int64_t pull, const char *project) { store_must(lock_take(c, STORE_REPO, project, pull, run, &err), &err); }
 
 static void one_holder(void **state)
 {
 	struct lock_row l;
 	(void)state;
-	assert_true(is_free("net"));
-	store_must(lock_take(c, 1, "net", 12, 100, &err), &err);
-	assert_int_equal(lock_take(c, 1, "net", 13, 101, &err), ERR_CONFLICT);
-	assert_string_equal(err.msg, "`net` is locked by #12 (apply): wait for it, or comment `unlock` there");
-	store_must(lock_take(c, 2, "net", 13, 101, &err), &err); /* another repository */
-	store_must(lock_take(c, 1, "dns", 13, 101, &err), &err); /* another project */
+	int64_t first = apply_of(12), second = apply_of(13);
+	assert_string_equal(holder("net"), "");
+	take(first, 12, "net");
+	take(first, 12, "net"); /* said twice is said */
+	assert_int_equal(lock_take(c, STORE_REPO, "net", 13, second, &err), ERR_CONFLICT);
+	assert_string_equal(err.msg, "`net` is held by the apply of #12: wait until that is over");
+	store_must(lock_take(c, 99, "net", 13, second, &err), &err); /* another repository */
+	take(second, 13, "dns");                                     /* another project */
 	clock_fake_advance(50);
-	store_must(lock_take(c, 1, "net", 12, 102, &err), &err); /* the same pull request: its newer run */
-	store_must(lock_get(c, 1, "net", &l, &err), &err);
+	store_must(lock_get(c, STORE_REPO, "net", &l, &err), &err);
 	assert_int_equal(l.pull, 12);
-	assert_int_equal(l.run_id, 102);
+	assert_int_equal(l.run_id, first);
 	assert_int_equal(l.created_ms, STORE_NOW);
+	assert_false(l.unknown);
 	assert_string_equal(l.project, "net");
 	assert_string_equal(l.reason, "apply");
+	assert_string_equal(l.asker, "alice");
+	assert_int_equal(lock_get(c, STORE_REPO, "web", &l, &err), ERR_NOT_FOUND);
 }
 
-static void let_go(void **state)
+/* Every state of the run and of its job: who holds the project. */
+static void read_from_history(void **state)
 {
 	(void)state;
-	store_must(lock_take(c, 1, "net", 12, 100, &err), &err);
-	store_must(lock_release_job(c, 1, "net", 99, &err), &err); /* of another run */
-	assert_false(is_free("net"));
-	store_must(lock_release_job(c, 1, "dns", 100, &err), &err); /* nothing there */
-	store_must(lock_release_job(c, 1, "net", 100, &err), &err);
-	assert_true(is_free("net"));
+	for (int r = 0; r < RUN_STATES; r++)
+		for (int j = -1; j < JOBS_STATES; j++) {
+			c = (store_close(c), store_open());
+			int64_t run = store_run_at(c, RUN_APPLY, 12, "aaa", (enum run_state)r);
+			take(run, 12, "net");
+			if (j >= 0)
+				store_job(c, run, "net", PHASE_APPLY, (enum job_state)j, NULL);
+			bool over = run_state_is_over((enum run_state)r);
+			bool open = j < 0 || j <= JOBS_RUNNING;
+			const char *want = j == JOBS_UNKNOWN ? "#12 outcome unknown" : (!over && open) || j == JOBS_RUNNING ? "#12 apply" : "";
+			if (strcmp(holder("net"), want) != 0)
+				fail_msg("run %s, job %s: %s", run_state_name((enum run_state)r), j < 0 ? "none" : job_state_name((enum job_state)j), holder("net"));
+		}
 }
 
-static void unknown_outcome_stays(void **state)
+/* A plan of the same run, made again, neither holds nor frees. */
+static void a_plan_in_an_apply(void **state)
 {
-	int64_t n = 99;
 	(void)state;
-	store_must(lock_take(c, 1, "net", 12, 100, &err), &err);
-	store_must(lock_take(c, 1, "dns", 12, 100, &err), &err);
-	store_must(lock_take(c, 1, "web", 13, 101, &err), &err);
-	store_must(lock_set_reason(c, 1, "net", "outcome unknown", &err), &err);
-	store_must(lock_release_job(c, 1, "net", 100, &err), &err);
-	assert_false(is_free("net"));
-	assert_int_equal(lock_take(c, 1, "net", 12, 102, &err), ERR_CONFLICT); /* not even its own pull request */
-	assert_non_null(strstr(err.msg, "outcome unknown"));
-	store_must(lock_release_run(c, 1, 100, &err), &err); /* what the run took and whose outcome is known */
-	assert_true(is_free("dns"));
-	assert_false(is_free("net"));
-	assert_false(is_free("web"));
-	store_must(lock_release_pull(c, 2, 12, &n, &err), &err);
-	assert_int_equal(n, 0);
-	store_must(lock_release_pull(c, 1, 12, &n, &err), &err); /* `unlock` */
-	assert_int_equal(n, 1);
-	assert_true(is_free("net"));
-	assert_false(is_free("web"));
+	int64_t run = apply_of(12);
+	take(run, 12, "net");
+	store_job(c, run, "net", PHASE_PLAN, JOBS_DONE, NULL);
+	assert_string_equal(holder("net"), "#12 apply");
+	store_job(c, run, "net", PHASE_APPLY, JOBS_DONE, NULL);
+	assert_string_equal(holder("net"), "");
+	int64_t plan = store_run_at(c, RUN_PLAN, 12, "aaa", RUN_WORKING);
+	store_job(c, plan, "net", PHASE_PLAN, JOBS_RUNNING, NULL);
+	assert_string_equal(holder("net"), ""); /* plans take no lock */
+}
+
+static void unknown_outcome(void **state)
+{
+	struct lock_row l;
+	bool held;
+	(void)state;
+	int64_t run = apply_of(12), other = apply_of(13), again = apply_of(12);
+	take(run, 12, "net");
+	store_job(c, run, "net", PHASE_APPLY, JOBS_UNKNOWN, NULL);
+	store_must(run_move(c, run, RUN_WORKING, RUN_DONE, &err), &err);
+	for (int64_t pull = 12; pull <= 13; pull++) {
+		store_must(lock_in_way(c, STORE_REPO, "net", pull, &l, &held, &err), &err);
+		assert_true(held && l.unknown); /* not even its own pull request */
+		assert_int_equal(lock_take(c, STORE_REPO, "net", pull, pull == 12 ? again : other, &err), ERR_CONFLICT);
+		assert_non_null(strstr(err.msg, "the outcome of its apply by #12 is unknown"));
+		assert_non_null(strstr(err.msg, "`resolve 1 --as applied`"));
+	}
+	store_must(db_run(c, &err, "UPDATE job SET resolution='failed'", ""), &err);
+	take(other, 13, "net");
+	store_must(lock_in_way(c, STORE_REPO, "net", 13, &l, &held, &err), &err);
+	assert_false(held);
+	store_must(lock_in_way(c, STORE_REPO, "net", 12, &l, &held, &err), &err);
+	assert_true(held && !l.unknown && l.pull == 13);
+}
+
+static void listed(void **state)
+{
+	struct lock_list l = {0};
+	(void)state;
+	int64_t run = apply_of(12), other = apply_of(13);
+	take(run, 12, "web");
+	take(run, 12, "net");
+	take(other, 13, "dns");
+	store_job(c, run, "web", PHASE_APPLY, JOBS_UNKNOWN, NULL);
+	store_must(lock_list_of_pull(c, STORE_REPO, 12, &l, &err), &err);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.v[0].project, "net");
+	assert_string_equal(l.v[1].project, "web");
+	assert_true(!l.v[0].unknown && l.v[1].unknown);
+	lock_list_free(&l);
+	store_must(lock_list_of_pull(c, 99, 12, &l, &err), &err);
+	assert_int_equal(l.n, 0);
+}
+
+static void given_back(void **state)
+{
+	int64_t back;
+	(void)state;
+	int64_t run = apply_of(12);
+	take(run, 12, "net");
+	int64_t first = store_job(c, run, "net", PHASE_APPLY, JOBS_READY, NULL), second = store_job(c, run, "web", PHASE_APPLY, JOBS_WAITING, "net");
+	store_must(lock_give_back(c, STORE_REPO, 13, &back, &err), &err);
+	assert_int_equal(back, 0);
+	store_exec(c, "UPDATE job SET attempts=1 WHERE project='net'"); /* it began once */
+	store_must(lock_give_back(c, STORE_REPO, 12, &back, &err), &err);
+	assert_int_equal(back, 0);
+	assert_int_equal(store_job_state(c, first), JOBS_READY);
+	store_exec(c, "UPDATE job SET attempts=0");
+	store_must(lock_give_back(c, STORE_REPO, 12, &back, &err), &err);
+	assert_int_equal(back, run);
+	assert_int_equal(store_job_state(c, first), JOBS_CANCELLED);
+	assert_int_equal(store_job_state(c, second), JOBS_CANCELLED);
+	assert_string_equal(holder("net"), "");
+}
+
+/* A long history costs nothing: each part of the question is answered from an index of what is open. */
+static void a_long_history(void **state)
+{
+	(void)state;
+	store_exec(c, "WITH RECURSIVE n(i) AS(SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO run(id,token,repo_id,repo,pull,kind,state,"
+		      "created_ms,finished_ms) SELECT i,'t',77,'a/a',12,'apply','done',1,1 FROM n");
+	store_exec(c, "INSERT INTO claim SELECT id, 77, 'net', 12, 1 FROM run");
+	clock_fake_off();
+	int64_t from = clock_mono_ns();
+	for (int i = 0; i < 100; i++)
+		assert_string_equal(holder("net"), "");
+	int64_t took = clock_mono_ns() - from;
+	clock_fake_set(STORE_NOW);
+	if (took > INT64_C(100000000)) /* a scan of twenty thousand takes more for one */
+		fail_msg("100 questions took %lld ms", (long long)(took / 1000000));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(one_holder), T(let_go), T(unknown_outcome_stays)};
+	const struct CMUnitTest tests[] = {T(one_holder), T(read_from_history), T(a_plan_in_an_apply), T(unknown_outcome), T(listed), T(given_back),
+					   T(a_long_history)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* What a command is about, from the comment to the column and back. */
 #include "plan/only.h"
 
+#include "base/text.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@ static void there_and_back(void **state)
 		{"plan -p a -d y", "{\"projects\":[\"a\"],\"dirs\":[\"y\"],\"workspace\":null}", true, "a/x/default b/y/default b/y/prod "},
 		{"plan -w prod", "{\"projects\":[],\"dirs\":[],\"workspace\":\"prod\"}", true, "b/y/prod "},
 		{"plan -d y -w default", "{\"projects\":[],\"dirs\":[\"y\"],\"workspace\":\"default\"}", true, "b/y/default "},
+		{"apply -p a --destroy", "{\"projects\":[\"a\"],\"dirs\":[],\"workspace\":null,\"destroy\":true}", true, "a/x/default "},
 		{"plan -p c", "{\"projects\":[\"c\"],\"dirs\":[],\"workspace\":null}", true, ""},
 	};
 	static const char *const projects[][3] = {{"a", "x", "default"}, {"b", "y", "default"}, {"b", "y", "prod"}};
@@ -29,11 +32,12 @@ static void there_and_back(void **state)
 		struct only o;
 		CLEANUP_BUF struct buf json = {0}, named = {0};
 		command_parse(rows[i].comment, strlen(rows[i].comment), &c);
-		assert_int_equal(c.verb, COMMAND_PLAN);
+		assert_int_equal(c.verb, text_starts(rows[i].comment, "plan") ? COMMAND_PLAN : COMMAND_APPLY);
 		assert_int_equal(only_is_narrow(&c), rows[i].narrow);
 		only_write(&c, &json);
 		assert_string_equal(buf_str(&json), rows[i].json);
 		only_read(buf_str(&json), &o);
+		assert_int_equal(o.destroy, c.destroy);
 		for (size_t k = 0; k < ARRAY_LEN(projects); k++)
 			if (only_names(&o, projects[k][0], projects[k][1], projects[k][2]))
 				buf_printf(&named, "%s/%s/%s ", projects[k][0], projects[k][1], projects[k][2]);
