@@ -190,4 +190,4 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
 	@echo '  VARIANT=debug|release|asan|tsan|fuzz|cov, CC=gcc|clang, V=1 for whole commands, B=DIR to build elsewhere'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(CMD_OBJ) $(SUPPORT_OBJ) $(TESTS:%=%.o) $(FUZZERS:%=%.o) $(BENCHES:%=%.o)) $(B)/sluice-job-init.d
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(CMD_OBJ) $(SUPPORT_OBJ) $(TESTS:%=%.o) $(FUZZERS:%=%.o) $(BENCHES:%=%.o)) $(wildcard $(B)/tests/component/*.d $(B)/tests/bench/*.d) $(B)/sluice-job-init.d
