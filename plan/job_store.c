@@ -1,6 +1,8 @@
 #include "plan/run_store.h"
 
+#include "base/audit.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 
 static const char *const state_names[JOBS_STATES] = {
@@ -237,6 +239,29 @@ int job_next_ready(struct db_conn *c, int64_t per_repository, int64_t per_person
 	return rc != 0 ? rc : read_one(s, ret, err);
 }
 
+/* Each change of a job's state is a row of the audit log. */
+static int note(struct db_conn *c, const struct job_row *j, const char *from, enum job_state to, struct err *err)
+{
+	CLEANUP_BUF struct buf detail = {0};
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "project", j->project);
+	jw_str(&w, "phase", job_phase_name(j->phase));
+	jw_str(&w, "from", from);
+	jw_str(&w, "to", job_state_name(to));
+	if (j->asker != NULL)
+		jw_str(&w, "for", j->asker);
+	if (j->engine_version != NULL)
+		jw_str(&w, "engine", j->engine_version);
+	if (j->plan_sha256 != NULL)
+		jw_str(&w, "plan", j->plan_sha256);
+	if (j->plan_job != 0)
+		jw_int(&w, "plan_job", j->plan_job);
+	jw_close(&w);
+	return audit_add(c, &(struct audit){.kind = "job.state", .repo_id = j->repo_id, .pull = j->pull, .run_id = j->run_id, .job_id = j->id,
+					    .detail = buf_str(&detail)}, err);
+}
+
 static int expect_one(struct db_conn *c, int rc, int64_t id, const char *what, struct err *err)
 {
 	if (rc == 0 && db_changes(c) != 1)
@@ -249,7 +274,8 @@ int job_start(struct db_conn *c, const struct job_row *j, struct err *err)
 	int rc = db_run(c, err, "UPDATE job SET state='running', attempts=attempts+1, key_wrapped=?2, started_ms=?3, engine_version=?4, log=?5,"
 			" engine=?6 WHERE id=?1 AND state='ready'",
 			"ibisss", j->id, j->key_wrapped, sizeof(j->key_wrapped), j->started_ms, j->engine_version, j->log, engine_word(j->engine));
-	return expect_one(c, rc, j->id, "ready", err);
+	rc = expect_one(c, rc, j->id, "ready", err);
+	return rc == 0 ? note(c, j, "ready", JOBS_RUNNING, err) : rc;
 }
 
 int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, struct err *err)
@@ -259,17 +285,33 @@ int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, 
 			" finished_ms=?9, state_serial=?10, done=?11 WHERE id=?1 AND state=?2",
 			"isssssssiis", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
 			clock_wall_ms(), j->state_serial, j->done);
-	return expect_one(c, rc, j->id, job_state_name(from), err);
+	rc = expect_one(c, rc, j->id, job_state_name(from), err);
+	return rc == 0 ? note(c, j, job_state_name(from), j->state, err) : rc;
 }
 
 int job_again(struct db_conn *c, int64_t id, struct err *err)
 {
 	int rc = db_run(c, err, "UPDATE job SET state='ready', started_ms=0 WHERE id=? AND state='running'", "i", id);
-	return expect_one(c, rc, id, "running", err);
+	rc = expect_one(c, rc, id, "running", err);
+	struct job_row j = {0};
+	if (rc == 0)
+		rc = job_get(c, id, &j, err);
+	if (rc == 0)
+		rc = note(c, &j, "running", JOBS_READY, err);
+	job_row_free(&j);
+	return rc;
 }
 
 int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const char *error, struct err *err)
 {
+	struct job_list all = {0};
+	int rc = job_list_of_run(c, run_id, &all, err);
+	for (size_t i = 0; rc == 0 && i < all.n; i++)
+		if (all.v[i].state < JOBS_RUNNING)
+			rc = note(c, &all.v[i], job_state_name(all.v[i].state), as, err);
+	job_list_free(&all);
+	if (rc != 0)
+		return rc;
 	return db_run(c, err, "UPDATE job SET state=?2, error=coalesce(error, ?3), finished_ms=?4 WHERE run_id=?1 AND state IN('waiting','ready')", "issi",
 		      run_id, job_state_name(as), error, clock_wall_ms());
 }
@@ -311,6 +353,8 @@ int job_release_waiting(struct db_conn *c, int64_t run_id, struct err *err)
 			CLEANUP_FREE char *why = failed != NULL ? xasprintf("`%s`, which it depends on, did not succeed", failed) : NULL;
 			rc = db_run(c, err, "UPDATE job SET state=?2, error=?3, finished_ms=?4 WHERE id=?1 AND state='waiting'", "issi", j->id,
 				    job_state_name(j->state), why, failed != NULL ? clock_wall_ms() : (int64_t)0);
+			if (rc == 0)
+				rc = note(c, j, "waiting", j->state, err);
 		}
 	}
 	job_list_free(&all);
