@@ -1,8 +1,13 @@
 #include "plan/run_store.h"
 
+#include "base/audit.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "base/limits.h"
+
+enum { NOTE_ERROR_MAX = 300 };
 
 static const char *const state_names[RUN_STATES] = {
 	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
@@ -120,13 +125,55 @@ int run_is_whole(struct db_conn *c, const struct run_row *plan, bool *ret, struc
 	return rc;
 }
 
+/* Each change of a run's state is a row of the audit log. from NULL: it is new; "": it is as it stands, the change comes next. */
+static int note(struct db_conn *c, int64_t id, const char *from, const char *to, struct err *err)
+{
+	struct run_row r = {0};
+	int rc = run_get(c, id, &r, err);
+	if (rc != 0)
+		return rc;
+	CLEANUP_BUF struct buf detail = {0};
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "kind", kind_name(r.kind));
+	jw_str(&w, "from", from != NULL && from[0] == '\0' ? run_state_name(r.state) : from);
+	jw_str(&w, "to", to);
+	if (r.head_sha != NULL)
+		jw_str(&w, "head", r.head_sha);
+	if (r.merge_sha != NULL)
+		jw_str(&w, "merge", r.merge_sha);
+	if (r.error != NULL)
+		jw_strn(&w, "error", r.error, text_cut(r.error, strlen(r.error), NOTE_ERROR_MAX));
+	jw_close(&w);
+	rc = audit_add(c, &(struct audit){.kind = "run.state", .actor = from == NULL ? r.asker : NULL, .repo_id = r.repo_id, .pull = r.pull, .run_id = id,
+					  .detail = buf_str(&detail)}, err);
+	run_row_free(&r);
+	return rc;
+}
+
+/* The plan runs that run_supersede ends, before it does. */
+static int note_superseded(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err)
+{
+	struct db_stmt *s;
+	struct id_list ids = {0};
+	int rc = db_query(c, &s, err, "SELECT id FROM run WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3) AND finished_ms=0", "iii", repo_id,
+			  pull, before);
+	while (rc == 0 && (rc = db_step(s, err)) == 1) {
+		id_list_add(&ids, db_int(s, 0));
+		rc = 0;
+	}
+	for (size_t i = 0; rc == 0 && i < ids.n; i++) {
+		rc = job_end_open(c, ids.v[i], JOBS_CANCELLED, NULL, err);
+		if (rc == 0)
+			rc = note(c, ids.v[i], "", run_state_name(as), err);
+	}
+	id_list_free(&ids);
+	return rc;
+}
+
 int run_supersede(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t before, enum run_state as, struct err *err)
 {
-	int rc = db_run(c, err,
-			"UPDATE job SET state='cancelled', finished_ms=?4 WHERE state IN('waiting','ready') AND run_id IN (SELECT id FROM run"
-			" WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND (?3=0 OR id<?3)"
-			" AND finished_ms=0)",
-			"iiii", repo_id, pull, before, clock_wall_ms());
+	int rc = note_superseded(c, repo_id, pull, before, as, err);
 	if (rc != 0)
 		return rc;
 	return db_run(c, err,
@@ -152,6 +199,9 @@ int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, stru
 	if (rc != 0)
 		return rc;
 	*ret_id = db_last_id(c);
+	rc = note(c, *ret_id, NULL, run_state_name(RUN_QUEUED), err);
+	if (rc != 0)
+		return rc;
 	return n->kind == RUN_PLAN && !n->beside ? run_supersede(c, n->repo_id, n->pull, *ret_id, RUN_SUPERSEDED, err) : 0;
 }
 
@@ -161,7 +211,7 @@ int run_move(struct db_conn *c, int64_t id, enum run_state from, enum run_state 
 			run_state_name(to), run_state_is_over(to) ? clock_wall_ms() : (int64_t)0);
 	if (rc == 0 && db_changes(c) != 1)
 		return err_set(err, ERR_CONFLICT, "run %lld is not %s any more", (long long)id, run_state_name(from));
-	return rc;
+	return rc == 0 ? note(c, id, run_state_name(from), run_state_name(to), err) : rc;
 }
 
 int run_set_error(struct db_conn *c, int64_t id, const char *error, struct err *err)
