@@ -1,9 +1,11 @@
 /* `sluice serve`: the daemon. Everything is put together here, in the order of the nine steps, and taken apart in the reverse order.
  * Crash-only: a clean stop waits for the transactions under way and leaves; runners go on and are found again. */
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/app_sign.h"
 #include "cmd/commands.h"
 #include "cmd/data_dir.h"
 #include "cmd/notify.h"
@@ -17,7 +19,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10, TIDY_MS = 5000 };
+enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10, TIDY_MS = 5000, GIVE_BACK_MS = 1000 };
 
 struct daemon {
 	struct server_config config;
@@ -29,6 +31,7 @@ struct daemon {
 	struct agent *agent;
 	struct loop *loop;
 	struct db *db;
+	struct app_sign *sign; /* NULL: we are an account with a token */
 	struct gh *gh;
 	struct outbox *outbox;
 	struct runs *runs;
@@ -38,6 +41,7 @@ struct daemon {
 	struct http_server *http;
 	struct loop_timer *drain, *tidy;
 	bool stopping;
+	int64_t give_back_until_ms; /* monotonic: tokens of ours are revoked on the way out, if GitHub answers */
 };
 
 static int load_config(struct daemon *d, struct err *err)
@@ -55,9 +59,8 @@ static int load_config(struct daemon *d, struct err *err)
 
 static int load_secrets(struct daemon *d, struct err *err)
 {
-	if (d->config.token_file == NULL)
-		return err_set(err, ERR_USAGE, "%s: github.token_file is needed: this version signs in with a token, not yet with github.app", d->config_file);
-	int rc = secret_read_file(&d->token, d->config.token_file, false, err);
+	/* the key agent reads an App's private key itself */
+	int rc = d->config.token_file != NULL ? secret_read_file(&d->token, d->config.token_file, false, err) : 0;
 	for (size_t i = 0; rc == 0 && i < d->config.webhook_secret_files.n && i < SECRETS_MAX; i++) {
 		rc = secret_read_file(&d->secrets[i], d->config.webhook_secret_files.v[i], false, err);
 		d->secrets_n = i + 1;
@@ -114,10 +117,16 @@ static int open_database(struct daemon *d, struct err *err)
 
 static int start_github(struct daemon *d, struct err *err)
 {
-	CLEANUP_FREE char *token = xstrndup((const char *)d->token.bytes, d->token.len);
+	CLEANUP_FREE char *token = d->token.len != 0 ? xstrndup((const char *)d->token.bytes, d->token.len) : NULL;
 	struct gh_options go = {.api_url = d->config.api_url, .token = token};
+	if (token == NULL) {
+		CLEANUP_FREE char *id = xasprintf("%lld", (long long)d->config.app_id);
+		d->sign = app_sign_new(d->db, d->agent, id);
+		go.app = app_sign_app(d->sign);
+	}
 	d->gh = gh_new(d->loop, &go);
-	explicit_bzero(token, strlen(token));
+	if (token != NULL)
+		explicit_bzero(token, strlen(token));
 	d->outbox = outbox_new(d->loop, d->db, d->gh);
 	struct runs_options ro = {.loop = d->loop, .db = d->db, .gh = d->gh, .outbox = d->outbox, .agent = d->agent, .config = &d->config,
 				  .server_file = d->config_file, .program = d->program};
@@ -179,6 +188,7 @@ static void stop_parts(struct daemon *d)
 	if (d->gh != NULL)
 		gh_close(d->gh);
 	db_close(d->db);
+	app_sign_free(d->sign);
 	if (d->intake != NULL)
 		intake_free(d->intake);
 	pages_free(d->pages);
@@ -200,11 +210,17 @@ static void stop_parts(struct daemon *d)
 	free(d->program);
 }
 
-/* Nothing is on its way to the disk: leave in this very turn. */
+/* Nothing is on its way to the disk: leave in this very turn, once the tokens are given back. */
 static void on_drain(void *arg)
 {
 	struct daemon *d = arg;
-	if (db_waiting(d->db) == 0)
+	if (db_waiting(d->db) != 0)
+		return;
+	if (d->give_back_until_ms == 0) {
+		d->give_back_until_ms = clock_mono_ms() + GIVE_BACK_MS;
+		gh_give_back(d->gh);
+	}
+	if (!gh_giving_back(d->gh) || clock_mono_ms() > d->give_back_until_ms)
 		loop_stop(d->loop);
 }
 

@@ -182,6 +182,7 @@ static void judge(const struct harvest *h, struct job_row *job)
 		xstrset(&job->summary, r->summary);
 		xstrset(&job->diff, r->diff);
 		xstrset(&job->plan_sha256, r->plan_sha256);
+		xstrset(&job->changes, r->changes);
 	}
 }
 

@@ -1,5 +1,4 @@
-/* The steps of an apply before it prepares: gating and merging; and its jobs. */
-#include "base/crash.h"
+/* The first step of an apply, gating, and its jobs once the merge commit is prepared. */
 #include "base/fs.h"
 #include "base/text.h"
 #include "plan/comment_view.h"
@@ -44,8 +43,7 @@ static void on_gate(struct gate_seen *seen, void *arg)
 
 void run_gating_enter(struct run *r)
 {
-	struct gate_question q = {.gh = r->m->o.gh, .loop = r->m->o.loop, .config = r->m->o.config, .repo = r->row.repo, .pull = r->row.pull,
-				  .asker = r->row.asker};
+	struct gate_question q = run_gate_question(r->m, &r->row);
 	r->gate = gate_read_start(&q, on_gate, r);
 }
 
@@ -85,6 +83,8 @@ int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_see
 	for (size_t i = 0; i < jobs->n; i++)
 		own->work += gate_own_has_work(&jobs->v[i]);
 	job_list_free(&all);
+	if (rc == 0)
+		rc = run_merged_by_us(c, row->repo_id, row->pull, &f->merged_by_us, err);
 	if (rc == 0 && f->merged != TRI_YES)
 		rc = add_reading_plan(c, row, plan.id, f, err);
 	run_row_free(&plan);
@@ -137,10 +137,30 @@ static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs,
 		return rc;
 	if (r->seen.facts.after_merge) {
 		*ret_next = RUN_PREPARING;
-		return run_set_merge(c, r->row.id, r->seen.merge_sha, err);
+		return run_set_merge(c, r->row.id, r->seen.merge_sha, false, err);
 	}
 	*ret_next = RUN_MERGING;
 	return 0;
+}
+
+/* A person merged: what was planned and is not applied is told to be waiting; and when they merged past the gate, that too. */
+static int tell_merged(struct db_conn *c, struct run *r, const struct gate_own *own, enum run_state *ret_next, struct err *err)
+{
+	struct gate_verdict verdict;
+	CLEANUP_BUF struct buf json = {0};
+	*ret_next = RUN_DONE;
+	if (own->work == 0 || r->seen.merge_sha == NULL)
+		return 0;
+	r->seen.facts.after_merge = true;
+	gate_evaluate(&r->seen.facts, &verdict);
+	comment_gate_write(&verdict, &json);
+	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
+	CLEANUP_FREE char *why =
+		verdict.open ? xasprintf("merged as %.7s and not applied yet: comment `apply`", r->seen.merge_sha)
+			     : xasprintf("merged as %.7s past the gate (%s): nothing was applied, and nothing is before the gate is open", r->seen.merge_sha,
+					 gate_first_no(&verdict));
+	gate_verdict_free(&verdict);
+	return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
 }
 
 int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
@@ -148,13 +168,13 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 	struct job_list jobs = {0};
 	struct gate_own own = {0};
 	int rc = run_apply_selection(c, &r->row, false, &jobs, err);
+	bool only_merged = r->row.asker == NULL && jobs.n == 0; /* nothing was asked, and nothing applies on merge */
+	if (rc == 0 && only_merged)
+		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &jobs, err);
 	if (rc == 0)
 		rc = run_gate_facts(c, &r->row, &r->seen, &jobs, &own, err);
-	/* a merge by a person of projects that do not apply on merge: nothing was asked */
-	if (rc == 0 && r->row.asker == NULL && jobs.n == 0)
-		*ret_next = RUN_DONE;
-	else if (rc == 0)
-		rc = decide(c, r, &jobs, &own, ret_next, err);
+	if (rc == 0)
+		rc = only_merged ? tell_merged(c, r, &own, ret_next, err) : decide(c, r, &jobs, &own, ret_next, err);
 	job_list_free(&jobs);
 	gate_own_free(&own);
 	if (rc == 0 && !run_state_is_over(*ret_next)) {
@@ -166,75 +186,6 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 		}
 	}
 	return rc;
-}
-
-/* merging: looked at first, since a crash or a lost answer may have left it done. */
-
-/* GitHub said no: because it was merged the moment before, by an answer of ours that was lost on its way, or by a person? */
-static void on_second_look(const struct gh_answer *a, void *arg)
-{
-	struct run *r = arg;
-	if (a->r.err.code == 0 && a->pull->merged && strcmp(a->pull->head_sha, r->row.head_sha) == 0) {
-		r->failure = (struct err){0};
-		seen_pull_take(&r->pull, a->pull);
-	}
-	run_wake(r);
-}
-
-static void on_merged(const struct gh_answer *a, void *arg)
-{
-	struct run *r = arg;
-	CRASH_POINT("run.merged");
-	if (a->r.err.code == 0) {
-		seen_pull_free(&r->pull);
-		r->pull.merged = true;
-		r->pull.merge_sha = xstrdup(a->sha);
-		run_wake(r);
-		return;
-	}
-	if ((a->r.ambiguous || a->r.err.code == ERR_UNAVAILABLE) && run_try_again(r))
-		return;
-	r->failure = a->r.err;
-	gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_second_look, r);
-}
-
-static void on_look(const struct gh_answer *a, void *arg)
-{
-	struct run *r = arg;
-	if (!run_pull_answered(r, a))
-		return;
-	if (r->pull.merged) {
-		run_wake(r);
-		return;
-	}
-	if (strcmp(r->pull.head_sha, r->row.head_sha) != 0) {
-		err_set(&r->failure, ERR_REFUSED, "a push came between the gate and the merge: the plans are of `%.7s`, the head is `%.7s`", r->row.head_sha,
-			r->pull.head_sha);
-		run_wake(r);
-		return;
-	}
-	gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, GH_ANY_METHOD, on_merged, r);
-}
-
-void run_merging_enter(struct run *r) { gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_look, r); }
-
-void run_merging_drop(struct run *r) { gh_cancel(r->m->o.gh, r); }
-
-int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
-{
-	if (r->failure.code == 0 && r->pull.merge_sha == NULL)
-		err_set(&r->failure, ERR_UNAVAILABLE, "GitHub says merged and names no merge commit");
-	if (r->failure.code != 0) {
-		bool unknown = r->failure.code == ERR_UNAVAILABLE || r->failure.code == ERR_TIMEOUT;
-		CLEANUP_FREE char *why =
-			xasprintf("apply: %s, nothing was applied: %s%s", unknown ? "GitHub did not say whether it merged" : "not merged",
-				  r->failure.msg, unknown ? ". Look at the pull request, then comment `apply` again" : "");
-		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
-		return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
-	}
-	xstrset(&r->row.merge_sha, r->pull.merge_sha);
-	*ret_next = RUN_PREPARING;
-	return run_set_merge(c, r->row.id, r->row.merge_sha, err);
 }
 
 /* The jobs, once the merge commit is prepared: a project whose inputs differ from what was planned is not applied. */

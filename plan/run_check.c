@@ -57,9 +57,10 @@ static int evaluate(struct db_conn *c, const struct run_row *row, struct gate_se
 	return rc;
 }
 
-static struct gate_question question(const struct runs *m, const struct run_row *row)
+struct gate_question run_gate_question(const struct runs *m, const struct run_row *row)
 {
-	return (struct gate_question){.gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull, .asker = row->asker};
+	return (struct gate_question){.gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull, .asker = row->asker,
+				      .owners = row->owners};
 }
 
 /* --- checking --- */
@@ -81,7 +82,7 @@ void run_checking_enter(struct run *r)
 		run_wake(r);
 		return;
 	}
-	struct gate_question q = question(r->m, &r->row);
+	struct gate_question q = run_gate_question(r->m, &r->row);
 	r->gate = gate_read_start(&q, on_gate, r);
 }
 
@@ -226,7 +227,7 @@ static void loaded(int rc, const struct err *err, void *arg)
 		db_submit(k->m->o.db, judge_tx, judged, k);
 		return;
 	}
-	struct gate_question q = question(k->m, &k->row);
+	struct gate_question q = run_gate_question(k->m, &k->row);
 	k->reader = gate_read_start(&q, on_seen, k);
 }
 

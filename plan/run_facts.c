@@ -59,7 +59,8 @@ void run_facts_start(struct run *r)
 	struct facts_read *f = xcalloc(1, sizeof(*f));
 	*f = (struct facts_read){.m = r->m, .run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .next = r->m->facts};
 	r->m->facts = f;
-	struct gate_question q = {.gh = r->m->o.gh, .loop = r->m->o.loop, .config = r->m->o.config, .repo = r->row.repo, .pull = r->row.pull};
+	struct gate_question q = run_gate_question(r->m, &r->row);
+	q.asker = NULL; /* nobody asks for an apply yet */
 	f->reader = gate_read_start(&q, on_seen, f);
 }
 

@@ -1,6 +1,7 @@
 /* The steps that plans and applies share, in execution order: queued, reading, preparing. */
 #include "base/clock.h"
 #include "base/crash.h"
+#include "base/crypto.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -89,6 +90,19 @@ static bool may_not_plan(const struct run *r, const char **ret_error)
 	return false;
 }
 
+/* Whose approval the change needs was found when it was planned. */
+static int take_owners(struct db_conn *c, struct run *r, struct err *err)
+{
+	struct run_row plan = {0};
+	int rc = run_newest(c, r->row.repo_id, r->row.pull, RUN_PLAN, r->row.head_sha, &plan, err);
+	if (rc == 0) {
+		xstrset(&r->row.owners, plan.owners);
+		rc = run_set_owners(c, r->row.id, plan.owners, err);
+	}
+	run_row_free(&plan);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
 {
 	if (r->failure.code != 0) {
@@ -105,7 +119,7 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 		return rc;
 	if (r->row.kind == RUN_APPLY) {
 		*ret_next = RUN_GATING;
-		return 0;
+		return take_owners(c, r, err);
 	}
 	const char *error;
 	if (may_not_plan(r, &error)) {
@@ -166,7 +180,7 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 	*q = (struct prepare_request){
 		.server_file = xstrdup(o->server_file),
 		.clone_url = xstrdup(r->row.clone_url),
-		.token = xstrdup(gh_git_token(o->gh)),
+		.token = xstrdup(r->clone_token),
 		.pull_number = r->row.pull,
 		.base_ref = xstrdup(r->row.base_ref),
 		.head_sha = r->row.kind == RUN_PLAN ? xstrdup(r->row.head_sha) : NULL,
@@ -176,11 +190,21 @@ static void fill_request(const struct run *r, struct prepare_request *q)
 	fill_only(r->row.only, q);
 }
 
+void run_give_back_token(struct run *r)
+{
+	if (r->clone_token == NULL)
+		return;
+	gh_revoke_token(r->m->o.gh, r->clone_token);
+	crypto_wipe(r->clone_token, strlen(r->clone_token));
+	free(TAKE(r->clone_token));
+}
+
 static void on_prepared(const struct loop_exit *e, void *arg)
 {
 	struct run *r = arg;
 	r->child = NULL;
 	loop_timer_stop(r->slow);
+	run_give_back_token(r);
 	CRASH_POINT("run.prepared");
 	if (r->has_prepared) /* of a try whose result could not be written */
 		prepare_result_free(&r->prepared);
@@ -196,9 +220,19 @@ static void on_prepared(const struct loop_exit *e, void *arg)
 	run_wake(r);
 }
 
-void run_preparing_enter(struct run *r)
+/* The child gets a token of its own, which can read the files of this repository and nothing else, for as long as it runs. */
+static void on_clone_token(const struct gh_answer *a, void *arg)
 {
+	struct run *r = arg;
 	struct prepare_request q;
+	if (a->r.err.code != 0) {
+		if (a->r.err.code == ERR_UNAVAILABLE && run_try_again(r))
+			return;
+		r->failure = a->r.err;
+		run_wake(r);
+		return;
+	}
+	r->clone_token = xstrdup(a->token);
 	fill_request(r, &q);
 	r->child = prepare_start(r->m->o.loop, r->m->o.program, &q, on_prepared, r);
 	prepare_request_free(&q);
@@ -207,11 +241,15 @@ void run_preparing_enter(struct run *r)
 	loop_timer_start(r->slow, SLOW_MS, 0);
 }
 
+void run_preparing_enter(struct run *r) { gh_get_token(r->m->o.gh, r->row.repo, GH_FOR_CLONE, on_clone_token, r); }
+
 void run_preparing_drop(struct run *r)
 {
+	gh_cancel(r->m->o.gh, r);
 	if (r->child != NULL)
 		loop_process_close(r->child);
 	r->child = NULL;
+	run_give_back_token(r);
 }
 
 /* What a push did to the plans that stood: kept ones and dropped ones by name, and the commit that they were of. */
@@ -373,6 +411,8 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 	xstrset(&r->row.merge_base, p->merge_base);
 	xstrset(&r->row.tree_dir, p->tree_dir);
 	xstrset(&r->row.config_id, p->config_id);
+	if (r->row.kind == RUN_PLAN)
+		xstrset(&r->row.owners, p->owners);
 	xstrset(&r->row.config_errors, errors.len != 0 ? buf_str(&errors) : NULL);
 	r->row.untouched = r->row.kind == RUN_PLAN ? (int64_t)p->untouched : 0; /* an apply is about its projects alone */
 	r->row.base_moved = p->base_moved;

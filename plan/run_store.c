@@ -253,9 +253,25 @@ int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *er
 	return db_run(c, err, "UPDATE run SET only=?2 WHERE id=?1", "is", id, only);
 }
 
-int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err)
+int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, bool by_us, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET merge_sha=?2 WHERE id=?1", "is", id, merge_sha);
+	return db_run(c, err, "UPDATE run SET merge_sha=?2, merged_by_us=?3 WHERE id=?1", "isi", id, merge_sha, (int64_t)by_us);
+}
+
+int run_merged_by_us(struct db_conn *c, int64_t repo_id, int64_t pull, bool *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int64_t n = 0;
+	int rc = db_query(c, &s, err, "SELECT EXISTS(SELECT 1 FROM run WHERE repo_id=? AND pull=? AND merged_by_us=1)", "ii", repo_id, pull);
+	if (rc == 0)
+		rc = db_number(s, &n, err);
+	*ret = n != 0;
+	return rc;
+}
+
+int run_set_owners(struct db_conn *c, int64_t id, const char *owners, struct err *err)
+{
+	return db_run(c, err, "UPDATE run SET owners=?2 WHERE id=?1", "is", id, owners);
 }
 
 int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err)

@@ -148,7 +148,10 @@ int run_set_prepared(struct db_conn *c, const struct run_row *r, struct err *err
 int run_set_gate(struct db_conn *c, int64_t id, const char *gate, struct err *err) MUST_CHECK;
 int run_set_facts(struct db_conn *c, int64_t id, const char *facts, struct err *err) MUST_CHECK;
 int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *err) MUST_CHECK;
-int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, struct err *err) MUST_CHECK;
+int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, bool by_us, struct err *err) MUST_CHECK;
+/* Did a run of ours merge this pull request, after an open gate? */
+int run_merged_by_us(struct db_conn *c, int64_t repo_id, int64_t pull, bool *ret, struct err *err) MUST_CHECK;
+int run_set_owners(struct db_conn *c, int64_t id, const char *owners, struct err *err) MUST_CHECK;
 int run_set_dirty(struct db_conn *c, int64_t id, bool dirty, struct err *err) MUST_CHECK;
 int run_count_edit(struct db_conn *c, int64_t id, struct err *err) MUST_CHECK; /* also: not dirty, edited now */
 struct id_list {

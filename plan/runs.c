@@ -6,6 +6,7 @@
 #include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
+enum { POKE_MS = 500 };
 static const int64_t again_after_ms[] = {1000, 5000, 20000};
 
 /* Working has no operation of its own: its wake-up is the end of its last job, and jobs_finish_run() has then moved it on. */
@@ -26,6 +27,7 @@ static const struct run_step steps[RUN_STATES] = {
 	[RUN_READING] = {run_reading_enter, run_reading_leave, run_reading_drop},
 	[RUN_GATING] = {run_gating_enter, run_gating_leave, run_gating_drop},
 	[RUN_MERGING] = {run_merging_enter, run_merging_leave, run_merging_drop},
+	[RUN_ENQUEUED] = {run_enqueued_enter, run_enqueued_leave, run_merging_drop},
 	[RUN_PREPARING] = {run_preparing_enter, run_preparing_leave, run_preparing_drop},
 	[RUN_CHECKING] = {run_checking_enter, run_checking_leave, run_checking_drop},
 	[RUN_WORKING] = {working_enter, NULL, working_drop},
@@ -67,6 +69,7 @@ static void run_free(struct run *r)
 	gate_seen_free(&r->seen);
 	if (r->has_prepared)
 		prepare_result_free(&r->prepared);
+	run_give_back_token(r);
 	run_row_free(&r->row);
 	free(r);
 }
@@ -101,7 +104,7 @@ static void enter(struct run *r)
 	}
 	CRASH_POINT("run.enter");
 	r->failure = (struct err){0};
-	r->parked = false;
+	r->parked = r->poked = false;
 	log_info("run.enter", "run=%lld repo=%s pull=%lld kind=%s state=%s", (long long)r->row.id, log_value(r->row.repo), (long long)r->row.pull,
 		 r->row.kind == RUN_PLAN ? "plan" : "apply", run_state_name(r->row.state));
 	steps[r->row.state].enter(r);
@@ -289,6 +292,10 @@ static void look_done(int rc, const struct err *err, void *arg)
 			end_run(r);
 		else if (r->parked)
 			enter(r);
+		else if (r->row.state == RUN_ENQUEUED && !r->poked && loop_timer_active(r->timer)) {
+			r->poked = true; /* something happened: perhaps the queue merged */
+			loop_timer_start(r->timer, POKE_MS, 0);
+		}
 	}
 	for (size_t i = 0; i < k->n; i++) {
 		if (rc == 0 && find_run(m, k->rows[i].id) == NULL)

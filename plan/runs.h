@@ -7,7 +7,9 @@
  *   reading    GET the pull request, role of asker    the same                                     read again
  *   gating                                            GET reviews, protection, checks; decide      read and decided again
  *   merging                                           PUT merge with the expected head             looked at: merged already?
+ *   enqueued                                          waits in the merge queue                     looked at again
  *   preparing  child: fetch, affected, export         child: fetch, export the merge commit        done again
+ *   checking                                          the gate once more, before credentials       prepared and read again
  *   working    jobs wait, run, finish (jobs.h)        the same                                     jobs are adopted or started
  *   done failed refused superseded cancelled: over
  *

@@ -36,6 +36,8 @@ struct run {
 	bool leaving; /* its transaction is under way on the writer thread */
 	bool ended;   /* the database says that it is over: let go at the next wake-up */
 	bool parked;  /* queued behind an apply */
+	bool poked;   /* enqueued: it is about to look again */
+	bool queued;  /* merging ended in the merge queue */
 	int tries;    /* of the present state */
 	struct loop_timer *timer; /* the next try */
 	struct loop_timer *slow;  /* says "preparing" when preparing takes long */
@@ -44,6 +46,7 @@ struct run {
 	struct gate_reader *gate;
 	struct role_lookup *role;
 	struct loop_process *child;
+	char *clone_token; /* of the child under way; wiped */
 
 	/* what it brought, for leave */
 	struct err failure;       /* code 0: it worked */
@@ -82,6 +85,7 @@ void run_reading_drop(struct run *r);
 void run_preparing_enter(struct run *r);
 int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_preparing_drop(struct run *r);
+void run_give_back_token(struct run *r);
 
 /* run_apply.c */
 void run_gating_enter(struct run *r);
@@ -90,6 +94,11 @@ void run_gating_drop(struct run *r);
 void run_merging_enter(struct run *r);
 int run_merging_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_merging_drop(struct run *r);
+
+/* run_merge.c: run_merging_*, and */
+void run_enqueued_enter(struct run *r);
+int run_enqueued_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
+
 int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUST_CHECK;
 /* The plans that this apply is about: the newest of each project of its head that the command names. gone_too: directories that are gone. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_too, struct job_list *ret, struct err *err) MUST_CHECK;
@@ -98,6 +107,7 @@ int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_see
 		   struct err *err) MUST_CHECK;
 
 /* run_check.c */
+struct gate_question run_gate_question(const struct runs *m, const struct run_row *row);
 void run_checking_enter(struct run *r);
 int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_checking_drop(struct run *r);

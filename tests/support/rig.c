@@ -66,9 +66,9 @@ static void leave_file(const struct rig_job *j, const char *name)
 	rig_must(fs_write_fast(path, text, strlen(text), 0600, &err), &err);
 }
 
-static void fill_record(const struct rig_job *j, enum rig_play how, struct buf *summary, struct job_exit *e)
+static void fill_record(const struct rig *r, const struct rig_job *j, enum rig_play how, struct buf *summary, struct job_exit *e)
 {
-	static char diff[] = "+ one\n", sha[] = "5ea1", lineage[] = "L", failed[] = "main.tf:3 it went wrong", step[] = "plan", late[] = "it took too long";
+	static char diff[] = "+ one\n", sha[] = "5ea1", changes[] = "c0de", others[] = "d1ff", lineage[] = "L", failed[] = "main.tf:3 it went wrong", step[] = "plan", late[] = "it took too long";
 	struct plan_summary s = {.create = how == PLAY_OK, .applyable = how == PLAY_OK};
 	*e = (struct job_exit){.job_id = j->id, .exit_code = 0, .step = step};
 	if (how == PLAY_OK || how == PLAY_NOTHING) {
@@ -77,6 +77,8 @@ static void fill_record(const struct rig_job *j, enum rig_play how, struct buf *
 		e->summary = j->phase == PHASE_PLAN ? summary->data : NULL;
 		e->diff = j->phase == PHASE_PLAN ? diff : NULL;
 		e->plan_sha256 = j->phase == PHASE_PLAN ? sha : NULL;
+		if (j->phase == PHASE_PLAN)
+			e->changes = r->changed != NULL && strcmp(r->changed, j->project) == 0 ? others : changes;
 		leave_file(j, "log");
 		if (j->phase == PHASE_PLAN)
 			leave_file(j, "plan.enc");
@@ -111,7 +113,7 @@ static void tell(void *arg)
 			(void)err_set(&err, ERR_IO, "no process could be made");
 			r->events.on_exit(t->id, EXEC_NOT_STARTED, NULL, false, &err, r->events.arg);
 		} else {
-			fill_record(j, t->how, &summary, &e);
+			fill_record(r, j, t->how, &summary, &e);
 			r->events.on_exit(t->id, EXEC_RECORD, &e, j->phase == PHASE_APPLY, NULL, r->events.arg);
 		}
 	}

@@ -40,6 +40,7 @@ struct rig {
 	const char *odd;
 	enum rig_play odd_play;
 	int odd_times;
+	const char *changed; /* project whose plans change something else from now on */
 	enum rig_play on_cancel; /* PLAY_HOLD: deaf */
 	struct rig_job jobs[RIG_JOBS];
 	size_t jobs_n;
