@@ -41,7 +41,6 @@ struct gate_heard {
 	struct review_list reviews;     /* the latest of each person that approves or asks for changes */
 	struct person_list committers;
 	enum tri committers_read;
-	bool co_authors_unknown;        /* some account of a commit is not known to GitHub */
 	struct gate_needs needs;
 	struct strlist labels;
 	char *owners_id;                /* blob of CODEOWNERS on the base branch; "" when there is none; NULL: not read */

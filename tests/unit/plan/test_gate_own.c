@@ -187,44 +187,10 @@ static void locks(void **state)
 	}
 }
 
-static void kept_facts(void **state)
-{
-	struct gate_seen seen = {
-		.facts = {.open = TRI_YES, .draft = TRI_NO, .merged = TRI_NO, .base_protected = TRI_YES, .mergeable = TRI_UNKNOWN, .reviews_read = TRI_YES,
-			  .checks_ok = TRI_NO, .approvals = 2, .changes_requested = 1, .stale_approvals = true},
-		.head_sha = (char[]){"abc"}, .base_ref = (char[]){"main"}, .mergeable_state = (char[]){"blocked"}, .failing = (char[]){"`lint`"},
-	}, back;
-	CLEANUP_BUF struct buf b = {0};
-	(void)state;
-	gate_facts_write(&seen, &b);
-	assert_true(gate_facts_read(buf_str(&b), &back));
-	const struct gate_facts *f = &back.facts;
-	assert_int_equal(f->open, TRI_YES);
-	assert_int_equal(f->draft, TRI_NO);
-	assert_int_equal(f->mergeable, TRI_UNKNOWN);
-	assert_int_equal(f->checks_ok, TRI_NO);
-	assert_int_equal(f->reviews_read, TRI_YES);
-	assert_int_equal(f->may_apply, TRI_UNKNOWN); /* of a person, not of the pull request */
-	assert_int_equal(f->approvals, 2);
-	assert_int_equal(f->changes_requested, 1);
-	assert_true(f->stale_approvals);
-	assert_string_equal(f->base_ref, "main");
-	assert_string_equal(f->mergeable_state, "blocked");
-	assert_string_equal(f->checks_failing, "`lint`");
-	assert_null(f->failed_fact);
-	assert_string_equal(back.head_sha, "abc");
-	gate_seen_free(&back);
-	static const char *const damaged[] = {NULL, "", "{", "[]", "{}", "{\"open\":7}", "7"};
-	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
-		assert_false(gate_facts_read(damaged[i], &back));
-		gate_seen_free(&back);
-	}
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(kept_facts)};
+	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
