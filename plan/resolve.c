@@ -205,14 +205,21 @@ static int resolve_one(struct db_conn *c, const struct resolve_ask *ask, const s
 static int plan_again(struct db_conn *c, const struct resolve_ask *ask, const struct job_list *jobs, struct err *err)
 {
 	struct command names = {0};
+	struct run_row apply = {0};
 	CLEANUP_BUF struct buf only = {0};
+	int rc = run_get(c, jobs->v[0].run_id, &apply, err);
+	if (rc != 0)
+		return rc;
 	for (size_t i = 0; i < jobs->n; i++)
 		strlist_add(&names.projects, jobs->v[i].project);
 	only_write(&names, &only);
 	command_free(&names);
-	struct run_new n = {.repo_id = ask->repo_id, .pull = ask->pull, .repo = ask->repo, .kind = RUN_PLAN, .asker = ask->who, .only = buf_str(&only)};
+	struct run_new n = {.repo_id = ask->repo_id, .pull = ask->pull, .repo = ask->repo, .kind = RUN_PLAN, .asker = ask->who, .only = buf_str(&only),
+			    .after_merge = apply.merge_sha != NULL, .merge_sha = apply.merge_sha};
 	int64_t id;
-	return run_create(c, &n, &id, err);
+	rc = run_create(c, &n, &id, err);
+	run_row_free(&apply);
+	return rc;
 }
 
 static char *nothing_to_resolve(const struct resolve_ask *ask)

@@ -1,6 +1,7 @@
 /* The first step of an apply, gating, and its jobs once the merge commit is prepared. */
 #include "base/fs.h"
 #include "base/text.h"
+#include "plan/ask.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
@@ -18,7 +19,7 @@ int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_
 	for (size_t i = 0; rc == 0 && i < all.n; i++) {
 		struct job_row *j = &all.v[i];
 		bool in = row->asker != NULL ? only_names(&only, j->project, j->dir, j->workspace) : j->apply == APPLY_ON_MERGE;
-		if (!in || (j->destroy && !gone_too)) /* a directory that is gone goes only when it is named, with --destroy */
+		if (!in || (j->destroy && !gone_too && !only.destroy)) /* a directory that is gone goes only when it is named, with --destroy */
 			continue;
 		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
 		ret->v[ret->n++] = *j;
@@ -163,6 +164,18 @@ static int tell_merged(struct db_conn *c, struct run *r, const struct gate_own *
 	return rc == 0 ? refuse(c, r, why, ret_next, err) : rc;
 }
 
+/* A push that came together with the comment was not what its writer saw. *ret_why NULL: it was. */
+static int look_at_ask(struct db_conn *c, const struct run *r, char **ret_why, struct err *err)
+{
+	CLEANUP_FREE char *stale = NULL;
+	if (r->row.asker == NULL || r->seen.head_sha == NULL || r->seen.facts.merged == TRI_YES)
+		return 0;
+	int rc = ask_is_stale(c, &r->row, r->seen.head_sha, &stale, err);
+	if (rc == 0 && stale != NULL)
+		*ret_why = xasprintf("apply asked by @%s: refused, %s", r->row.asker, stale);
+	return rc;
+}
+
 int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
 {
 	struct job_list jobs = {0};
@@ -173,7 +186,12 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &jobs, err);
 	if (rc == 0)
 		rc = run_gate_facts(c, &r->row, &r->seen, &jobs, &own, err);
+	CLEANUP_FREE char *stale = NULL;
 	if (rc == 0)
+		rc = look_at_ask(c, r, &stale, err);
+	if (rc == 0 && stale != NULL)
+		rc = refuse(c, r, stale, ret_next, err);
+	else if (rc == 0)
 		rc = only_merged ? tell_merged(c, r, &own, ret_next, err) : decide(c, r, &jobs, &own, ret_next, err);
 	job_list_free(&jobs);
 	gate_own_free(&own);

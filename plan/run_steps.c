@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/ask.h"
 #include "plan/job_plan.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
@@ -77,8 +78,9 @@ static bool may_not_plan(const struct run *r, const char **ret_error)
 	*ret_error = NULL;
 	if (!p->open && !p->merged)
 		return true;
-	if (p->merged) {
-		*ret_error = r->row.asker != NULL ? "the pull request is merged: a further change needs a new pull request" : NULL;
+	if (p->merged && !r->row.after_merge) {
+		*ret_error = r->row.asker != NULL ? "the pull request is merged: `plan -p NAME` shows what is left to do of a project that was to be "
+						    "applied, and a further change needs a new pull request" : NULL;
 		return true;
 	}
 	if (p->draft && r->row.asker == NULL)
@@ -121,8 +123,16 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 		*ret_next = RUN_GATING;
 		return take_owners(c, r, err);
 	}
-	const char *error;
-	if (may_not_plan(r, &error)) {
+	const char *error = NULL;
+	CLEANUP_FREE char *stale = NULL;
+	bool no = may_not_plan(r, &error);
+	if (!no) {
+		rc = ask_is_stale(c, &r->row, r->row.head_sha, &stale, err);
+		if (rc != 0)
+			return rc;
+		error = stale;
+	}
+	if (no || stale != NULL) {
 		*ret_next = RUN_REFUSED;
 		return error != NULL ? run_end_with(c, r, error, err) : 0;
 	}
@@ -177,14 +187,15 @@ static void fill_only(const char *json, struct prepare_request *q)
 static void fill_request(const struct run *r, struct prepare_request *q)
 {
 	const struct runs_options *o = &r->m->o;
+	bool merged = r->row.kind == RUN_APPLY || r->row.after_merge; /* a plan after the merge is of what was merged */
 	*q = (struct prepare_request){
 		.server_file = xstrdup(o->server_file),
 		.clone_url = xstrdup(r->row.clone_url),
 		.token = xstrdup(r->clone_token),
 		.pull_number = r->row.pull,
 		.base_ref = xstrdup(r->row.base_ref),
-		.head_sha = r->row.kind == RUN_PLAN ? xstrdup(r->row.head_sha) : NULL,
-		.merge_sha = r->row.kind == RUN_APPLY ? xstrdup(r->row.merge_sha) : NULL,
+		.head_sha = merged ? NULL : xstrdup(r->row.head_sha),
+		.merge_sha = merged ? xstrdup(r->row.merge_sha) : NULL,
 	};
 	prepare_request_place(q, o->config->data_dir, r->row.repo_id);
 	fill_only(r->row.only, q);

@@ -110,6 +110,20 @@ int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind k
 	return rc != 0 ? rc : read_one(s, ret, err);
 }
 
+int run_merge_of(struct db_conn *c, int64_t repo_id, int64_t pull, char **ret, struct err *err)
+{
+	struct db_stmt *s;
+	*ret = NULL;
+	int rc = db_query(c, &s, err, "SELECT merge_sha FROM run WHERE repo_id=? AND pull=? AND kind='apply' AND merge_sha IS NOT NULL ORDER BY id DESC LIMIT 1",
+			  "ii", repo_id, pull);
+	if (rc == 0 && (rc = db_step(s, err)) == 1) {
+		*ret = db_text_copy(s, 0);
+		db_reset(s);
+		rc = 0;
+	}
+	return rc;
+}
+
 int run_is_whole(struct db_conn *c, const struct run_row *plan, bool *ret, struct err *err)
 {
 	struct db_stmt *s;

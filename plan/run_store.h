@@ -137,6 +137,8 @@ int run_set_closed(struct db_conn *c, int64_t repo_id, int64_t pull, struct err 
 int run_get(struct db_conn *c, int64_t id, struct run_row *ret, struct err *err) MUST_CHECK; /* ERR_NOT_FOUND */
 /* Newest run of a pull request of a kind; head may be NULL. ERR_NOT_FOUND. */
 int run_newest(struct db_conn *c, int64_t repo_id, int64_t pull, enum run_kind kind, const char *head, struct run_row *ret, struct err *err) MUST_CHECK;
+/* The commit that a pull request was merged as, for an apply; NULL: none. The caller frees. */
+int run_merge_of(struct db_conn *c, int64_t repo_id, int64_t pull, char **ret, struct err *err) MUST_CHECK;
 /* Did a plan of this head and base branch look at every project that is touched, or did each of them only follow a `plan -p NAME`? */
 int run_is_whole(struct db_conn *c, const struct run_row *plan, bool *ret, struct err *err) MUST_CHECK;
 /* Compare and set; ERR_CONFLICT when the run is not in `from` any more. Terminal states get finished_ms. */

@@ -81,9 +81,12 @@ static int start_run(struct db_conn *c, const struct item *it, enum run_kind kin
 	}
 	if (only_is_narrow(cmd))
 		only_write(cmd, &only);
+	CLEANUP_FREE char *merge_sha = NULL;
+	if (rc == 0 && kind == RUN_PLAN && cmd->projects.n != 0 && cmd->dirs.n == 0 && cmd->workspace == NULL)
+		rc = run_merge_of(c, e->repo_id, e->pull, &merge_sha, err); /* then what is left to do is planned from there */
 	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login, .asked_sha = cmd->sha,
 			    .asked_ms = e->comment_created_ms != 0 ? e->comment_created_ms : 1, /* when it is not told, every push came later */
-			    .only = only.len != 0 ? buf_str(&only) : NULL};
+			    .only = only.len != 0 ? buf_str(&only) : NULL, .after_merge = merge_sha != NULL, .merge_sha = merge_sha};
 	int64_t id;
 	if (rc == 0)
 		rc = run_create(c, &n, &id, err);
