@@ -52,7 +52,7 @@ static void send_json(struct sim *s, struct http_exchange *x, int status, const 
 		{"X-RateLimit-Remaining", left},
 		{"X-RateLimit-Used", used},
 		{"X-RateLimit-Reset", reset},
-		{"X-RateLimit-Resource", "core"},
+		{"X-RateLimit-Resource", strcmp(http_path(x), "/graphql") == 0 ? "graphql" : "core"},
 		{"Cache-Control", "private, max-age=0"},
 		{wait != NULL ? "Retry-After" : "Link", wait != NULL ? wait : link}, /* the last: only when there is one */
 	};

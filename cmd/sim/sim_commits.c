@@ -1,7 +1,7 @@
 /* Commits: who wrote, committed and signed them, when they came, which pull requests have them; and rebasing, which a bare repository cannot. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { COMMITS_MAX = 250, FIELDS = 10, PULLS_LOOKED_AT = 200 };
 

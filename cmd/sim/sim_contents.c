@@ -1,6 +1,6 @@
 /* Files and directories of a commit, as the contents API tells them. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { INLINE_MAX = 1024 * 1024, DIRECTORY_MAX = 1000 };
 

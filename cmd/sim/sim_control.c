@@ -1,6 +1,6 @@
 /* POST /_sim/...: what people do, for shell tests and the page. One JSON object in, one out: {"ok":true,...} or {"message":...}. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { WORD_MAX = 1024, TEXT_MAX = 1024 * 1024, FILES_MAX = 10000 };
 

@@ -1,7 +1,7 @@
 /* POST /_sim/... for what the gate reads and for the odd events. Members are read here as they are needed; what is missing has a default, and
  * what has the wrong type is told by name. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { TEXT_MAX = 1024 * 1024, FILES_MAX = 10000, CHECKS_MAX = 200 };
 

@@ -1,7 +1,7 @@
 /* Deployments of commits to environments, and their statuses. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 static struct sim_deployment *newest(const struct sim_repo *r, const char *sha, const char *environment)
 {

@@ -5,25 +5,28 @@
 struct kind {
 	const char *name;
 	enum sim_fault_kind kind;
-	bool number, hook, request;
+	bool number, hook, request, graphql /* inside a 200 */;
 };
 
 static const struct kind kinds[] = {
-	{"status", SIM_F_STATUS, true, false, true},
-	{"delay", SIM_F_DELAY, true, true, true},
-	{"reset", SIM_F_RESET, false, false, true},
-	{"lost", SIM_F_LOST, false, false, true},
-	{"cut", SIM_F_CUT, false, false, true},
-	{"limit", SIM_F_LIMIT, true, false, true},
-	{"duplicate", SIM_F_DUPLICATE, false, true, false},
-	{"reorder", SIM_F_REORDER, false, true, false},
-	{"drop", SIM_F_DROP, false, true, false},
+	{"status", SIM_F_STATUS, true, false, true, false},
+	{"delay", SIM_F_DELAY, true, true, true, false},
+	{"reset", SIM_F_RESET, false, false, true, false},
+	{"lost", SIM_F_LOST, false, false, true, false},
+	{"cut", SIM_F_CUT, false, false, true, false},
+	{"limit", SIM_F_LIMIT, true, false, true, false},
+	{"duplicate", SIM_F_DUPLICATE, false, true, false, false},
+	{"reorder", SIM_F_REORDER, false, true, false, false},
+	{"drop", SIM_F_DROP, false, true, false, false},
+	{"rate_limited", SIM_F_RATE_LIMITED, false, false, false, true},
+	{"forbidden", SIM_F_FORBIDDEN, false, false, false, true},
+	{"not_found", SIM_F_NOT_FOUND, false, false, false, true},
 };
 
 static const char *const classes[] = {
 	"*", "git", "user", "team", "repo", "pulls", "pull_create", "pull", "reviews", "review_create", "merge", "comments", "comment_create",
 	"comment_edit", "comment_delete", "permission", "protection", "branch", "rules", "status_list", "check_runs", "status_create",
-	"pull_commits", "commit_pulls", "contents", "codeowners", "deployments", "labels", "statuses", "check_suites", "team_repo",
+	"pull_commits", "commit_pulls", "contents", "codeowners", "deployments", "labels", "statuses", "check_suites", "team_repo", "graphql",
 };
 
 static void free_list(struct sim_fault *v, size_t n)
@@ -45,7 +48,7 @@ static int set_kind(struct sim_fault *f, bool hook, const char *word, const char
 	CLEANUP_FREE char *name = xstrndup(word, strcspn(word, ":"));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const struct kind *k = &kinds[i];
-		if (strcmp(k->name, name) != 0 || !(hook ? k->hook : k->request))
+		if (strcmp(k->name, name) != 0 || !(hook ? k->hook : k->request || (k->graphql && strcmp(f->class_name, "graphql") == 0)))
 			continue;
 		f->kind = k->kind;
 		if (!k->number)

@@ -2,7 +2,7 @@
  * that a mistake in one of them shows. All layers of a branch must be content; the first complaint is the answer. */
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 /* The newest opinion of somebody who may write; comments are none. */
 static bool counts(const struct sim_repo *r, const struct sim_pull *p, size_t i)

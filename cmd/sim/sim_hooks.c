@@ -6,7 +6,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { HOOK_WAIT_MS = 10000, HELD_MS = 500, HOOK_ANSWER_MAX = 65536 };
 

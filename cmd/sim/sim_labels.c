@@ -1,7 +1,7 @@
 /* What people do to a pull request's words and marks after they were made: labels, edited and deleted comments, dismissed and edited reviews. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { LABEL_MAX = 50, LABELS_MAX = 100 };
 

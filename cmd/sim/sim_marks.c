@@ -1,7 +1,7 @@
 /* What others say of commits, with who said it: statuses with their creators, check suites, check runs of other applications. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { APPS_MAX = 32 };
 

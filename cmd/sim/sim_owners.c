@@ -3,7 +3,7 @@
  * The file is the base branch's: .github/, the root, docs/, the first that exists. The last line that matches a path owns it; one approval of
  * any of its owners who may write is enough; a line with bad syntax is as if it were not there. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 #include <regex.h>
 

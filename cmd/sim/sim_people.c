@@ -2,7 +2,7 @@
  * repositories, plain issues, teams. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 /* ---- accounts and forks ---- */
 

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 /* In patterns: # a number, * one segment, ** anything, with what follows it as the end of the path. "R" stands for /repos/{owner}/{repo}. */
 struct route {
@@ -13,6 +13,7 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{"POST", "/graphql", "graphql", sim_post_graphql, NULL, false},
 	{"GET", "/user", "user", sim_get_user, NULL, false},
 	{"GET", "/orgs/*/teams/*/memberships/*", "team", sim_get_membership, NULL, false},
 	{"GET", "/orgs/*/teams/*/repos/*/*", "team_repo", sim_get_team_repo, NULL, false},
@@ -48,7 +49,7 @@ static const struct route routes[] = {
 
 bool sim_rest_is(const char *path)
 {
-	return strcmp(path, "/user") == 0 || text_starts(path, "/repos/") || text_starts(path, "/orgs/");
+	return strcmp(path, "/user") == 0 || strcmp(path, "/graphql") == 0 || text_starts(path, "/repos/") || text_starts(path, "/orgs/");
 }
 
 /* ---- matching ---- */
@@ -153,7 +154,7 @@ void sim_req_free(struct sim_req *q)
 static bool spoil(struct sim_req *q)
 {
 	const struct sim_fault *f = q->fault;
-	if (f == NULL || f->kind == SIM_F_DELAY || f->kind == SIM_F_LOST || f->kind == SIM_F_CUT)
+	if (f == NULL || f->kind == SIM_F_DELAY || f->kind == SIM_F_LOST || f->kind == SIM_F_CUT || f->kind >= SIM_F_RATE_LIMITED)
 		return false;
 	if (f->kind == SIM_F_RESET) {
 		sim_record_rest(q->s, q, 0, "", 0);
@@ -240,7 +241,7 @@ static void handle(struct sim_req *q, const struct route *r)
 		}
 	}
 	r->handler(q);
-	if (r->writes && q->status < 300) {
+	if ((r->writes || q->wrote) && q->status < 300) {
 		count_write(q);
 		sim_changed(q->s);
 	}

@@ -1,6 +1,6 @@
 /* Reading over REST. Every handler answers exactly once. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 void sim_get_user(struct sim_req *q)
 {

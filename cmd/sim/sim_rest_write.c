@@ -1,6 +1,6 @@
 /* Writing over REST, with GitHub's refusals. Every handler answers exactly once. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 /* A string member of the body; false when it is missing or something else and the 422 was sent. */
 static bool need_str(struct sim_req *q, const char *resource, const char *key, const char **ret)

@@ -1,6 +1,6 @@
 /* Protection of branches: layers of classic rules and rulesets. A repository keeps copies; what they mean to a merge stands in sim_gate.c. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { QUEUE_MINUTES = 60, QUEUE_MINUTES_MAX = 360, REVIEWS_MAX = 10, CLASSIC_REVIEWS_MAX = 6, LAYERS_MAX = 64 };
 

@@ -1,6 +1,6 @@
 /* Branches and their rules as GitHub tells them: the branch, classic protection (administrators only), the rules of rulesets. */
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 static const struct sim_ref *branch_of(struct sim_req *q)
 {

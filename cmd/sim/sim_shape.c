@@ -1,7 +1,7 @@
 /* Users and repositories as GitHub writes them, every member of its published description that it requires. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 void sim_shape_time(struct json_writer *w, const char *key, int64_t wall_ms)
 {

@@ -1,5 +1,5 @@
 /* Pull requests and what hangs on them, as GitHub writes them. */
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 #include <string.h>
 

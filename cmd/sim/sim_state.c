@@ -1,7 +1,7 @@
 /* Users, repositories, permissions, branches: looking up and keeping. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 #include <strings.h>
 
