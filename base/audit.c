@@ -76,11 +76,11 @@ int audit_add(struct db_conn *c, const struct audit *a, struct err *err)
 /* A text column; NULL only in a row that somebody made by hand. */
 static const char *text(struct db_stmt *s, int column) { return db_text(s, column) != NULL ? db_text(s, column) : ""; }
 
-int audit_each(struct db_conn *c, int64_t after, int64_t since_ms, int (*fn)(const struct audit_row *row, void *arg, struct err *err), void *arg,
+int audit_each(struct db_conn *c, int64_t after, int (*fn)(const struct audit_row *row, void *arg, struct err *err), void *arg,
 	       struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT " COLUMNS " FROM audit WHERE seq>? AND at_ms>=? ORDER BY seq", "ii", after, since_ms);
+	int rc = db_query(c, &s, err, "SELECT " COLUMNS " FROM audit WHERE seq>? ORDER BY seq", "i", after);
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
 		const struct audit_row r = {.seq = db_int(s, 0), .at_ms = db_int(s, 1), .repo_id = db_int(s, 2), .pull = db_int(s, 3), .run_id = db_int(s, 4),
 					    .job_id = db_int(s, 5), .kind = text(s, 6), .actor = text(s, 7), .detail = text(s, 8), .prev = text(s, 9),
@@ -109,7 +109,9 @@ static int check_row(const struct audit_row *r, void *arg, struct err *err)
 	audit_hash(r, hash);
 	int64_t due = ch->last_seq + 1;
 	CLEANUP_FREE char *sentence = NULL;
-	if (r->seq != due)
+	if (r->seq < due)
+		sentence = xasprintf("row %lld was put in front of the first", (long long)r->seq);
+	else if (r->seq != due)
 		sentence = r->seq == due + 1 ? xasprintf("row %lld was removed", (long long)due)
 					     : xasprintf("rows %lld to %lld were removed", (long long)due, (long long)r->seq - 1);
 	else if (strcmp(hash, r->hash) != 0)
@@ -130,5 +132,5 @@ static int check_row(const struct audit_row *r, void *arg, struct err *err)
 int audit_check_chain(struct db_conn *c, struct audit_chain *ret, struct err *err)
 {
 	*ret = (struct audit_chain){0};
-	return audit_each(c, 0, INT64_MIN, check_row, ret, err);
+	return audit_each(c, INT64_MIN, check_row, ret, err);
 }

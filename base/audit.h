@@ -26,8 +26,8 @@ struct audit_row {
 	int64_t seq, at_ms, repo_id, pull, run_id, job_id;
 	const char *kind, *actor, *detail, *prev, *hash;
 };
-/* Rows after `after`, written at since_ms or later, oldest first; a negative answer of fn ends the walk and is returned. */
-int audit_each(struct db_conn *c, int64_t after, int64_t since_ms, int (*fn)(const struct audit_row *row, void *arg, struct err *err), void *arg,
+/* Rows after `after`, oldest first; a negative answer of fn ends the walk and is returned. */
+int audit_each(struct db_conn *c, int64_t after, int (*fn)(const struct audit_row *row, void *arg, struct err *err), void *arg,
 	       struct err *err) MUST_CHECK;
 /* The hash that a row has to have, of its prev and its other members. */
 void audit_hash(const struct audit_row *row, char ret[AUDIT_HASH_HEX + 1]);

@@ -10,6 +10,7 @@
 #include "cmd/data_dir.h"
 #include "cmd/notify.h"
 #include "cmd/schema.h"
+#include "plan/audit_head.h"
 #include "webhooks/decide.h"
 #include "webhooks/intake.h"
 #include "webhooks/pages.h"
@@ -29,6 +30,7 @@ struct daemon {
 	size_t secrets_n;
 	struct secret token;
 	struct agent *agent;
+	struct audit_head *audit_head;
 	struct loop *loop;
 	struct db *db;
 	struct app_sign *sign; /* NULL: we are an account with a token */
@@ -174,6 +176,8 @@ static int start(struct daemon *d, struct err *err)
 	d->loop = loop_new();
 	rc = open_database(d, err);
 	if (rc == 0)
+		d->audit_head = audit_head_new(d->loop, d->db, d->agent); /* first: the beginning of the log is signed, too */
+	if (rc == 0)
 		rc = start_github(d, err);
 	return rc == 0 ? start_edges(d, err) : rc;
 }
@@ -187,6 +191,7 @@ static void stop_parts(struct daemon *d)
 		outbox_close(d->outbox);
 	if (d->gh != NULL)
 		gh_close(d->gh);
+	audit_head_close(d->audit_head);
 	db_close(d->db);
 	app_sign_free(d->sign);
 	if (d->intake != NULL)

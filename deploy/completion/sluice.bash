@@ -5,7 +5,7 @@ _sluice()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve | demo | check | state | --print-config)
+		serve | demo | check | state | audit | --print-config)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,6 +17,11 @@ _sluice()
 		compopt -o nospace -o filenames 2>/dev/null
 		return
 		;;
+	--database | --public-key)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		compopt -o filenames 2>/dev/null
+		return
+		;;
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W 'json' -- "$word")
 		return
@@ -25,13 +30,14 @@ _sluice()
 		mapfile -t COMPREPLY < <(compgen -W 'err warn info debug' -- "$word")
 		return
 		;;
-	--port | --repo | --to) return ;; # a number
+	--port | --repo | --to | --since | --expect) return ;; # a number
 	--workspace) return ;;           # a name
 	esac
 	case $command in
 	serve) mapfile -t COMPREPLY < <(compgen -W '--config --log-level' -- "$word") ;;
 	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --port' -- "$word") ;;
 	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull push rollback --config --repo --workspace --to --format' -- "$word") ;;
+	audit) mapfile -t COMPREPLY < <(compgen -W 'verify export --config --database --public-key --expect --since --repo --format' -- "$word") ;;
 	check | --print-config)
 		if [[ $word == -* ]]; then
 			[[ $command == check ]] && word_list=--format || word_list=--reference
@@ -41,7 +47,7 @@ _sluice()
 			compopt -o nospace -o filenames 2>/dev/null
 		fi
 		;;
-	*) mapfile -t COMPREPLY < <(compgen -W 'serve demo check state --version --print-config --help' -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W 'serve demo check state audit --version --print-config --help' -- "$word") ;;
 	esac
 }
 complete -F _sluice sluice
