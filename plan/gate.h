@@ -91,8 +91,10 @@ struct gate_facts {
 	const char *told_why;               /* NO: why GitHub does not take it; NULL: it is on its way */
 	enum tri policies;                  /* of all plans; yes when none is configured */
 	const char *policies_failed;
-	const char *lock_holder;            /* "#12" when another pull request's apply holds a project; NULL */
+	const char *lock_holder;            /* "#12" when another pull request's apply holds a project, or an outcome is unknown; NULL */
 	const char *lock_project;
+	bool lock_unknown;                  /* the outcome of its apply is unknown, by run lock_run */
+	int64_t lock_run;
 	const char *read_failed[GATE_READS]; /* what GitHub said instead of the fact */
 	const struct gate_heard *heard;      /* not a fact: what gate_own.h makes some of; NULL: nothing was read */
 };

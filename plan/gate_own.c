@@ -63,16 +63,18 @@ static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_o
 		add_name(&own->unplanned, j->project);
 }
 
-static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, struct gate_own *own, struct err *err)
+/* The first that stands in the way is told. */
+static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, struct gate_facts *f, struct gate_own *own, struct err *err)
 {
 	struct lock_row lock;
-	int rc = lock_get(c, repo_id, project, &lock, err);
-	if (rc != 0)
-		return rc == ERR_NOT_FOUND ? 0 : rc;
-	if ((lock.pull == pull && strcmp(lock.reason, "apply") == 0) || own->holder[0] != '\0')
-		return 0;
+	bool held;
+	int rc = lock_in_way(c, repo_id, project, pull, &lock, &held, err);
+	if (rc != 0 || !held || own->holder[0] != '\0')
+		return rc;
 	(void)snprintf(own->holder, sizeof(own->holder), "#%lld", (long long)lock.pull); /* fits */
 	(void)snprintf(own->project, sizeof(own->project), "%s", lock.project);          /* fits */
+	f->lock_unknown = lock.unknown;
+	f->lock_run = lock.run_id;
 	return 0;
 }
 
@@ -162,7 +164,7 @@ int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id,
 	int rc = add_plan(c, plan, repo_id, pull, facts, own, err);
 	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
 		add_job(&jobs->v[i], facts, own);
-		rc = add_lock(c, repo_id, pull, jobs->v[i].project, own, err);
+		rc = add_lock(c, repo_id, pull, jobs->v[i].project, facts, own, err);
 	}
 	facts->policies = TRI_YES; /* none can be configured */
 	facts->told = TRI_YES;

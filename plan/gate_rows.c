@@ -128,10 +128,12 @@ GATE_JUDGE(gate_judge_lock)
 		return GATE_YES;
 	const char *project = f->lock_project != NULL ? f->lock_project : "a project";
 	buf_printf(w->brief, "`%s` is locked by `%s`", project, f->lock_holder);
-	return gate_say(GATE_NO, w, "",
-			"`%s` is being applied by pull request `%s`. Comment `apply` when it is done; if it was interrupted, a person checks the state and "
-			"comments `unlock` there.",
-			project, f->lock_holder);
+	if (f->lock_unknown)
+		return gate_say(GATE_NO, w, "",
+				"An apply of `%s` by pull request `%s` was interrupted, and its outcome is unknown. An admin looks at what exists, then comments "
+				"`resolve %lld --as applied`, `failed` or `replan` there; then comment `apply`.",
+				project, f->lock_holder, (long long)f->lock_run);
+	return gate_say(GATE_NO, w, "", "`%s` is being applied by pull request `%s`. Comment `apply` when that is over.", project, f->lock_holder);
 }
 
 /* What GitHub's mergeable_state means, and who can change it. */

@@ -176,6 +176,7 @@ FACT(moved_on, f->up_to_date = TRI_NO;)
 FACT(up_to_date_unknown, f->up_to_date = TRI_UNKNOWN;)
 FACT(moved_on_not_needed, f->up_to_date = TRI_NO; f->up_to_date_needed = false;)
 FACT(locked, f->lock_holder = "#12"; f->lock_project = "db";)
+FACT(locked_unknown, f->lock_holder = "#12"; f->lock_project = "db"; f->lock_unknown = true; f->lock_run = 40;)
 FACT(locked_nameless, f->lock_holder = "#12";)
 FACT(draft_without_approval, f->draft = TRI_YES; f->approvals = 0;)
 FACT(nothing_known, *f = (struct gate_facts){0};)
@@ -295,6 +296,7 @@ static const struct {
 	CASE(up_to_date_unknown, "up to date? whether the branch is up to date is not known"),
 	CASE(moved_on_not_needed, ""),
 	CASE(locked, "unlocked! `db` is locked by `#12`"),
+	CASE(locked_unknown, "unlocked! `db` is locked by `#12`"),
 	CASE(locked_nameless, "unlocked! `a project` is locked by `#12`"),
 	CASE(draft_without_approval, "ready for review! the pull request is a draft | approved! 1 approval is missing"),
 };
@@ -371,6 +373,9 @@ static void sentences_word_for_word(void **state)
 		 "the head commit, or its author pushes it once more."},
 		{owner_missing,
 		 "Nobody who owns it has approved `net/main.tf` (line 3: `@acme/net`). One owner of each approves the head commit; then comment `apply`."},
+		{locked_unknown,
+		 "An apply of `db` by pull request `#12` was interrupted, and its outcome is unknown. An admin looks at what exists, then comments `resolve 40 --as "
+		 "applied`, `failed` or `replan` there; then comment `apply`."},
 		{owners_changed, "CODEOWNERS changed on `main` since the plan: comment `plan`, then `apply`."},
 		{owners_bad,
 		 "A code owner has to approve, and GitHub skips lines of CODEOWNERS on `main`: line 4: `[ ]` has no meaning in CODEOWNERS. A maintainer mends them "

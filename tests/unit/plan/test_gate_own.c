@@ -158,39 +158,245 @@ static void merging_requires_for_all(void **state)
 	assert_int_equal(f.projects, 0);
 }
 
+/* A claim of an apply that is not over, or an outcome that nobody has resolved. */
 static void locks(void **state)
 {
 	struct job_row rows[] = {{.project = (char[]){"a"}, .state = JOBS_DONE}, {.project = (char[]){"b"}, .state = JOBS_DONE}};
 	struct job_list jobs = {rows, 2};
 	static const struct {
 		int64_t pull;
-		const char *project, *reason, *holder;
+		const char *project, *holder;
+		bool unknown;
 	} table[] = {
-		{12, "a", "apply", NULL}, {13, "a", "apply", "#13"}, {12, "a", "outcome unknown", "#12"}, {13, "z", "apply", NULL}, {14, "b", "outcome unknown", "#14"},
+		{12, "a", NULL, false}, {13, "a", "#13", false}, {12, "a", "#12", true}, {13, "z", NULL, false}, {14, "b", "#14", true},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		struct gate_facts f = {0};
 		struct gate_own own = {0};
-		store_exec(c, "DELETE FROM lock");
-		store_must(lock_take(c, 1, table[i].project, table[i].pull, 5, &err), &err);
-		store_must(lock_set_reason(c, 1, table[i].project, table[i].reason, &err), &err);
-		store_must(gate_own_add(c, NULL, 1, 12, &jobs, &f, &own, &err), &err);
+		store_exec(c, "DELETE FROM job");
+		store_exec(c, "DELETE FROM claim");
+		store_exec(c, "DELETE FROM run");
+		int64_t run = store_run_at(c, RUN_APPLY, table[i].pull, "abc", RUN_WORKING);
+		store_must(lock_take(c, STORE_REPO, table[i].project, table[i].pull, run, &err), &err);
+		if (table[i].unknown)
+			(void)store_job(c, run, table[i].project, PHASE_APPLY, JOBS_UNKNOWN, NULL);
+		store_must(gate_own_add(c, NULL, STORE_REPO, 12, &jobs, &f, &own, &err), &err);
 		if (table[i].holder == NULL) {
 			assert_null(f.lock_holder);
 			assert_null(f.lock_project);
 		} else {
 			assert_string_equal(f.lock_holder, table[i].holder);
 			assert_string_equal(f.lock_project, table[i].project);
+			assert_int_equal(f.lock_unknown, table[i].unknown);
+			assert_int_equal(f.lock_run, run);
 		}
 		gate_own_free(&own);
 	}
+}
+
+/* --- approvals over the history of the plans --- */
+
+struct step {
+	const char *head, *changes, *inputs;
+};
+
+/* Plans of "net" one after the other, as a run and its harvest leave them; since_ms as job_plan_done keeps it. */
+static void plan_all(const struct step *steps, size_t n)
+{
+	CLEANUP_FREE char *work = summary(true);
+	store_exec(c, "DELETE FROM job");
+	store_exec(c, "DELETE FROM run");
+	int64_t since = 0;
+	for (size_t i = 0; i < n; i++) {
+		int64_t run = store_run_at(c, RUN_PLAN, 12, steps[i].head, RUN_DONE), job = store_job(c, run, "net", PHASE_PLAN, JOBS_DONE, NULL);
+		if (i == 0 || strcmp(steps[i].changes, steps[i - 1].changes) != 0)
+			since = (int64_t)(i + 1) * 10000;
+		store_must(db_run(c, &err, "UPDATE job SET changes=?2, since_ms=?3, inputs=?4, summary=?5, finished_ms=?6 WHERE id=?1", "isissi", job, steps[i].changes, since,
+				  steps[i].inputs, work, STORE_NOW), &err);
+	}
+}
+
+/* bob's approval of one commit at one second, after all plans. Counted: 1, and why not otherwise. */
+static int counted(const char *commit, int64_t second, struct gate_own *own, struct gate_facts *ret)
+{
+	struct gate_heard h = {.author_id = 1, .committers_read = TRI_YES};
+	struct run_row plan = {0};
+	struct job_list jobs = {0};
+	struct review *r = review_list_add(&h.reviews, 2, "bob");
+	r->approves = true;
+	r->writes = TRI_YES;
+	r->commit_id = xstrdup(commit);
+	r->submitted_ms = second * 1000;
+	*ret = (struct gate_facts){.heard = &h};
+	store_must(run_newest(c, STORE_REPO, 12, RUN_PLAN, NULL, &plan, &err), &err);
+	store_must(job_list_of_head(c, STORE_REPO, 12, plan.head_sha, &jobs, &err), &err);
+	store_must(gate_own_add(c, &plan, STORE_REPO, 12, &jobs, ret, own, &err), &err);
+	run_row_free(&plan);
+	job_list_free(&jobs);
+	review_list_free(&h.reviews);
+	ret->heard = NULL;
+	return ret->approvals;
+}
+
+static void approvals_follow_plans(void **state)
+{
+	static const struct {
+		int line;
+		struct step steps[3];
+		size_t n;
+		const char *commit;
+		int64_t second;
+		const char *why; /* NULL: counts */
+	} rows[] = {
+		{__LINE__, {{"h1", "A", "i1"}}, 1, "h1", 10, NULL},
+		{__LINE__, {{"h1", "A", "i1"}}, 1, "h1", 9, "`@bob` approved before the plan of `net` was made."},
+		{__LINE__, {{"h1", "A", "i1"}, {"h1", "A", "i1"}}, 2, "h1", 10, NULL},						    /* planned again: the same */
+		{__LINE__, {{"h1", "A", "i1"}, {"h1", "B", "i1"}}, 2, "h1", 15, "`@bob` approved before the plan of `net` was made."}, /* something else now */
+		{__LINE__, {{"h1", "A", "i1"}, {"h1", "B", "i1"}}, 2, "h1", 20, NULL},
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "A", "i1"}}, 2, "h1", 12, NULL}, /* a push that leaves the project alone */
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "A", "i2"}}, 2, "h1", 12, "`@bob` approved an older commit whose plan of `net` differs."}, /* other files */
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "B", "i2"}}, 2, "h1", 30, "`@bob` approved an older commit whose plan of `net` differs."},
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "B", "i2"}, {"h3", "A", "i1"}}, 3, "h1", 12, "`@bob` approved before the plan of `net` was made."},
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "B", "i2"}, {"h3", "A", "i1"}}, 3, "h1", 30, NULL},
+		{__LINE__, {{"h1", "A", "i1"}, {"h2", "B", "i2"}, {"h3", "A", "i1"}}, 3, "h2", 40, "`@bob` approved an older commit whose plan of `net` differs."},
+		{__LINE__, {{"h1", "A", "i1"}}, 1, "elsewhere", 20, "`@bob` approved an older commit whose plan of `net` differs."},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct gate_own own = {0};
+		struct gate_facts f;
+		plan_all(rows[i].steps, rows[i].n);
+		int n = counted(rows[i].commit, rows[i].second, &own, &f);
+		const char *why = f.not_counted != NULL ? f.not_counted : "";
+		if (n != (rows[i].why == NULL) || strcmp(why, rows[i].why != NULL ? rows[i].why : "") != 0)
+			fail_msg("line %d: %d <%s>", rows[i].line, n, why);
+		gate_own_free(&own);
+	}
+}
+
+/* Who pushed the head, as the event told it. */
+static void the_pusher(void **state)
+{
+	static const struct step one[] = {{"h1", "A", "i1"}};
+	struct gate_own own = {0};
+	struct gate_facts f;
+	(void)state;
+	plan_all(one, 1);
+	store_must(db_run(c, &err, "INSERT INTO head_push(repo_id, sha, user_id, login, at_ms) VALUES(?,?,2,'bob',0)", "is", (int64_t)STORE_REPO, "h1"), &err);
+	assert_int_equal(counted("h1", 20, &own, &f), 0);
+	assert_string_equal(f.not_counted, "`@bob` pushed the head.");
+	gate_own_free(&own);
+	store_must(db_run(c, &err, "UPDATE head_push SET repo_id=?", "i", (int64_t)STORE_REPO + 1), &err); /* another repository's */
+	assert_int_equal(counted("h1", 20, &own, &f), 1);
+	gate_own_free(&own);
+}
+
+static void what_the_plan_kept(void **state)
+{
+	static const struct step one[] = {{"h1", "A", "i1"}};
+	struct gate_own own = {0};
+	struct gate_facts f;
+	(void)state;
+	plan_all(one, 1);
+	(void)counted("h1", 20, &own, &f);
+	assert_int_equal(f.codeowners_same, TRI_UNKNOWN); /* a plan that did not look */
+	assert_int_equal(f.codeowners, TRI_UNKNOWN);
+	gate_own_free(&own);
+	store_exec(c, "UPDATE run SET owners='{\"file\":null,\"sets\":[{\"owners\":[\"@bob\"],\"path\":\"x\",\"line\":1}],\"bad\":[],\"bots\":[],\"blocked_by\":[]}'");
+	(void)counted("h1", 20, &own, &f);
+	assert_int_equal(f.codeowners, TRI_YES);
+	gate_own_free(&own);
+	store_exec(c, "UPDATE run SET owners='{'"); /* damaged */
+	(void)counted("h1", 20, &own, &f);
+	assert_int_equal(f.codeowners, TRI_UNKNOWN);
+	gate_own_free(&own);
+}
+
+static void expiry(void **state)
+{
+	static const struct {
+		int64_t age_ms, expiry_ms;
+		bool work, expired;
+	} rows[] = {{999, 1000, true, false}, {1000, 1000, true, true}, {5000, 1000, true, true}, {5000, 1000, false, false}, {5000, 0, true, false}};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_FREE char *s = summary(rows[i].work);
+		struct job_row j = {.project = (char[]){"net"}, .workspace = (char[]){"default"}, .state = JOBS_DONE, .summary = s, .finished_ms = STORE_NOW - rows[i].age_ms};
+		struct job_list jobs = {&j, 1};
+		struct gate_heard h = {.plan_expiry_ms = rows[i].expiry_ms};
+		struct gate_facts f = {.heard = &h};
+		struct gate_own own = {0};
+		store_must(gate_own_add(c, NULL, STORE_REPO, 12, &jobs, &f, &own, &err), &err);
+		if (rows[i].expired)
+			assert_string_equal(f.expired, "`net`");
+		else
+			assert_null(f.expired);
+		gate_own_free(&own);
+	}
+}
+
+/* A commit on the base branch since the plan: GitHub told its tip. */
+static void the_base_moves(void **state)
+{
+	static const struct {
+		const char *tip, *planned;
+		enum tri want;
+	} rows[] = {{"b1", "b1", TRI_YES}, {"b2", "b1", TRI_NO}, {NULL, "b1", TRI_YES}, {"b1", NULL, TRI_YES}};
+	struct job_list none = {0};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_FREE char *tip = xstrdup(rows[i].tip), *planned = xstrdup(rows[i].planned);
+		struct gate_heard h = {.base_tip = tip};
+		struct gate_facts f = {.heard = &h};
+		struct gate_own own = {0};
+		struct run_row plan = {.state = RUN_DONE, .base_sha = planned};
+		store_must(gate_own_add(c, &plan, STORE_REPO, 12, &none, &f, &own, &err), &err);
+		assert_int_equal(f.up_to_date, rows[i].want);
+		gate_own_free(&own);
+	}
+}
+
+static void who_merged(void **state)
+{
+	struct job_list none = {0};
+	(void)state;
+	static const char *const sql[] = {"UPDATE run SET merge_sha='m', after_merge=1", "UPDATE run SET merge_sha='m', after_merge=0", "UPDATE run SET merge_sha=NULL"};
+	for (size_t i = 0; i < ARRAY_LEN(sql); i++) {
+		struct gate_facts f = {.merged = TRI_YES};
+		struct gate_own own = {0};
+		store_exec(c, "DELETE FROM run");
+		(void)store_run_at(c, RUN_APPLY, 12, "h1", RUN_WORKING);
+		store_exec(c, sql[i]);
+		store_must(gate_own_add(c, NULL, STORE_REPO, 12, &none, &f, &own, &err), &err);
+		assert_int_equal(f.merged_by_us, i == 1);
+		gate_own_free(&own);
+	}
+}
+
+/* What goes with its directory asks for approvals like any other, and is in nobody's way when it cannot be planned. */
+static void a_directory_that_is_gone(void **state)
+{
+	CLEANUP_FREE char *work = summary(true);
+	struct job_row rows[] = {
+		{.project = (char[]){"gone"}, .workspace = (char[]){"default"}, .state = JOBS_DONE, .deleted = true, .requires_approved = true, .approvals = 5, .summary = work},
+		{.project = (char[]){"going"}, .workspace = (char[]){"default"}, .state = JOBS_FAILED, .deleted = true, .destroy = true, .requires_approved = true, .approvals = 2},
+	};
+	struct job_list jobs = {rows, 2};
+	struct gate_facts f = {0};
+	struct gate_own own = {0};
+	(void)state;
+	store_must(gate_own_add(c, NULL, STORE_REPO, 12, &jobs, &f, &own, &err), &err);
+	assert_int_equal(f.approvals_needed, 2);
+	assert_true(f.projects == 0 && f.failed == 0 && f.unplanned == NULL);
+	gate_own_free(&own);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks)};
+	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(the_pusher),
+					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(a_directory_that_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
