@@ -276,13 +276,19 @@ new_repo() {
 commit() {
 	jq -c --arg r "$repo" --arg b "$1" --arg u "$2" '{repo: $r, branch: $b, user: $u, files: .}' >"$tmp/in.json"
 	act commit "$(cat "$tmp/in.json")"
+	pushed_at=$(date +%s)
 }
 # open_pull BRANCH USER [JSON of more members]: sets pr
 open_pull() {
 	act pulls "$(jq -nc --arg r "$repo" --arg h "$1" --arg u "$2" --argjson more "${3:-"{}"}" '{repo: $r, head: $h, user: $u, title: $h} + $more')"
 	pr=$(said pr)
+	pushed_at=$(date +%s)
 }
-comment() { act comment "$(jq -nc --arg r "$repo" --argjson n "$pr" --arg u "$1" --arg b "$2" '{repo: $r, pr: $n, user: $u, body: $b}')"; }
+# A comment of the same second as a push is taken for one that was written before it: people are slower than that.
+pushed_at=0
+later_than_push() { while [ "$(date +%s)" -le "$pushed_at" ]; do sleep 0.1; done; }
+comment() { later_than_push; comment_now "$@"; }
+comment_now() { act comment "$(jq -nc --arg r "$repo" --argjson n "$pr" --arg u "$1" --arg b "$2" '{repo: $r, pr: $n, user: $u, body: $b}')"; }
 approve() { act review "$(jq -nc --arg r "$repo" --argjson n "$pr" --arg u "$1" '{repo: $r, pr: $n, user: $u, event: "APPROVE", body: "fine"}')"; }
 merge() { act merge "$(jq -nc --arg r "$repo" --argjson n "$pr" --arg u "$1" '{repo: $r, pr: $n, user: $u}')"; }
 pull_act() { act act "$(jq -nc --arg r "$repo" --argjson n "$pr" --arg u "$1" --arg a "$2" '{repo: $r, pr: $n, user: $u, action: $a}')"; }
