@@ -6,6 +6,15 @@
 #include "plan/lock_store.h"
 #include "plan/only.h"
 
+/* Places and their number change for everybody who waits: their comments are written again. */
+static int tell_all(struct db_conn *c, int64_t repo_id, const char *project, struct err *err)
+{
+	return db_run(c, err,
+		      "UPDATE run SET dirty=1 WHERE finished_ms=0 AND id IN(SELECT run_id FROM job WHERE repo_id=?1 AND project=?2 AND state='waiting'"
+		      " AND behind<>0)",
+		      "is", repo_id, project);
+}
+
 int queue_hold(struct db_conn *c, const struct job_row *j, bool *ret_waits, struct err *err)
 {
 	struct lock_row lock;
@@ -20,7 +29,7 @@ int queue_hold(struct db_conn *c, const struct job_row *j, bool *ret_waits, stru
 	rc = db_run(c, err, "UPDATE job SET state='waiting', behind=?2 WHERE id=?1 AND state='ready'", "ii", j->id, lock.pull);
 	if (rc == 0 && db_changes(c) != 1)
 		return err_set(err, ERR_CONFLICT, "job %lld is not ready any more", (long long)j->id);
-	return rc == 0 ? run_set_dirty(c, j->run_id, true, err) : rc;
+	return rc == 0 ? tell_all(c, j->repo_id, j->project, err) : rc;
 }
 
 /* The projects that something waits for. */

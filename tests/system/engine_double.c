@@ -53,8 +53,39 @@ static void on_int(int signum)
 	_exit(write(2, text, sizeof(text) - 1) > 0 ? 1 : 2);
 }
 
+/* "patient N": holds a lock, and answers SIGINT by ending two seconds later, so that a second signal would be seen. */
+static volatile sig_atomic_t signals;
+
+static void on_patience(int signum)
+{
+	static const char text[] = "SIGINT received\n";
+	(void)signum;
+	signals++;
+	if (write(2, text, sizeof(text) - 1) < 0)
+		_exit(3);
+}
+
+static void be_patient(void)
+{
+	(void)signal(SIGINT, on_patience);
+	(void)printf("state lock taken\n");
+	(void)fflush(stdout);
+	for (int i = 0; i < seconds * 10 && signals == 0; i++)
+		(void)usleep(100000);
+	for (int i = 0; i < 20; i++)
+		(void)usleep(100000);
+	(void)printf("state lock released after %d SIGINT\n", (int)signals);
+	(void)fflush(stdout);
+	if (signals != 0)
+		exit(1);
+}
+
 static void linger(const char *word)
 {
+	if (strcmp(phase, "patient") == 0 && strcmp(word, "apply") == 0) {
+		be_patient();
+		return;
+	}
 	(void)signal(SIGINT, on_int);
 	if (strcmp(phase, word) != 0)
 		return;
