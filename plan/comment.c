@@ -6,6 +6,7 @@
 #include "github/outbox.h"
 #include "plan/comment_view.h"
 #include "plan/render.h"
+#include "plan/replan.h"
 
 #include <stdio.h>
 
@@ -70,7 +71,7 @@ static const char *rollup_state(const struct run_row *run, const struct job_list
 	if (run->state != RUN_DONE || run->config_errors != NULL)
 		return "failure";
 	for (size_t i = 0; i < jobs->n; i++)
-		if (jobs->v[i].state != JOBS_DONE)
+		if (jobs->v[i].state != JOBS_DONE || replan_asks_again(&jobs->v[i]))
 			return "failure";
 	return whole ? "success" : "pending";
 }

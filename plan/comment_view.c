@@ -48,8 +48,10 @@ void comment_gate_read(const char *json, struct gate_verdict *ret)
 static enum view_state view_state_of(const struct job_row *job)
 {
 	bool apply = job->phase == PHASE_APPLY;
-	if (job->deleted)
+	if (job->deleted && !apply && (!job->destroy || job->state == JOBS_DONE))
 		return VIEW_DELETED;
+	if (job->state == JOBS_DONE && replan_asks_again(job))
+		return VIEW_REFUSED;
 	switch (job->state) {
 	case JOBS_WAITING:
 	case JOBS_READY: return VIEW_QUEUED;

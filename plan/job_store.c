@@ -1,4 +1,4 @@
-#include "plan/run_store.h"
+#include "plan/replan.h"
 
 #include "base/audit.h"
 #include "base/clock.h"
@@ -316,9 +316,6 @@ int job_end_open(struct db_conn *c, int64_t run_id, enum job_state as, const cha
 		      run_id, job_state_name(as), error, clock_wall_ms());
 }
 
-/* Planned again in an apply, with another change set: it is not applied before somebody asked for that. */
-static bool asks_again(const struct job_row *j) { return j->phase == PHASE_PLAN && j->plan_job != 0 && j->error != NULL; }
-
 /* Looks whether each name of a waiting job's depends_on, when it is part of the run, is over; and whether one of them went wrong. */
 static int dependencies(const struct job_row *j, const struct job_list *all, const char **ret_failed)
 {
@@ -330,7 +327,7 @@ static int dependencies(const struct job_row *j, const struct job_list *all, con
 			continue;
 		if (d->state <= JOBS_RUNNING)
 			open++;
-		else if (d->state != JOBS_DONE || asks_again(d))
+		else if (d->state != JOBS_DONE || replan_asks_again(d))
 			*ret_failed = d->project;
 	}
 	return open;

@@ -5,16 +5,15 @@
 
 #include <stdio.h>
 
-/* What is held, as rows of: repo_id, project, pull, run_id, since, asker, unknown. Each part has few rows however long the history is: what
- * nobody has resolved, claims of applies that are not over, and, should a run ever end before its job, applies at work. */
-#define HELD                                                                                                                               \
-	"SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since, r.asker AS asker,"   \
-	" 1 AS unknown FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='unknown' AND j.resolution IS NULL"                        \
-	" UNION ALL SELECT c.repo_id, c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM run AS r INDEXED BY run_applying"           \
-	" CROSS JOIN claim AS c ON c.run_id=r.id LEFT JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply'"       \
-	" WHERE r.finished_ms=0 AND r.kind='apply' AND coalesce(j.state,'waiting') IN('waiting','ready','running')"                         \
-	" UNION ALL SELECT j.repo_id, j.project, j.pull, j.run_id, j.started_ms, r.asker, 0 FROM job AS j JOIN run AS r ON r.id=j.run_id"    \
-	" WHERE j.state='running' AND j.phase='apply' AND r.finished_ms<>0"
+/* Each part has few rows however long the history is: what nobody has resolved, claims of applies that are not over, and, should a run ever end
+ * before its job, applies at work. */
+const char LOCK_SCHEMA[] =
+	"CREATE VIEW held AS SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since, r.asker AS asker, 1 AS"
+	" unknown FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='unknown' AND j.resolution IS NULL UNION ALL SELECT c.repo_id,"
+	" c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM run AS r INDEXED BY run_applying CROSS JOIN claim AS c ON c.run_id=r.id LEFT"
+	" JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply' WHERE r.finished_ms=0 AND r.kind='apply' AND"
+	" coalesce(j.state,'waiting') IN('waiting','ready','running') UNION ALL SELECT j.repo_id, j.project, j.pull, j.run_id, j.started_ms,"
+	" r.asker, 0 FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='running' AND j.phase='apply' AND r.finished_ms<>0;";
 
 static void read_row(struct db_stmt *s, struct lock_row *ret)
 {
@@ -27,7 +26,7 @@ static void read_row(struct db_stmt *s, struct lock_row *ret)
 int lock_get(struct db_conn *c, int64_t repo_id, const char *project, struct lock_row *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT * FROM (" HELD ") WHERE repo_id=? AND project=? ORDER BY unknown DESC, since, run_id LIMIT 1", "is", repo_id,
+	int rc = db_query(c, &s, err, "SELECT * FROM held WHERE repo_id=? AND project=? ORDER BY unknown DESC, since, run_id LIMIT 1", "is", repo_id,
 			  project);
 	if (rc == 0)
 		rc = db_one(s, err, "%s is not locked", project);
@@ -77,7 +76,7 @@ void lock_list_free(struct lock_list *l)
 int lock_list_of_pull(struct db_conn *c, int64_t repo_id, int64_t pull, struct lock_list *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, "SELECT * FROM (" HELD ") WHERE repo_id=? AND pull=? ORDER BY project, unknown DESC, run_id", "ii", repo_id, pull);
+	int rc = db_query(c, &s, err, "SELECT * FROM held WHERE repo_id=? AND pull=? ORDER BY project, unknown DESC, run_id", "ii", repo_id, pull);
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
 		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
 		read_row(s, &ret->v[ret->n++]);

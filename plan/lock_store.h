@@ -10,6 +10,8 @@
 
 #include "base/db.h"
 
+extern const char LOCK_SCHEMA[]; /* part of migration 2, after PLAN_SCHEMA_2: the view `held` */
+
 struct lock_row {
 	int64_t pull, run_id, created_ms; /* created_ms: since when */
 	bool unknown;                     /* the outcome of its apply is unknown */
@@ -35,22 +37,5 @@ int lock_list_of_pull(struct db_conn *c, int64_t repo_id, int64_t pull, struct l
 /* `unlock`: ends the jobs of this pull request's apply that wait for their turn, if none of them has begun yet. Returns that run, 0: none;
  * the caller finishes it (jobs_finish_run). An unknown outcome is never given back this way. */
 int lock_give_back(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *ret_run_id, struct err *err) MUST_CHECK;
-
-/* Nothing has to be let go of. */
-static inline int lock_release_job(struct db_conn *c, int64_t repo_id, const char *project, int64_t run_id, struct err *err)
-{
-	(void)c, (void)repo_id, (void)project, (void)run_id, (void)err;
-	return 0;
-}
-static inline int lock_release_run(struct db_conn *c, int64_t repo_id, int64_t run_id, struct err *err)
-{
-	(void)c, (void)repo_id, (void)run_id, (void)err;
-	return 0;
-}
-static inline int lock_set_reason(struct db_conn *c, int64_t repo_id, const char *project, const char *reason, struct err *err)
-{
-	(void)c, (void)repo_id, (void)project, (void)reason, (void)err;
-	return 0;
-}
 
 #endif

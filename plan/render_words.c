@@ -128,7 +128,16 @@ static void put_project(struct buf *out, const struct view_project *p)
 		buf_adds(out, p->resolved != NULL ? "interrupted, resolved as " : "interrupted: outcome unknown");
 		buf_adds(out, p->resolved != NULL ? p->resolved : "");
 		break;
-	case VIEW_DELETED: buf_adds(out, "its directory is gone; nothing is planned"); break;
+	case VIEW_DELETED:
+		buf_adds(out, "its directory is gone");
+		if (p->summary == NULL || !p->summary->applyable) {
+			buf_adds(out, p->summary == NULL ? "; nothing is planned" : "; nothing is left of it");
+			break;
+		}
+		buf_adds(out, ": ");
+		plan_summary_words(p->summary, out);
+		buf_printf(out, ", only with apply -p %s --destroy", p->name);
+		break;
 	}
 }
 

@@ -72,6 +72,8 @@ int replan_done(struct db_conn *c, const struct job_row *again, struct err *err)
 	return db_run(c, err, "UPDATE job SET error=?2 WHERE id=?1", "is", again->id, ASKS_AGAIN);
 }
 
+bool replan_asks_again(const struct job_row *j) { return j->phase == PHASE_PLAN && j->plan_job != 0 && j->error != NULL; }
+
 void replan_fold(struct job_list *l)
 {
 	size_t kept = 0;

@@ -13,6 +13,8 @@ int replan_create(struct db_conn *c, const struct run_row *run, const struct pre
 		  struct err *err) MUST_CHECK;
 /* Such a job is done: makes the apply job when the change set is the reviewed one, asks again when it is not. A job of a plan run is left alone. */
 int replan_done(struct db_conn *c, const struct job_row *again, struct err *err) MUST_CHECK;
+/* Was it planned again with another change set, so that somebody has to ask for that one? */
+bool replan_asks_again(const struct job_row *j);
 /* Rows of an apply run as people see it: of a project with both, the apply. */
 void replan_fold(struct job_list *l);
 

@@ -255,8 +255,7 @@ static int create_apply_job(struct db_conn *c, const struct run *r, const struct
 	if (p == NULL || p->inputs == NULL) {
 		j.state = JOBS_REFUSED;
 		j.error = changed;
-		rc = lock_release_job(c, j.repo_id, j.project, j.run_id, err);
-		return rc == 0 ? job_create(c, &j, &id, err) : rc;
+		return job_create(c, &j, &id, err);
 	}
 	const char *again = replan_reason(p, plan, config_changed, r->row.only);
 	return again != NULL ? replan_create(c, &r->row, p, plan, again, err) : job_create(c, &j, &id, err);

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
-#include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
 enum { SEEN_FRESH_MS = 2000 }; /* jobs that start together ask GitHub once */
@@ -111,8 +110,7 @@ int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 	*ret_next = RUN_REFUSED;
 	CLEANUP_FREE char *text = xasprintf("apply: merged as %.7s, but the gate closed before anything was applied: %s. Comment `apply` when it is open again",
 					    r->row.merge_sha, why);
-	rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
-	return rc == 0 ? run_end_with(c, r, text, err) : rc;
+	return run_end_with(c, r, text, err);
 }
 
 /* --- before each engine --- */

@@ -1,6 +1,5 @@
 /* The steps of an apply between the gate and preparing: merging, or waiting in the merge queue. */
 #include "base/crash.h"
-#include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
 enum {
@@ -112,9 +111,8 @@ static int merge_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 		CLEANUP_FREE char *why =
 			xasprintf("apply: %s, nothing was applied: %s%s", unknown ? "GitHub did not say whether it merged" : "not merged",
 				  r->failure.msg, unknown ? ". Look at the pull request, then comment `apply` again" : "");
-		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
 		*ret_next = RUN_REFUSED;
-		return rc == 0 ? run_end_with(c, r, why, err) : rc;
+		return run_end_with(c, r, why, err);
 	}
 	xstrset(&r->row.merge_sha, r->pull.merge_sha);
 	*ret_next = RUN_PREPARING;

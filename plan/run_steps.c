@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "plan/ask.h"
 #include "plan/job_plan.h"
-#include "plan/lock_store.h"
 #include "plan/only.h"
 #include "plan/runs_priv.h"
 
@@ -412,8 +411,7 @@ int run_preparing_leave(struct db_conn *c, struct run *r, enum run_state *ret_ne
 		if (r->row.kind == RUN_APPLY)
 			late = xasprintf("apply: merged as %.7s, but nothing was applied yet: %s. Comment `apply` to try again", r->row.merge_sha,
 					 r->failure.msg);
-		int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
-		return rc == 0 ? run_end_with(c, r, late != NULL ? late : r->failure.msg, err) : rc;
+		return run_end_with(c, r, late != NULL ? late : r->failure.msg, err);
 	}
 	const struct prepare_result *p = &r->prepared;
 	CLEANUP_BUF struct buf errors = {0};

@@ -3,7 +3,6 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "plan/retention.h"
-#include "plan/lock_store.h"
 #include "plan/runs_priv.h"
 
 enum { POKE_MS = 500 };
@@ -125,8 +124,7 @@ static int still_there(struct db_conn *c, const struct run *r, struct err *err)
 static int leave_broken(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err)
 {
 	*ret_next = RUN_FAILED;
-	int rc = lock_release_run(c, r->row.repo_id, r->row.id, err);
-	return rc == 0 ? run_end_with(c, r, r->broken.msg, err) : rc;
+	return run_end_with(c, r, r->broken.msg, err);
 }
 
 /* Failed or refused: the person hears of it here, and a status that was told to be pending says so, too. */

@@ -243,7 +243,7 @@ static void an_apply(void **state)
 	comment(s, "alice", "sluice unlock");
 	assert_string_equal(last(s), "unlock");
 	says(reply(s), "its locks stay");
-	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM lock"), 1);
+	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held"), 1);
 	/* the merge that we made comes back as an event: nothing more is started */
 	CLEANUP_FREE char *sha = xstrdup(rig_text(&s->w->r, "SELECT merge_sha FROM run WHERE kind='apply'"));
 	CLEANUP_FREE char *more = xasprintf(",\"merged\":true,\"merge_commit_sha\":\"%s\"", sha);
@@ -257,7 +257,7 @@ static void an_apply(void **state)
 	comment(s, "alice", "sluice unlock");
 	says(last(s), "unlock");
 	says(reply(s), "Released 1 lock");
-	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM lock"), 0);
+	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held"), 0);
 }
 
 static void closed(void **state)

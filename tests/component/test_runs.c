@@ -20,7 +20,7 @@ static void a_plan(void **state)
 	for (int i = 0; i < 400 && sim_comment_body(w->sim, REPO, w->pull, BOT) == NULL; i++)
 		rig_pass(&w->r, 5);
 	says(sim_comment_body(w->sim, REPO, w->pull, BOT), "net");
-	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM lock"), 0);
+	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM held"), 0);
 	(void)run;
 }
 

@@ -25,7 +25,7 @@ static bool merged(struct world *w)
 
 static enum run_state apply(struct world *w) { return rig_over(&w->r, rig_run(&w->r, RUN_APPLY, w->pull, "alice")); }
 
-static const char *locks(struct world *w) { return rig_text(&w->r, "SELECT group_concat(project||'='||reason, ' ') FROM lock"); }
+static const char *locks(struct world *w) { return rig_text(&w->r, "SELECT group_concat(project||'='||iif(unknown,'outcome unknown','apply'), ' ') FROM held"); }
 static const char *apply_jobs(struct world *w)
 {
 	return rig_text(&w->r, "SELECT group_concat(project||'='||state, ' ') FROM (SELECT * FROM job WHERE phase='apply' ORDER BY project, id)");
@@ -62,10 +62,11 @@ static void the_gate_is_shut(void **state)
 	is_in_state(apply(w), RUN_REFUSED);
 	says(world_owed(w), "alice");
 	sim_must(sim_permission(w->sim, REPO, "alice", "write", &err), &err);
-	rig_exec(&w->r, "INSERT INTO lock VALUES((SELECT max(repo_id) FROM run),'net',99,1,'apply',1)");
+	rig_exec(&w->r, "INSERT INTO job(run_id,repo_id,pull,phase,state,project,dir,workspace,engine,apply,needs_init,managed_state,deleted,requires,"
+			"approvals) SELECT run_id,repo_id,99,'apply','unknown',project,dir,workspace,engine,apply,0,0,0,0,0 FROM job WHERE phase='plan' LIMIT 1");
 	is_in_state(apply(w), RUN_REFUSED);
 	says(world_owed(w), "#99");
-	rig_exec(&w->r, "DELETE FROM lock");
+	rig_exec(&w->r, "UPDATE job SET resolution='failed' WHERE state='unknown'");
 	world_push(w, "change", "newer than the plan");
 	world_approve(w, w->pull);
 	is_in_state(apply(w), RUN_REFUSED);
@@ -169,7 +170,8 @@ static void not_prepared(void **state)
 	static const struct rig_project two[] = {{.name = "a", .managed = true}, {.name = "b", .managed = true}};
 	struct world *w = *state;
 	ready(w, two, 2);
-	rig_exec(&w->r, "INSERT INTO lock VALUES((SELECT max(repo_id) FROM run),'elsewhere',(SELECT max(pull) FROM run),1,'outcome unknown',1)");
+	rig_exec(&w->r, "INSERT INTO job(run_id,repo_id,pull,phase,state,project,dir,workspace,engine,apply,needs_init,managed_state,deleted,requires,"
+			"approvals) SELECT run_id,repo_id,pull,'apply','unknown','elsewhere',dir,workspace,engine,apply,0,0,0,0,0 FROM job LIMIT 1");
 	rig_prepare_says(&w->r, "{\"ok\":false,\"code\":-4,\"error\":\"the merge commit is gone\"}");
 	is_in_state(apply(w), RUN_FAILED);
 	says(world_owed(w), "the merge commit is gone");

@@ -71,7 +71,7 @@ static void all_is_well(struct world *w, const struct fault *f, enum job_phase p
 	if (rig_job(&w->r, "net", phase)->starts != 1)
 		fail_msg("%s: the job was started %d times", f->name, rig_job(&w->r, "net", phase)->starts);
 	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM job WHERE state<>'done'"), 0);
-	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM lock"), 0);
+	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM held"), 0);
 	says(world_owed(w), phase == PHASE_PLAN ? "1 to add" : "applied 1 of 1");
 	says(world_status(w), "success");
 }
@@ -143,7 +143,7 @@ static void refused_at_its_start(void **state)
 	int64_t run = rig_run(&w->r, RUN_APPLY, w->pull, "alice");
 	is_in_state(rig_over(&w->r, run), RUN_DONE);
 	assert_string_equal(rig_text(&w->r, "SELECT state||': '||error FROM job WHERE phase='apply'"), "refused: the plan of net was not kept: plan again");
-	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM lock"), 0);
+	assert_int_equal(rig_int(&w->r, "SELECT count(*) FROM held"), 0);
 	rig_pass(&w->r, 20);
 	rig_settle(&w->r);
 	assert_int_equal(runs_active(w->r.runs), 0);

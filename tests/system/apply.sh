@@ -83,7 +83,7 @@ moved_base() {
 	settle
 	same 'and the roll-up is red' failure "$(status sluice | cut -d ' ' -f 1)"
 	same 'the project has one state version' 1 "$(versions b)"
-	same 'and no lock is left' '' "$(command -v sqlite3 >/dev/null 2>&1 && sqlite3 "$tmp/data/sluice.db" 'SELECT * FROM lock')"
+	same 'and no lock is left' '' "$(command -v sqlite3 >/dev/null 2>&1 && sqlite3 "$tmp/data/sluice.db" 'SELECT * FROM held')"
 }
 old_approval() {
 	fresh old

@@ -104,7 +104,7 @@ engine_of_apply() {
 	kill -KILL "$engine_pid"
 	check 'an engine that was killed leaves an unknown outcome' wait_for 'comment=outcome unknown' merged=1
 	settle
-	same 'its project stays locked' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM lock WHERE pull=$pr AND reason='outcome unknown' AND repo_id=(SELECT max(repo_id) FROM lock)")"
+	same 'its project stays locked' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM held WHERE pull=$pr AND unknown=1 AND repo_id=(SELECT max(repo_id) FROM lock)")"
 	comment bob unlock
 	check 'until a person lets go of it' wait_for 'comment=Released 1 lock'
 	settle
@@ -179,7 +179,7 @@ while_planning() {
 	same 'what it had written is kept' 1 "$(versions)"
 	same 'no lock is left of it' '' "$(locks)"
 }
-locks() { command -v sqlite3 >/dev/null 2>&1 && sqlite3 "$tmp/data/sluice.db" 'SELECT * FROM lock'; }
+locks() { command -v sqlite3 >/dev/null 2>&1 && sqlite3 "$tmp/data/sluice.db" 'SELECT * FROM held'; }
 until_gone() {
 	gone_n=0
 	while alive "$1"; do

@@ -162,7 +162,7 @@ static void an_apply_in_its_phases(void **state)
 	says_not(body, "@alice"); /* nobody is called by a comment of ours */
 
 	apply = store_run_at(c, RUN_APPLY, 1, "abcdef0123", RUN_WORKING);
-	store_must(run_set_merge(c, apply, "feed0123456", &err), &err);
+	store_must(run_set_merge(c, apply, "feed0123456", true, &err), &err);
 	int64_t job = store_job(c, apply, "network", PHASE_APPLY, JOBS_READY, NULL);
 	start(job);
 	body = comment();
