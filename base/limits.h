@@ -68,6 +68,10 @@
 #define LIMIT_GITHUB_CACHE_BYTES (8u * 1024u * 1024u) /* ... and all of them together */
 #define LIMIT_GITHUB_TRIES 12u                    /* attempts for one effect before it is told and left */
 #define LIMIT_WRITES_BURST 5u                     /* content writes at once, then one a second: GitHub allows 80 a minute */
+#define LIMIT_OUTBOX_LANES 1024u                  /* installations that are written to side by side */
+#define LIMIT_CHECK_TEXT_CHARS 65535u             /* of a check's summary, and of its text: GitHub refuses more ... */
+#define LIMIT_CHECK_ANNOTATION_BYTES (64u * 1024u) /* ... as of the message of one annotation */
+#define LIMIT_CHECK_ALL_ANNOTATIONS 200u          /* of one check, over all requests: four writes */
 #define LIMIT_RUN_EDITS 34u                       /* comment edits of one run: keeps a run of 100 projects at 40 writes */
 #define LIMIT_RUN_STATUSES 20u                    /* projects that get a status of their own */
 

@@ -185,6 +185,7 @@ struct gh_answer {
 	const struct gh_pull *pull;
 	const struct gh_reviews *reviews;
 	int64_t id;             /* comment or check created or found, App, queue position; 0 */
+	int64_t annotations;    /* of a check found: how many it has */
 	const char *sha;        /* merge: the merge commit; contents: the blob, NULL when there is none */
 	const char *permission; /* admin write read none */
 	int yes;                /* branch protected: 1, 0; checks: 1 all fine, 0 some failing, -1 pending */

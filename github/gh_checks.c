@@ -123,14 +123,16 @@ int gh_decode_check_runs(const char *body, size_t len, const char *own_prefix, s
 	return rc;
 }
 
-int gh_decode_find_check(const char *body, size_t len, int64_t app_id, const char *name, const char *external_id, int64_t *ret_id, struct err *err)
+int gh_decode_find_check(const char *body, size_t len, int64_t app_id, const char *name, const char *external_id, int64_t *ret_id,
+			 int64_t *ret_annotations, struct err *err)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json list;
 	int rc = list_in(body, len, "check_runs", &doc, &list, err);
 	for (struct json e = rc == 0 ? json_first(&list) : (struct json){0}; rc == 0 && json_ok(&e); e = json_next(&e)) {
 		const char *its_name = NULL, *its_external = NULL;
-		int64_t id = 0, app = 0;
+		int64_t id = 0, app = 0, annotations = 0;
+		struct json output;
 		rc = json_int(&e, "id", 1, GH_ID_MAX, &id, err);
 		if (rc == 0)
 			rc = json_str(&e, "name", GH_NAME_MAX, &its_name, err);
@@ -138,9 +140,15 @@ int gh_decode_find_check(const char *body, size_t len, int64_t app_id, const cha
 			rc = json_str_opt(&e, "external_id", GH_REF_MAX, "", &its_external, err);
 		if (rc == 0)
 			rc = member_id(&e, "app", &app, err);
+		if (rc == 0)
+			rc = json_obj_opt(&e, "output", &output, err);
+		if (rc == 0 && json_ok(&output))
+			rc = json_int_opt(&output, "annotations_count", 0, GH_ID_MAX, 0, &annotations, err);
 		/* Every App can write our words: only what our own App wrote counts. */
-		if (rc == 0 && (app_id == 0 || app == app_id) && strcmp(its_name, name) == 0 && strcmp(its_external, external_id) == 0 && id > *ret_id)
+		if (rc == 0 && (app_id == 0 || app == app_id) && strcmp(its_name, name) == 0 && strcmp(its_external, external_id) == 0 && id > *ret_id) {
 			*ret_id = id;
+			*ret_annotations = annotations;
+		}
 	}
 	return rc;
 }
@@ -281,7 +289,7 @@ static void got_found_check(struct gh_flow *f, const struct http_response *res)
 {
 	struct err err = {0};
 	int64_t app = gh_auth_app_number(f->gh->auth);
-	int rc = gh_decode_find_check(res->body, res->body_len, app, f->text, f->more, &f->a.id, &err);
+	int rc = gh_decode_find_check(res->body, res->body_len, app, f->text, f->more, &f->a.id, &f->a.annotations, &err);
 	if (rc == 0 && gh_flow_next_page(f, res))
 		return;
 	gh_flow_end(f, rc, &err);

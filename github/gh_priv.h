@@ -153,7 +153,7 @@ int gh_decode_statuses(const char *body, size_t len, const char *own_prefix, str
 int gh_decode_check_runs(const char *body, size_t len, const char *own_prefix, struct gh_checks *ret, struct err *err) MUST_CHECK;
 /* Keeps *ret_id unless a newer run with this name and external id is on the page; app_id 0: of any App. */
 int gh_decode_find_check(const char *body, size_t len, int64_t app_id, const char *name, const char *external_id, int64_t *ret_id,
-			 struct err *err) MUST_CHECK;
+			 int64_t *ret_annotations, struct err *err) MUST_CHECK;
 void gh_checks_free(struct gh_checks *c);
 void gh_rules_init(struct gh_rules *r, bool classic);
 int gh_decode_rules(const char *body, size_t len, struct gh_rules *ret, struct err *err) MUST_CHECK;

@@ -13,9 +13,19 @@ bool outbox_is_refusal(const struct gh_result *r)
 	return r->retry_at_ms == 0 && (r->status == 403 || r->status == 404);
 }
 
+/* A locked conversation and an archived repository answer 403 like a missing permission does; only the words tell. */
+static bool is_closed(const struct gh_result *r)
+{
+	static const char *const words[] = {"issue is locked", "was archived"};
+	for (size_t i = 0; r->status == 403 && r->retry_at_ms == 0 && i < ARRAY_LEN(words); i++)
+		if (strstr(r->err.msg, words[i]) != NULL)
+			return true;
+	return r->status == 410;
+}
+
 static enum outbox_verdict judge_failure(enum outbox_op op, const struct gh_result *r, unsigned refusals)
 {
-	if (r->status == 410 || r->status == 422 || r->err.code == ERR_USAGE)
+	if (is_closed(r) || r->status == 422 || r->err.code == ERR_USAGE)
 		return OUTBOX_HOPELESS;
 	if (r->ambiguous)
 		return OUTBOX_UNSURE;
@@ -23,7 +33,7 @@ static enum outbox_verdict judge_failure(enum outbox_op op, const struct gh_resu
 		return OUTBOX_AGAIN; /* a limit, a server in trouble, a refused token: time or an operator mends it, however long it takes */
 	if (refusals + 1 >= LIMIT_GITHUB_TRIES)
 		return OUTBOX_HOPELESS;
-	return r->status == 404 && op == OUTBOX_EDIT ? OUTBOX_GONE : OUTBOX_AGAIN;
+	return op == OUTBOX_EDIT ? OUTBOX_GONE : OUTBOX_AGAIN; /* deleted, or 403: perhaps somebody else's, so it is not held on to */
 }
 
 enum outbox_verdict outbox_judge(enum outbox_op op, const struct gh_result *r, int64_t found_id, unsigned refusals)
@@ -88,22 +98,44 @@ static void add_part(struct buf *b, const char *s)
 
 void outbox_digest(const struct effect *e, char out[OUTBOX_DIGEST_SIZE])
 {
-	const char *const parts[] = {e->body, e->sha, e->context, e->state, e->description, e->target_url};
+	static const struct gh_check none;
+	const struct gh_check *k = e->check != NULL ? e->check : &none;
+	const char *const parts[] = {
+		e->body, e->sha, e->context, e->state, e->description, e->target_url, k->name, k->head_sha, k->external_id, k->details_url, k->status,
+		k->conclusion, k->title, k->summary, k->text, k->actions, e->annotations,
+	};
 	CLEANUP_BUF struct buf b = {0};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		add_part(&b, parts[i]);
 	crypto_sha256_hex(buf_str(&b), b.len, out);
 }
 
+char *outbox_chunk(const char *lines, int64_t from, int64_t *ret_n)
+{
+	CLEANUP_BUF struct buf out = {0};
+	int64_t at = 0, n = 0;
+	for (const char *p = lines != NULL ? lines : ""; *p != '\0' && n < (int64_t)LIMIT_CHECK_ANNOTATIONS;) {
+		size_t len = strcspn(p, "\n");
+		if (len > 0 && at++ >= from) {
+			buf_addc(&out, n++ == 0 ? '[' : ',');
+			buf_add(&out, p, len);
+		}
+		p += len + (p[len] != '\0');
+	}
+	*ret_n = n;
+	if (n == 0)
+		return NULL;
+	buf_addc(&out, ']');
+	return buf_take(&out);
+}
+
 void outbox_item_free(struct outbox_item *i)
 {
-	free(i->slot);
-	free(i->repo);
-	free(i->body);
-	free(i->sha);
-	free(i->context);
-	free(i->status);
-	free(i->description);
-	free(i->target_url);
+	char *const own[] = {
+		i->slot,       i->repo,        i->body,       i->sha,     i->context, i->status, i->description,
+		i->target_url, i->external_id, i->conclusion, i->details, i->actions, i->chunk,
+	};
+	for (size_t k = 0; k < ARRAY_LEN(own); k++)
+		free(own[k]);
 	*i = (struct outbox_item){0};
 }

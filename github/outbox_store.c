@@ -26,67 +26,106 @@ const char OUTBOX_SCHEMA[] =
 	"INSERT INTO outbox_rate VALUES(1,0,0,0);"
 	"CREATE TABLE outbox_sent(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);";
 
-/* delivered_ms: when GitHub last took this effect. */
-const char OUTBOX_SCHEMA_2[] = "ALTER TABLE effect ADD COLUMN delivered_ms INTEGER NOT NULL DEFAULT 0;";
+/* effect.delivered_ms  when GitHub last took this effect         effect.owner   of the repository: the installation
+ *   gone, reposted     a comment is not where we left it; the content for which it was posted once more
+ *   told               it was told to be hopeless                 retired        a check run whose place a newer one took
+ * Of a check: context is its name, body its summary, description its title, target_url its details_url; annotations are JSON objects, one a
+ * line, annotated is how many of them GitHub has. posting_ms stands for its edits that carry annotations, too.
+ * outbox_rate, outbox_sent: key is the owner for an App, '' for an account. */
+const char OUTBOX_SCHEMA_2[] =
+	"ALTER TABLE effect ADD COLUMN delivered_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE effect ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE effect ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE effect ADD COLUMN reposted TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE effect ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE effect ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE effect ADD COLUMN external_id TEXT;"
+	"ALTER TABLE effect ADD COLUMN conclusion TEXT;"
+	"ALTER TABLE effect ADD COLUMN details TEXT;"
+	"ALTER TABLE effect ADD COLUMN actions TEXT;"
+	"ALTER TABLE effect ADD COLUMN annotations TEXT;"
+	"ALTER TABLE effect ADD COLUMN annotations_n INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE effect ADD COLUMN annotated INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE effect SET owner=lower(substr(repo,1,instr(repo,'/')-1));"
+	"DROP INDEX effect_due;"
+	"CREATE INDEX effect_due ON effect(owner) WHERE state='due';"
+	"CREATE INDEX effect_dead ON effect(id) WHERE state='dead';"
+	"CREATE INDEX effect_remote ON effect(remote_id) WHERE remote_id<>0;"
+	"CREATE TABLE outbox_rate_2("
+	" key TEXT PRIMARY KEY, full_at_ms INTEGER NOT NULL, blocked_until_ms INTEGER NOT NULL, writes INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO outbox_rate_2 SELECT '', full_at_ms, blocked_until_ms, writes FROM outbox_rate;"
+	"CREATE TABLE outbox_sent_2(key TEXT NOT NULL, place INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(key, place)) WITHOUT ROWID;"
+	"INSERT INTO outbox_sent_2 SELECT '', id, at_ms FROM outbox_sent;"
+	"DROP TABLE outbox_rate;"
+	"DROP TABLE outbox_sent;"
+	"ALTER TABLE outbox_rate_2 RENAME TO outbox_rate;"
+	"ALTER TABLE outbox_sent_2 RENAME TO outbox_sent;";
 
-static const char SQL_FIND[] = "SELECT id, digest, state, kind FROM effect WHERE slot=?1";
-static const char SQL_INSERT[] =
-	"INSERT INTO effect(slot,kind,repo_id,repo,pull,body,sha,context,status,description,target_url,digest,not_before_ms,since_ms,state)"
-	" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,'due')";
+static const char SQL_FIND[] =
+	"SELECT id, digest, state, status, external_id, remote_id, posting_ms, annotated, annotations, annotations_n FROM effect WHERE slot=?1";
+static const char SQL_INSERT[] = "INSERT INTO effect(slot,kind,repo_id,repo,pull,digest,not_before_ms,since_ms,state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,'due')";
 /* While it is still owed, the earlier of both moments holds: newer content must not push the older promise back. */
 static const char SQL_REPLACE[] =
-	"UPDATE effect SET repo=?2, body=?3, sha=?4, context=?5, status=?6, description=?7, target_url=?8, digest=?9,"
-	" not_before_ms=CASE state WHEN 'due' THEN min(not_before_ms,?10) ELSE ?10 END,"
-	" since_ms=CASE state WHEN 'due' THEN since_ms ELSE ?11 END,"
+	"UPDATE effect SET digest=?2, not_before_ms=CASE state WHEN 'due' THEN min(not_before_ms,?3) ELSE ?3 END,"
+	" since_ms=CASE state WHEN 'due' THEN since_ms ELSE ?4 END,"
 	" next_ms=CASE state WHEN 'due' THEN next_ms ELSE 0 END, tries=CASE state WHEN 'due' THEN tries ELSE 0 END,"
 	" refusals=CASE state WHEN 'due' THEN refusals ELSE 0 END,"
 	" desired_rev=desired_rev+1, state='due' WHERE id=?1";
+static const char SQL_CONTENT[] =
+	"UPDATE effect SET repo=?2, owner=lower(substr(?2,1,instr(?2,'/')-1)), body=?3, sha=?4, context=?5, status=?6, description=?7, target_url=?8"
+	" WHERE id=?1";
+static const char SQL_CHECK[] =
+	"UPDATE effect SET external_id=?2, conclusion=?3, details=?4, actions=?5, annotations=?6, annotations_n=?7 WHERE id=?1";
+/* Another external id is another check run, of which nothing is there yet. */
+static const char SQL_ANEW[] =
+	"UPDATE effect SET remote_id=0, posting_ms=0, annotated=0, annotations=NULL, annotations_n=0, applied_digest='', delivered_ms=0 WHERE id=?1";
+/* The check run that a newer one replaces ends: as it was to end, or else cancelled. It leaves the slot. */
+static const char SQL_RETIRE_OLD[] = "DELETE FROM effect WHERE slot=?1";
+static const char SQL_RETIRE[] =
+	"UPDATE effect SET slot=?2, retired=1, state='due', desired_rev=desired_rev+1, actions=NULL, digest='r'||substr(digest,2), applied_digest='',"
+	" conclusion=CASE status WHEN 'completed' THEN conclusion ELSE 'cancelled' END,"
+	" description=CASE status WHEN 'completed' THEN description ELSE 'a newer run took over' END,"
+	" body=CASE status WHEN 'completed' THEN body ELSE 'A newer run took over.' END,"
+	" details=CASE status WHEN 'completed' THEN details END, status='completed' WHERE id=?1";
 /* The usual case changes no row and so costs no write to disk. */
 static const char SQL_SOONER[] =
-	"UPDATE effect SET repo=?2, not_before_ms=min(not_before_ms,?3) WHERE id=?1 AND (repo<>?2 OR (state='due' AND not_before_ms>?3))";
+	"UPDATE effect SET repo=?2, owner=lower(substr(?2,1,instr(?2,'/')-1)), not_before_ms=min(not_before_ms,?3) WHERE id=?1"
+	" AND (repo<>?2 OR (state='due' AND not_before_ms>?3))";
 static const char SQL_REMOTE[] = "SELECT remote_id FROM effect WHERE slot=?1";
+static const char SQL_DELIVERED_MS[] = "SELECT delivered_ms FROM effect WHERE slot=?1";
+/* The comment may be one that we wrote since, or of another repository with a server of its own: only where it is known to stand. */
+static const char SQL_DELETED[] =
+	"UPDATE effect SET remote_id=0, applied_digest='', gone=reposted<>digest, posting_ms=reposted<>digest,"
+	" state=CASE WHEN reposted=digest THEN 'done' ELSE 'due' END WHERE remote_id=?2 AND repo_id=?1 AND kind=0";
+static const char SQL_RECOVER[] = "UPDATE effect SET applied_digest='' WHERE state='due' AND applied_digest<>''";
+static const char SQL_FORGET[] = "DELETE FROM effect WHERE kind>=2 AND state<>'due' AND since_ms<?1";
+static const char SQL_PENDING[] = "SELECT count(*) FROM effect WHERE state='due'";
+static const char SQL_DEAD[] = "SELECT count(*) FROM effect WHERE state='dead'";
+static const char SQL_OWNERS[] = "SELECT owner FROM effect WHERE state='due' GROUP BY owner LIMIT ?1";
 
 static const char SQL_RATE[] =
-	"SELECT full_at_ms, blocked_until_ms, writes, (SELECT at_ms FROM outbox_sent WHERE id=writes%?1) FROM outbox_rate WHERE id=1";
-static const char SQL_RATE_SET[] = "UPDATE outbox_rate SET full_at_ms=?1, blocked_until_ms=?2, writes=?3 WHERE id=1";
-static const char SQL_SENT[] = "INSERT OR REPLACE INTO outbox_sent(id,at_ms) VALUES(?1,?2)";
-
-/* Back at what GitHub already has: nothing to write. */
-static const char SQL_SAME[] =
-	"UPDATE effect SET state='done', applied_rev=desired_rev, tries=0, last_error=NULL WHERE state='due' AND digest=applied_digest";
-/* When an effect may go: its own moment, its backoff, and the time in which an unanswered POST shows up. */
-#define READY_AT "max(not_before_ms, next_ms, CASE posting_ms WHEN 0 THEN 0 ELSE posting_ms+?2 END)"
-static const char SQL_NEXT[] =
-	"SELECT id, slot, kind, repo_id, repo, pull, body, sha, context, status, description, target_url, digest, desired_rev, remote_id,"
-	" posting_ms, tries, refusals FROM effect WHERE state='due' AND (id=?4 OR " READY_AT "<=?1)"
-	" ORDER BY id<>?4, CASE WHEN since_ms<=?3 THEN since_ms ELSE ?1 END, kind, kind=2 AND status='pending', id LIMIT 1";
-static const char SQL_WHEN[] = "SELECT min(" READY_AT "), ?1 FROM effect WHERE state='due'";
-static const char SQL_POSTING[] = "UPDATE effect SET posting_ms=?2 WHERE id=?1";
-
-static const char SQL_DELIVERED[] =
-	"UPDATE effect SET remote_id=?2, posting_ms=0, applied_rev=?3, applied_digest=?4, tries=0, refusals=0, next_ms=0, last_error=NULL,"
-	" state=CASE WHEN digest=?4 THEN 'done' ELSE 'due' END WHERE id=?1";
-/* Its content may be of an earlier time, so a comment is edited next; a reply is said once. Failures go on counting until the edit. */
-static const char SQL_FOUND[] =
-	"UPDATE effect SET remote_id=?2, posting_ms=0, next_ms=0, applied_digest=CASE kind WHEN 1 THEN digest ELSE '' END,"
-	" applied_rev=CASE kind WHEN 1 THEN desired_rev ELSE 0 END, state=CASE kind WHEN 1 THEN 'done' ELSE 'due' END WHERE id=?1";
-#define FAILED "UPDATE effect SET tries=tries+1, refusals=refusals+?2, last_error=?3, next_ms=?4, "
-/* A POST that surely did not happen is no longer in doubt; a look that failed leaves the doubt (?5). */
-static const char SQL_AGAIN[] = FAILED "posting_ms=posting_ms*?5 WHERE id=?1";
-static const char SQL_UNSURE[] = FAILED "applied_digest='' WHERE id=?1";
-static const char SQL_GONE[] = FAILED "applied_digest='', remote_id=0, posting_ms=1 WHERE id=?1";
-static const char SQL_DEAD[] = FAILED "posting_ms=posting_ms*?5, state=CASE WHEN digest=?6 THEN 'dead' ELSE 'due' END WHERE id=?1";
-
-static const char SQL_RECOVER[] = "UPDATE effect SET applied_digest='' WHERE state='due' AND applied_digest<>''";
-static const char SQL_FORGET[] = "DELETE FROM effect WHERE kind=2 AND state<>'due' AND since_ms<?1";
-static const char SQL_PENDING[] = "SELECT count(*) FROM effect WHERE state='due'";
+	"SELECT full_at_ms, blocked_until_ms, writes, (SELECT at_ms FROM outbox_sent WHERE key=?1 AND place=writes%?2) FROM outbox_rate WHERE key=?1";
+static const char SQL_RATE_SET[] = "INSERT OR REPLACE INTO outbox_rate(key,full_at_ms,blocked_until_ms,writes) VALUES(?1,?2,?3,?4)";
+static const char SQL_SENT[] = "INSERT OR REPLACE INTO outbox_sent(key,place,at_ms) VALUES(?1,?2,?3)";
 
 /* --- setting ----------------------------------------------------------------------------------------------------------------------- */
+
+static int check_text(const struct effect *e, const char *what, const char *text, struct err *err)
+{
+	size_t n = text != NULL ? text_chars(text, strlen(text)) : 0;
+	if (n > LIMIT_CHECK_TEXT_CHARS)
+		return err_set(err, ERR_LIMIT, "%s: its %s has %zu characters, GitHub takes %u; shorten it", e->slot, what, n, LIMIT_CHECK_TEXT_CHARS);
+	return 0;
+}
 
 static int check_size(const struct effect *e, struct err *err)
 {
 	if (e->kind == EFFECT_STATUS)
 		return 0;
+	if (e->kind == EFFECT_CHECK) {
+		int rc = check_text(e, "summary", e->check->summary, err);
+		return rc != 0 ? rc : check_text(e, "text", e->check->text, err);
+	}
 	CLEANUP_BUF struct buf marker = {0};
 	outbox_marker(&marker, e->slot);
 	size_t n = marker.len + text_chars(e->body, strlen(e->body));
@@ -95,37 +134,143 @@ static int check_size(const struct effect *e, struct err *err)
 	return 0;
 }
 
+static bool is_complete(const struct effect *e)
+{
+	const struct gh_check *k = e->check;
+	switch (e->kind) {
+	case EFFECT_COMMENT:
+	case EFFECT_REPLY: return e->body != NULL && e->pull > 0;
+	case EFFECT_STATUS: return e->sha != NULL && e->context != NULL && e->state != NULL;
+	case EFFECT_CHECK: return k != NULL && k->name != NULL && k->head_sha != NULL && k->external_id != NULL && k->status != NULL && k->title != NULL;
+	}
+	return false;
+}
+
+static int64_t count_lines(const char *s)
+{
+	int64_t n = 0;
+	for (const char *p = s != NULL ? s : ""; *p != '\0';) {
+		size_t len = strcspn(p, "\n");
+		n += len > 0;
+		p += len + (p[len] != '\0');
+	}
+	return n;
+}
+
+/* What stands in a slot, as far as setting it anew depends on it. */
+struct standing {
+	int64_t id, annotated, annotations_n;
+	bool same, dead, due, completed, doubt; /* doubt: a write of it may be on GitHub */
+	char *external_id, *annotations;
+};
+
+static void standing_free(struct standing *s)
+{
+	free(s->external_id);
+	free(s->annotations);
+}
+
+/* 1: found, 0: the slot is new. */
+static int find(struct db_conn *c, const char *slot, const char *digest, struct standing *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, SQL_FIND, "s", slot);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc != 1)
+		return rc;
+	const char *state = db_text(s, 2), *status = db_text(s, 3);
+	*ret = (struct standing){
+		.id = db_int(s, 0),
+		.same = strcmp(db_text(s, 1), digest) == 0,
+		.dead = strcmp(state, "dead") == 0,
+		.due = strcmp(state, "due") == 0,
+		.completed = status != NULL && strcmp(status, "completed") == 0,
+		.external_id = db_text_copy(s, 4),
+		.doubt = db_int(s, 5) != 0 || db_int(s, 6) != 0,
+		.annotated = db_int(s, 7),
+		.annotations = db_text_copy(s, 8),
+		.annotations_n = db_int(s, 9),
+	};
+	ret->annotated = db_int(s, 6) != 0 && ret->annotated == 0 ? 1 : ret->annotated; /* on their way: as good as sent */
+	db_reset(s);
+	return 1;
+}
+
+static int put_check(struct db_conn *c, const struct effect *e, const struct standing *old, struct err *err)
+{
+	const struct gh_check *k = e->check;
+	bool frozen = old->annotated > 0 && old->annotations_n > 0;
+	const char *lines = frozen ? old->annotations : e->annotations;
+	int rc = db_run(c, err, SQL_CONTENT, "isssssss", old->id, e->repo, k->summary, k->head_sha, k->name, k->status, k->title, k->details_url);
+	return rc != 0 ? rc : db_run(c, err, SQL_CHECK, "isssssi", old->id, k->external_id, k->conclusion, k->text, k->actions, lines, count_lines(lines));
+}
+
+static int put_content(struct db_conn *c, const struct effect *e, const struct standing *old, struct err *err)
+{
+	if (e->kind == EFFECT_CHECK)
+		return put_check(c, e, old, err);
+	return db_run(c, err, SQL_CONTENT, "isssssss", old->id, e->repo, e->body, e->sha, e->context, e->state, e->description, e->target_url);
+}
+
 static int insert(struct db_conn *c, const struct effect *e, const char *digest, struct err *err)
 {
-	return db_run(c, err, SQL_INSERT, "siisisssssssii", e->slot, (int64_t)e->kind, e->repo_id, e->repo, e->pull, e->body, e->sha, e->context,
-		      e->state, e->description, e->target_url, digest, e->not_before_ms, clock_wall_ms());
+	int rc = db_run(c, err, SQL_INSERT, "siisisii", e->slot, (int64_t)e->kind, e->repo_id, e->repo, e->pull, digest, e->not_before_ms, clock_wall_ms());
+	const struct standing made = {.id = rc == 0 ? db_last_id(c) : 0};
+	return rc != 0 ? rc : put_content(c, e, &made, err);
+}
+
+static int replace(struct db_conn *c, const struct effect *e, const struct standing *old, const char *digest, struct err *err)
+{
+	int rc = db_run(c, err, SQL_REPLACE, "isii", old->id, digest, e->not_before_ms, clock_wall_ms());
+	return rc != 0 ? rc : put_content(c, e, old, err);
+}
+
+/* Another external id takes the slot. What of the old check run may stand on GitHub, not concluded there, is ended beside it. */
+static int replace_check(struct db_conn *c, const struct effect *e, struct standing *old, const char *digest, struct err *err)
+{
+	if (old->doubt && !old->dead && (old->due || !old->completed)) {
+		CLEANUP_FREE char *aside = xasprintf("%s#%s", e->slot, old->external_id);
+		int rc = db_run(c, err, SQL_RETIRE_OLD, "s", aside);
+		if (rc == 0)
+			rc = db_run(c, err, SQL_RETIRE, "is", old->id, aside);
+		return rc != 0 ? rc : insert(c, e, digest, err);
+	}
+	int rc = db_run(c, err, SQL_ANEW, "i", old->id);
+	old->annotated = old->annotations_n = 0;
+	return rc != 0 ? rc : replace(c, e, old, digest, err);
+}
+
+static int set_over(struct db_conn *c, const struct effect *e, struct standing *old, const char *digest, struct err *err)
+{
+	if (e->kind == EFFECT_REPLY && !old->dead) /* said once */
+		return 0;
+	if (old->same && !old->dead)
+		return db_run(c, err, SQL_SOONER, "isi", old->id, e->repo, e->not_before_ms);
+	if (e->kind != EFFECT_CHECK)
+		return replace(c, e, old, digest, err);
+	if (old->external_id == NULL || strcmp(old->external_id, e->check->external_id) != 0)
+		return replace_check(c, e, old, digest, err);
+	if (old->completed && strcmp(e->check->status, "completed") != 0) /* never back */
+		return 0;
+	return replace(c, e, old, digest, err);
 }
 
 int outbox_set(struct db_conn *c, const struct effect *e, struct err *err)
 {
 	char digest[OUTBOX_DIGEST_SIZE];
-	struct db_stmt *s;
-	ASSERT(e->kind == EFFECT_STATUS ? e->sha != NULL && e->context != NULL && e->state != NULL : e->body != NULL && e->pull > 0);
+	struct standing old = {0};
+	ASSERT(is_complete(e));
 	outbox_digest(e, digest);
 	int rc = check_size(e, err);
 	if (rc == 0)
-		rc = db_query(c, &s, err, SQL_FIND, "s", e->slot);
-	if (rc != 0)
-		return rc;
-	rc = db_step(s, err);
+		rc = find(c, e->slot, digest, &old, err);
 	if (rc == 0)
-		return insert(c, e, digest, err);
-	if (rc < 0)
-		return rc;
-	int64_t id = db_int(s, 0);
-	bool same = strcmp(db_text(s, 1), digest) == 0, dead = strcmp(db_text(s, 2), "dead") == 0;
-	db_reset(s);
-	if (e->kind == EFFECT_REPLY && !dead) /* said once */
-		return 0;
-	if (same && !dead)
-		return db_run(c, err, SQL_SOONER, "isi", id, e->repo, e->not_before_ms);
-	return db_run(c, err, SQL_REPLACE, "issssssssii", id, e->repo, e->body, e->sha, e->context, e->state, e->description, e->target_url,
-		      digest, e->not_before_ms, clock_wall_ms());
+		rc = insert(c, e, digest, err);
+	else if (rc == 1)
+		rc = set_over(c, e, &old, digest, err);
+	standing_free(&old);
+	return rc;
 }
 
 static int one_int(struct db_conn *c, const char *sql, const char *slot, int64_t *ret, struct err *err)
@@ -135,141 +280,74 @@ static int one_int(struct db_conn *c, const char *sql, const char *slot, int64_t
 	return rc == 0 ? db_number(s, ret, err) : rc;
 }
 
-int outbox_remote_id(struct db_conn *c, const char *slot, int64_t *ret, struct err *err)
+int outbox_remote_id(struct db_conn *c, const char *slot, int64_t *ret, struct err *err) { return one_int(c, SQL_REMOTE, slot, ret, err); }
+
+int outbox_delivered_ms(struct db_conn *c, const char *slot, int64_t *ret, struct err *err) { return one_int(c, SQL_DELIVERED_MS, slot, ret, err); }
+
+int outbox_store_pending(struct db_conn *c, int64_t *ret, struct err *err) { return one_int(c, SQL_PENDING, NULL, ret, err); }
+
+int outbox_store_dead(struct db_conn *c, int64_t *ret, struct err *err) { return one_int(c, SQL_DEAD, NULL, ret, err); }
+
+int outbox_comment_deleted(struct db_conn *c, int64_t repo_id, int64_t comment_id, struct err *err)
 {
-	return one_int(c, SQL_REMOTE, slot, ret, err);
+	return comment_id <= 0 ? 0 : db_run(c, err, SQL_DELETED, "ii", repo_id, comment_id);
 }
 
-int outbox_store_pending(struct db_conn *c, int64_t *ret, struct err *err)
-{
-	return one_int(c, SQL_PENDING, NULL, ret, err);
-}
-
-int outbox_store_recover(struct db_conn *c, int64_t now_ms, struct err *err)
-{
-	int rc = db_run(c, err, SQL_RECOVER, "");
-	return rc != 0 ? rc : db_run(c, err, SQL_FORGET, "i", now_ms - INT64_C(1000) * KEEP_STATUSES_MS);
-}
-
-/* --- recording --------------------------------------------------------------------------------------------------------------------- */
-
-static int load_rate(struct db_conn *c, struct outbox_rate *ret, int64_t *ret_writes, struct err *err)
+int outbox_store_owners(struct db_conn *c, struct strlist *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = db_query(c, &s, err, SQL_RATE, "i", (int64_t)OUTBOX_HOUR_WRITES);
+	int rc = db_query(c, &s, err, SQL_OWNERS, "i", (int64_t)LIMIT_OUTBOX_LANES);
+	while (rc == 0 && (rc = db_step(s, err)) == 1) {
+		strlist_add(ret, db_text(s, 0));
+		rc = 0;
+	}
+	return rc;
+}
+
+/* --- budgets ----------------------------------------------------------------------------------------------------------------------- */
+
+int outbox_rate_load(struct db_conn *c, const char *key, struct outbox_rate *ret, int64_t *ret_writes, struct err *err)
+{
+	struct db_stmt *s;
+	*ret = (struct outbox_rate){0};
+	*ret_writes = 0;
+	int rc = db_query(c, &s, err, SQL_RATE, "si", key, (int64_t)OUTBOX_HOUR_WRITES);
 	if (rc == 0)
 		rc = db_step(s, err);
 	if (rc != 1)
-		return rc < 0 ? rc : err_set(err, ERR_INTERNAL, "outbox_rate: its row is missing");
+		return rc; /* an installation that was never written to has its whole budget */
 	*ret = (struct outbox_rate){.full_at_ms = db_int(s, 0), .blocked_until_ms = db_int(s, 1), .hour_ago_ms = db_int(s, 3)};
 	*ret_writes = db_int(s, 2);
 	db_reset(s);
 	return 0;
 }
 
-static int spend(struct db_conn *c, const struct outbox_outcome *o, int64_t now_ms, struct err *err)
+int outbox_rate_pay(struct db_conn *c, const char *key, bool spent, int64_t blocked_until_ms, int64_t now_ms, struct err *err)
 {
 	struct outbox_rate rate;
 	int64_t writes;
-	if (o->op == OUTBOX_LOOK && o->blocked_until_ms == 0)
-		return 0;
-	int rc = load_rate(c, &rate, &writes, err);
-	if (rc != 0)
-		return rc;
-	if (o->blocked_until_ms > rate.blocked_until_ms)
-		rate.blocked_until_ms = o->blocked_until_ms;
-	if (o->op != OUTBOX_LOOK) {
+	int rc = outbox_rate_load(c, key, &rate, &writes, err);
+	if (rc == 0 && spent) {
 		outbox_rate_spend(&rate, now_ms);
-		rc = db_run(c, err, SQL_SENT, "ii", writes % OUTBOX_HOUR_WRITES, now_ms);
+		rc = db_run(c, err, SQL_SENT, "sii", key, writes % OUTBOX_HOUR_WRITES, now_ms);
 		writes++;
 	}
-	return rc != 0 ? rc : db_run(c, err, SQL_RATE_SET, "iii", rate.full_at_ms, rate.blocked_until_ms, writes);
+	if (blocked_until_ms > rate.blocked_until_ms)
+		rate.blocked_until_ms = blocked_until_ms;
+	return rc != 0 ? rc : db_run(c, err, SQL_RATE_SET, "siii", key, rate.full_at_ms, rate.blocked_until_ms, writes);
 }
 
-static int record(struct db_conn *c, const struct outbox_outcome *o, int64_t now_ms, struct err *err)
+/* At most one write of each installation was under way when the process ended. It may have happened, so it is paid for. */
+int outbox_store_recover(struct db_conn *c, bool app, int64_t now_ms, struct err *err)
 {
-	int64_t in_doubt = o->op == OUTBOX_LOOK ? 1 : 0, refused = o->refused ? 1 : 0;
-	int rc = spend(c, o, now_ms, err);
-	if (rc != 0)
-		return rc;
-	switch (o->verdict) {
-	case OUTBOX_DELIVERED:
-		return o->op == OUTBOX_LOOK ? db_run(c, err, SQL_FOUND, "ii", o->item_id, o->remote_id)
-					    : db_run(c, err, SQL_DELIVERED, "iiis", o->item_id, o->remote_id, o->rev, o->digest);
-	case OUTBOX_ABSENT:
-		return 0; /* the step that follows takes it again, as a POST */
-	case OUTBOX_AGAIN:
-		return db_run(c, err, SQL_AGAIN, "iisii", o->item_id, refused, o->error, o->next_ms, in_doubt);
-	case OUTBOX_UNSURE:
-		return db_run(c, err, SQL_UNSURE, "iisi", o->item_id, refused, o->error, o->next_ms);
-	case OUTBOX_GONE:
-		return db_run(c, err, SQL_GONE, "iisi", o->item_id, refused, o->error, o->next_ms);
-	case OUTBOX_HOPELESS:
-		return db_run(c, err, SQL_DEAD, "iisiis", o->item_id, refused, o->error, o->next_ms, in_doubt, o->digest);
-	default:
-		return err_set(err, ERR_INTERNAL, "outbox: verdict %d is unknown", (int)o->verdict);
-	}
-}
-
-/* --- taking ------------------------------------------------------------------------------------------------------------------------ */
-
-static void read_item(struct db_stmt *s, struct outbox_item *i, bool absent)
-{
-	*i = (struct outbox_item){
-		.id = db_int(s, 0), .slot = db_text_copy(s, 1), .kind = (enum effect_kind)db_int(s, 2), .repo_id = db_int(s, 3),
-		.repo = db_text_copy(s, 4), .pull = db_int(s, 5), .body = db_text_copy(s, 6), .sha = db_text_copy(s, 7),
-		.context = db_text_copy(s, 8), .status = db_text_copy(s, 9), .description = db_text_copy(s, 10),
-		.target_url = db_text_copy(s, 11), .rev = db_int(s, 13), .remote_id = db_int(s, 14), .tries = (unsigned)db_int(s, 16),
-		.refusals = (unsigned)db_int(s, 17),
-	};
-	(void)snprintf(i->digest, sizeof(i->digest), "%s", db_text(s, 12));
-	if (i->kind == EFFECT_STATUS)
-		i->op = OUTBOX_STATUS;
-	else if (i->remote_id != 0)
-		i->op = OUTBOX_EDIT;
-	else
-		i->op = db_int(s, 15) != 0 && !absent ? OUTBOX_LOOK : OUTBOX_POST;
-}
-
-static int next_moment(struct db_conn *c, int64_t now_ms, int64_t *ret_wait_ms, struct err *err)
-{
-	struct db_stmt *s;
-	int rc = db_query(c, &s, err, SQL_WHEN, "ii", now_ms, (int64_t)OUTBOX_SETTLE_MS);
-	return rc == 0 ? db_number(s, ret_wait_ms, err) : rc;
-}
-
-static int take(struct db_conn *c, int64_t absent_id, int64_t now_ms, struct outbox_item *ret, int64_t *ret_wait_ms, struct err *err)
-{
-	struct outbox_rate rate = {0};
-	struct db_stmt *s;
-	int64_t writes;
-	int rc = db_query(c, &s, err, SQL_NEXT, "iiii", now_ms, (int64_t)OUTBOX_SETTLE_MS, now_ms - OUTBOX_AGED_MS, absent_id);
+	struct strlist owners = {0};
+	int rc = db_run(c, err, SQL_RECOVER, "");
 	if (rc == 0)
-		rc = db_step(s, err);
-	if (rc < 0)
-		return rc;
+		rc = db_run(c, err, SQL_FORGET, "i", now_ms - INT64_C(1000) * KEEP_STATUSES_MS);
 	if (rc == 0)
-		return next_moment(c, now_ms, ret_wait_ms, err);
-	read_item(s, ret, absent_id != 0 && db_int(s, 0) == absent_id);
-	db_reset(s);
-	rc = load_rate(c, &rate, &writes, err);
-	if (ret->op == OUTBOX_LOOK) /* a read costs no write, but a pause is a pause */
-		rate = (struct outbox_rate){.blocked_until_ms = rate.blocked_until_ms};
-	*ret_wait_ms = rc == 0 ? outbox_rate_when(&rate, now_ms) : 0;
-	if (rc == 0 && *ret_wait_ms == 0 && ret->op == OUTBOX_POST)
-		rc = db_run(c, err, SQL_POSTING, "ii", ret->id, now_ms);
-	if (rc != 0 || *ret_wait_ms != 0)
-		outbox_item_free(ret);
+		rc = outbox_store_owners(c, &owners, err);
+	for (size_t i = 0; rc == 0 && i < (app ? owners.n : owners.n > 0); i++)
+		rc = outbox_rate_pay(c, app ? owners.v[i] : "", true, 0, now_ms, err);
+	strlist_free(&owners);
 	return rc;
-}
-
-int outbox_store_step(struct db_conn *c, const struct outbox_outcome *o, int64_t now_ms, struct outbox_item *ret, int64_t *ret_wait_ms,
-		      struct err *err)
-{
-	*ret = (struct outbox_item){0};
-	*ret_wait_ms = 0;
-	int rc = o->item_id != 0 ? record(c, o, now_ms, err) : 0;
-	if (rc == 0)
-		rc = db_run(c, err, SQL_SAME, "");
-	return rc != 0 ? rc : take(c, o->verdict == OUTBOX_ABSENT ? o->item_id : 0, now_ms, ret, ret_wait_ms, err);
 }

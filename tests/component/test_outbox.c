@@ -202,7 +202,7 @@ static void test_one_run(void **state)
 	settle(b);
 	assert_comment(b, "comment/5/7", "done");
 	assert_string_equal(buf_str(&b->github.statuses), "sluice=pending sluice/net=pending sluice=success sluice/net=success ");
-	assert_string_equal(buf_str(&b->github.log), "POST POST POST PATCH POST POST "); /* six writes, the comment first each time */
+	assert_string_equal(buf_str(&b->github.log), "POST POST POST POST PATCH POST "); /* six writes; the verdict of the gate goes before all */
 	set(b, last, 3);
 	settle(b);
 	assert_int_equal(b->github.writes, 6); /* the same again costs nothing */

@@ -76,7 +76,7 @@ static void step(struct bench *b, const struct outbox_outcome *o)
 {
 	struct err err = {0};
 	outbox_item_free(&b->item);
-	must(outbox_store_step(b->c, o, clock_wall_ms(), &b->item, &b->wait, &err), &err);
+	must(outbox_store_step(b->c, "", o, clock_wall_ms(), &b->item, &b->wait, &err), &err);
 }
 
 static void take(struct bench *b) { step(b, &(struct outbox_outcome){0}); }
@@ -198,7 +198,7 @@ static void test_crash_after_post(void **state)
 	set_comment(b, "one");
 	take(b);
 	assert_taken(b, OUTBOX_POST, "one");
-	must(outbox_store_recover(b->c, clock_wall_ms(), &err), &err);
+	must(outbox_store_recover(b->c, false, clock_wall_ms(), &err), &err);
 	take(b);
 	assert_int_equal(b->item.id, 0);
 	clock_fake_advance(OUTBOX_SETTLE_MS);
@@ -220,7 +220,7 @@ static void test_crash_after_edit(void **state)
 	set_comment(b, "two");
 	take(b);                /* sent, then we died */
 	set_comment(b, "one");  /* and went back to what was there */
-	must(outbox_store_recover(b->c, clock_wall_ms(), &err), &err);
+	must(outbox_store_recover(b->c, false, clock_wall_ms(), &err), &err);
 	take(b);
 	assert_taken(b, OUTBOX_EDIT, "one");
 }
@@ -445,7 +445,7 @@ static void test_forgets_old_statuses(void **state)
 	take(b);
 	tell(b, OUTBOX_DELIVERED, 900, false);
 	tell(b, OUTBOX_DELIVERED, 0, false);
-	must(outbox_store_recover(b->c, NOW + INT64_C(31) * 24 * 3600 * 1000, &err), &err);
+	must(outbox_store_recover(b->c, false, NOW + INT64_C(31) * 24 * 3600 * 1000, &err), &err);
 	assert_int_equal(remote_id(b), 900);
 	set_status(b, "a", "success"); /* a new row, so it is owed again */
 	assert_int_equal(pending(b), 1);
