@@ -27,7 +27,8 @@ until_gone() {
 }
 
 behind_an_apply() {
-	printf '%s' "$base" | new_repo acme/queue
+	repo=acme/queue
+	printf '%s' "$base" | new_repo "$repo"
 	change first alice '{"db/main.tf": "# db 1", "db/mode": "apply 6"}'
 	first=$pr
 	check 'the first is planned' planned
@@ -59,7 +60,7 @@ behind_an_apply() {
 	pr=$fourth
 	check 'all of it' planned
 	pr=$stale
-	check 'what was stale is planned again' wait_for "comment=was applied by #$first: planned again" context=sluice state=success
+	check 'what was stale is planned again' wait_for "comment=: planned again." context=sluice state=success
 	settle
 	same 'once' 2 "$(runs_of "$stale" plan)"
 	same 'the others were planned once' '1 1' "$(runs_of "$third" plan) $(runs_of "$fourth" plan)"
@@ -68,8 +69,9 @@ behind_an_apply() {
 runs_of() { sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM run WHERE pull=$1 AND kind='$2' AND repo='$repo'"; }
 
 unknown_outcome() {
-	printf '%s' "$base" | new_repo acme/unknown
-	change first alice '{"db/main.tf": "# db 1", "db/mode": "apply 30"}'
+	repo=acme/unknown
+	printf '%s' "$base" | new_repo "$repo"
+	change first alice '{"db/main.tf": "# db 1", "db/mode": "apply 8"}'
 	first=$pr
 	planned
 	approve bob && comment alice apply
@@ -83,7 +85,7 @@ unknown_outcome() {
 	says 'with the way out' "resolve $run --as applied" "$body"
 	says 'and what was seen: no exit record' 'exit record: none' "$body"
 	says 'the state before and now' 'state: none before, serial 1 now' "$body"
-	says 'the end of its log' 'sleeping 30 s' "$body"
+	says 'the end of its log' 'sleeping 8 s' "$body"
 	change second bob '{"db/second.tf": "# db 2"}'
 	second=$pr
 	check 'others wait for a person' wait_for "comment=queued behind #$first, whose outcome is unknown"
@@ -112,7 +114,8 @@ unknown_outcome() {
 }
 
 push_beside_apply() {
-	printf '%s' "$base" | new_repo acme/beside
+	repo=acme/beside
+	printf '%s' "$base" | new_repo "$repo"
 	change change alice '{"db/main.tf": "# db 1"}'
 	planned
 	approve bob
@@ -126,14 +129,15 @@ push_beside_apply() {
 	old=$(of_pull '.head[0:7]')
 	approve bob
 	comment alice 'apply 1234567'
-	check 'another commit than the head is not applied' wait_for 'comment=and not `1234567`'
+	check 'another commit than the head is not applied' wait_for "comment=and not '1234567'"
 	comment alice "apply $old"
 	check 'the head by its name is' wait_for 'comment=applied 1 of 1' merged=1
 	settle
 }
 
 heard_once() {
-	printf '%s' "$base" | new_repo acme/once
+	repo=acme/once
+	printf '%s' "$base" | new_repo "$repo"
 	change change alice '{"db/main.tf": "# db 1", "db/mode": "patient 40"}'
 	planned
 	approve bob && comment alice apply

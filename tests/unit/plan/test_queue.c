@@ -201,7 +201,7 @@ static void stale_plans(void **state)
 	store_must(run_set_closed(c, STORE_REPO, 19, &err), &err);
 	plan_job(19, "db", JOBS_DONE);
 	plan_job(20, "db", JOBS_DONE); /* merged */
-	store_must(run_set_merge(c, store_run_at(c, RUN_APPLY, 20, "bbb", RUN_DONE), "mmm", &err), &err);
+	store_must(run_set_merge(c, store_run_at(c, RUN_APPLY, 20, "bbb", RUN_DONE), "mmm", true, &err), &err);
 	plan_job(21, "db", JOBS_DONE); /* of a head that is gone: the newer one does not touch the project */
 	store_run_at(c, RUN_PLAN, 21, "ccc", RUN_DONE);
 	plan_job(22, "db", JOBS_DONE); /* a run has just begun, and its job with it */
