@@ -2,6 +2,7 @@
 #include "base/crypto.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,9 +150,94 @@ static void opens_a_published_vector(void **state)
 	assert_memory_equal(out, zero, sizeof(zero));
 }
 
+/* RFC 8032, 7.1, tests 1 and 2. */
+static void ed25519_vectors(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *key, *pub, *message, *sig;
+	} cases[] = {
+		{"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+		 "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"},
+		{"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb", "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "r",
+		 "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t key[ED25519_KEY_SIZE], pub[ED25519_PUBLIC_SIZE], want[ED25519_SIG_SIZE], sig[ED25519_SIG_SIZE], want_pub[ED25519_PUBLIC_SIZE];
+		assert_true(text_unhex(cases[i].key, key, sizeof(key)) && text_unhex(cases[i].pub, want_pub, sizeof(want_pub)) &&
+			    text_unhex(cases[i].sig, want, sizeof(want)));
+		crypto_sign_public(key, pub);
+		assert_memory_equal(pub, want_pub, sizeof(pub));
+		crypto_sign(key, cases[i].message, strlen(cases[i].message), sig);
+		assert_memory_equal(sig, want, sizeof(sig));
+		assert_true(crypto_verify(pub, cases[i].message, strlen(cases[i].message), sig));
+		assert_false(crypto_verify(pub, "x", 1, sig));
+		sig[i] ^= 1;
+		assert_false(crypto_verify(pub, cases[i].message, strlen(cases[i].message), sig));
+		pub[3] ^= 1; /* perhaps not even a point of the curve */
+		assert_false(crypto_verify(pub, cases[i].message, strlen(cases[i].message), want));
+	}
+}
+
+static void rsa_signs_and_verifies(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	CLEANUP_BUF struct buf secret = {0}, public = {0};
+	struct crypto_rsa *k = NULL, *p = NULL;
+	uint8_t sig[RSA_SIG_MAX];
+	size_t len = 0;
+	assert_int_equal(crypto_rsa_new(2048, &secret, &public, &err), 0);
+	assert_true(text_starts(secret.data, "-----BEGIN PRIVATE KEY-----\n"));
+	assert_true(text_starts(public.data, "-----BEGIN PUBLIC KEY-----\n"));
+	assert_int_equal(crypto_rsa_read(secret.data, secret.len, &k, &err), 0);
+	assert_int_equal(crypto_rsa_read(public.data, public.len, &p, &err), 0);
+	assert_true(crypto_rsa_is_private(k));
+	assert_false(crypto_rsa_is_private(p));
+	assert_int_equal(crypto_rsa_sign(k, "abc", 3, sig, &len, &err), 0);
+	assert_int_equal(len, 256);
+	assert_true(crypto_rsa_verify(p, "abc", 3, sig, len));
+	assert_true(crypto_rsa_verify(k, "abc", 3, sig, len));
+	assert_false(crypto_rsa_verify(p, "abd", 3, sig, len));
+	assert_false(crypto_rsa_verify(p, "abc", 3, sig, len - 1));
+	assert_false(crypto_rsa_verify(p, "abc", 3, sig, 0));
+	sig[255] ^= 1;
+	assert_false(crypto_rsa_verify(p, "abc", 3, sig, len));
+	assert_int_equal(crypto_rsa_sign(p, "abc", 3, sig, &len, &err), ERR_USAGE);
+	crypto_rsa_free(k);
+	crypto_rsa_free(p);
+	crypto_rsa_free(NULL);
+}
+
+static void rsa_keys_that_are_refused(void **state)
+{
+	(void)state;
+	static const char ed25519[] = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+				      "-----END PRIVATE KEY-----\n";
+	static const char encrypted[] = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF0123456789ABCDEF\n\n"
+					"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END RSA PRIVATE KEY-----\n";
+	struct err err = {0};
+	struct crypto_rsa *k = NULL;
+	CLEANUP_BUF struct buf small = {0};
+	assert_int_equal(crypto_rsa_new(1024, &small, NULL, &err), 0);
+	assert_int_equal(crypto_rsa_read(small.data, small.len, &k, &err), ERR_REFUSED);
+	assert_string_equal(err.msg, "its RSA key has 1024 bits, and it must have 2048 to 8192");
+	assert_int_equal(crypto_rsa_read(ed25519, sizeof(ed25519) - 1, &k, &err), ERR_PARSE);
+	assert_string_equal(err.msg, "it holds a key of another kind than RSA");
+	const char *const bad[] = {"", "token", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", encrypted};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(crypto_rsa_read(bad[i], strlen(bad[i]), &k, &err), ERR_PARSE);
+		assert_string_equal(err.msg, "it holds no PEM key that can be read without a passphrase");
+	}
+	assert_null(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ed25519_vectors),
+		cmocka_unit_test(rsa_signs_and_verifies),
+		cmocka_unit_test(rsa_keys_that_are_refused),
 		cmocka_unit_test(sha256_vectors),
 		cmocka_unit_test(hmac_vectors),
 		cmocka_unit_test(same_and_wipe),

@@ -207,13 +207,43 @@ static void lists(void **state)
 	strlist_free(&l);
 }
 
+static void hex_and_base64url(void **state)
+{
+	(void)state;
+	uint8_t bytes[3] = {0};
+	assert_true(text_unhex("00aFfF", bytes, 3));
+	assert_memory_equal(bytes, "\x00\xaf\xff", 3);
+	static const char *const bad_hex[] = {"00aff", "00afff0", "00afg0", "", "0 0000", "-1-1-1"};
+	for (size_t i = 0; i < ARRAY_LEN(bad_hex); i++)
+		assert_false(text_unhex(bad_hex[i], bytes, 3));
+	/* RFC 4648, 10, and the two letters that differ */
+	static const struct {
+		const char *in, *out;
+		size_t len;
+	} cases[] = {{"", "", 0},      {"f", "Zg", 1},       {"fo", "Zm8", 2},        {"foo", "Zm9v", 3},          {"foob", "Zm9vYg", 4},
+		     {"fooba", "Zm9vYmE", 5}, {"foobar", "Zm9vYmFy", 6}, {"\xfb\xff\xfe", "-__-", 3}, {"\x00\x00", "AAA", 2}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP_BUF struct buf out = {0}, back = {0};
+		text_base64url(&out, cases[i].in, cases[i].len);
+		assert_string_equal(buf_str(&out), cases[i].out);
+		assert_true(text_base64url_read(&back, buf_str(&out), out.len));
+		assert_int_equal(back.len, cases[i].len);
+		assert_memory_equal(buf_str(&back), cases[i].in, back.len);
+	}
+	static const char *const bad[] = {"Z", "Zg==", "Z+8", "Z/8", "Zm9vY", "Zm 8", "Zh" /* bits left over */, "Zm9"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CLEANUP_BUF struct buf back = {0};
+		assert_false(text_base64url_read(&back, bad[i], strlen(bad[i])));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8),		cmocka_unit_test(cut),	     cmocka_unit_test(clean),
 		cmocka_unit_test(beginnings_and_ends), cmocka_unit_test(nearest),  cmocka_unit_test(integers),
 		cmocka_unit_test(durations_and_sizes), cmocka_unit_test(took),     cmocka_unit_test(encodings),
-		cmocka_unit_test(lists),
+		cmocka_unit_test(lists),	cmocka_unit_test(hex_and_base64url),
 	};
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
