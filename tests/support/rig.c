@@ -129,7 +129,7 @@ static void tell_later(struct rig *r, int64_t id, enum rig_play how)
 
 static enum rig_play choose(struct rig *r, const struct rig_job *j)
 {
-	if (r->odd != NULL && strcmp(r->odd, j->project) == 0) {
+	if (r->odd != NULL && strcmp(r->odd, j->project) == 0 && (!r->odd_applies || j->phase == PHASE_APPLY)) {
 		enum rig_play how = r->odd_play;
 		if (r->odd_times > 0 && --r->odd_times == 0)
 			r->odd = NULL;
@@ -372,7 +372,7 @@ void rig_prepared(struct rig *r, const struct rig_project *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct prepared_project *q = &p.projects[i];
 		*q = (struct prepared_project){.name = xstrdup(v[i].name), .dir = xstrdup(v[i].name), .workspace = xstrdup("default"),
-					       .reason = xstrdup("`main.tf` changed"), .inputs = xstrdup(v[i].inputs != NULL ? v[i].inputs : "same"),
+					       .reason = xstrdup("`main.tf` changed"), .inputs = v[i].inputs != NULL && strcmp(v[i].inputs, "-") == 0 ? NULL : xstrdup(v[i].inputs != NULL ? v[i].inputs : "same"),
 					       .requires_approved = true, .managed_state = v[i].managed, .deleted = v[i].deleted, .error = xstrdup(v[i].error)};
 		if (v[i].depends_on != NULL)
 			strlist_add(&q->depends_on, v[i].depends_on);

@@ -40,6 +40,7 @@ struct rig {
 	const char *odd;
 	enum rig_play odd_play;
 	int odd_times;
+	bool odd_applies; /* its plans are as those of others */
 	const char *changed; /* project whose plans change something else from now on */
 	enum rig_play on_cancel; /* PLAY_HOLD: deaf */
 	struct rig_job jobs[RIG_JOBS];
@@ -66,7 +67,7 @@ void rig_know_repo(struct rig *r, const char *repo, int64_t pull);
 
 /* What prepare will answer from now on. */
 struct rig_project {
-	const char *name, *depends_on, *inputs, *error;
+	const char *name, *depends_on, *inputs /* "-": none, the base branch has moved on */, *error;
 	bool managed, deleted;
 };
 void rig_prepared(struct rig *r, const struct rig_project *v, size_t n);
