@@ -173,7 +173,7 @@ const char *gh_auth_repo_of(const struct gh_auth *a, const char *owner)
 	for (const struct gh_home *h = a->homes; h != NULL; h = h->next) {
 		size_t n = owner != NULL ? strlen(owner) : 0;
 		CLEANUP_FREE char *theirs = xstrndup(h->repo, strcspn(h->repo, "/"));
-		if ((n == 0 || text_same_case(theirs, owner)) && (best == NULL || h->turn > best->turn))
+		if (h->in != NULL && (n == 0 || text_same_case(theirs, owner)) && (best == NULL || h->turn > best->turn))
 			best = h;
 	}
 	return best != NULL ? best->repo : NULL;

@@ -1,4 +1,4 @@
-/* Who sluice is towards GitHub: an account with one token, or an App with a token per repository and purpose.
+/* Steps 4 and 9. Who sluice is towards GitHub: an account with one token, or an App with a token per repository and purpose.
  *
  *   App JWT (from the key agent, 9 minutes) -> installation of the repository -> token for that one repository with the least permissions
  *
@@ -28,7 +28,7 @@ struct gh_waiter {
 };
 
 /* Permissions that an installation may lack: what hangs on them is then unknown, never "no". */
-enum { GH_MAY_ADMINISTRATION = 1, GH_MAY_DEPLOYMENTS = 2, GH_MAY_MEMBERS = 4, GH_MAY_QUEUE = 8 };
+enum { GH_MAY_ADMINISTRATION = 1, GH_MAY_DEPLOYMENTS = 2, GH_MAY_MEMBERS = 4, GH_MAY_QUEUE = 8, GH_MAY_ENQUEUE = 16 };
 
 struct gh_auth *gh_auth_new(struct gh *g, const struct gh_options *o);
 void gh_auth_close(struct gh_auth *a); /* after every flow is gone; tokens are forgotten, not given back */
@@ -52,7 +52,7 @@ void gh_token_doubted(struct gh_token *t);
 unsigned gh_token_lacks(const struct gh_token *t); /* GH_MAY_* that the installation does not have */
 struct gh_budget *gh_token_budget(struct gh_token *t);
 struct gh_budget *gh_auth_budget(struct gh_auth *a); /* of requests without an installation */
-/* The repository most lately used, of this owner or (NULL) of anyone; NULL: none yet. */
+/* The repository most lately used where the App is installed, of this owner or (NULL) of anyone; NULL: none yet. */
 const char *gh_auth_repo_of(const struct gh_auth *a, const char *owner);
 
 /* Hands a token of its own out of the client; gh_auth_revoke takes it back and gives it back to GitHub. */

@@ -22,7 +22,7 @@ static const struct grant GRANTS[GH_PURPOSES][GRANTS_MAX + 1] = {
 			 {"statuses", "read", 0}, {"members", "read", GH_MAY_MEMBERS}, {"deployments", "read", GH_MAY_DEPLOYMENTS},
 			 {"merge_queues", "read", GH_MAY_QUEUE}, {"administration", "read", GH_MAY_ADMINISTRATION}},
 	[GH_FOR_SAY] = {{"pull_requests", "write", 0}, {"issues", "write", 0}, {"checks", "write", 0}, {"statuses", "write", 0}},
-	[GH_FOR_MERGE] = {{"contents", "write", 0}, {"pull_requests", "write", 0}, {"merge_queues", "write", GH_MAY_QUEUE}},
+	[GH_FOR_MERGE] = {{"contents", "write", 0}, {"pull_requests", "write", 0}, {"merge_queues", "write", GH_MAY_ENQUEUE}},
 	[GH_FOR_CLONE] = {{"contents", "read", 0}},
 };
 
@@ -47,7 +47,9 @@ static unsigned lacks_of(const struct json *permissions)
 		if (g->may != 0 && json_text(&granted) == NULL)
 			lacks |= g->may;
 	}
-	return lacks;
+	struct json queue = json_member(permissions, "merge_queues");
+	const char *level = json_text(&queue);
+	return level != NULL && strcmp(level, "write") == 0 ? lacks : lacks | GH_MAY_ENQUEUE;
 }
 
 int gh_decode_installation(const char *body, size_t len, int64_t *ret_id, unsigned *ret_lacks, bool *ret_suspended, struct err *err)
@@ -149,6 +151,8 @@ static void fail(struct gh_token *t, const struct gh_answer *a)
 	struct gh_result r = a->r;
 	explain(&r, t);
 	t->home->doubted = true;
+	if (r.err.code == ERR_NOT_FOUND)
+		t->home->in = NULL;
 	gh_token_tell(t, &r);
 }
 

@@ -1,4 +1,4 @@
-/* The inside of github/auth.h: what a token is, and how GitHub is asked for one. For auth.c and auth_grant.c only. */
+/* Steps 4 and 9. The inside of github/auth.h: what a token is, and how GitHub is asked for one. For auth.c and auth_grant.c only. */
 #ifndef GITHUB_AUTH_GRANT_H
 #define GITHUB_AUTH_GRANT_H
 

@@ -332,6 +332,7 @@ static const char *authorization_of(struct gh_flow *f)
 	if (authorization == NULL) {
 		gh_token_wait(f->token, &f->waiter);
 	} else if ((gh_token_lacks(f->token) & f->needs) != 0) {
+		gh_token_doubted(f->token); /* somebody may add it: the next token is asked for anew */
 		gh_flow_refuse(f, ERR_REFUSED, "the App's installation lacks the permission for this; add it to the App and accept it for the account");
 		return NULL;
 	}

@@ -197,9 +197,10 @@ void gh_get_checks(struct gh *g, const char *repo, const char *sha, const char *
 	f->repo = xstrdup(repo);
 	f->sha = xstrdup(sha);
 	f->text = xstrdup(own_prefix);
-	/* only the longer list tells who posted a status */
-	gh_flow_send(f, "GET", got_statuses, own_prefix == NULL || own_prefix[0] == '\0' ? "/repos/%r/commits/%s/statuses?per_page=100" : "/repos/%r/commits/%s/status?per_page=100",
-		     repo, sha);
+	if (own_prefix == NULL || own_prefix[0] == '\0') /* only the longer list tells who posted a status */
+		gh_flow_send(f, "GET", got_statuses, "/repos/%r/commits/%s/statuses?per_page=100", repo, sha);
+	else
+		gh_flow_send(f, "GET", got_statuses, "/repos/%r/commits/%s/status?per_page=100", repo, sha);
 }
 
 /* --- writing: only an App may ---------------------------------------------------------------------------------------------------------- */
@@ -215,7 +216,9 @@ static bool is_list(const char *json, size_t most)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json root;
-	return json == NULL || (json_parse(json, strlen(json), NULL, &doc, &root, NULL) == 0 && json_type(&root) == JSON_ARRAY && json_count(&root) <= most);
+	if (json == NULL)
+		return true;
+	return json_parse(json, strlen(json), NULL, &doc, &root, NULL) == 0 && json_type(&root) == JSON_ARRAY && json_count(&root) <= most;
 }
 
 static void check_body(struct buf *out, const struct gh_check *c)

@@ -115,8 +115,10 @@ bool gh_time(const char *s, int64_t *ret_ms)
 	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || h < 0 || h > 23 || m < 0 || m > 59 || sec < 0 || sec > 60 ||
 	    !zone_of(end, &zone))
 		return false;
-	*ret_ms = ((days_of(year, month, day) * 24 + h) * 60 + m - zone) * 60000 + sec * 1000;
-	return true;
+	int64_t ms = ((days_of(year, month, day) * 24 + h) * 60 + m - zone) * 60000 + sec * 1000;
+	if (ms >= 0)
+		*ret_ms = ms;
+	return ms >= 0;
 }
 
 int gh_time_opt_from(const struct json *obj, const char *key, int64_t *ret_ms, struct err *err)

@@ -84,15 +84,17 @@ static void got_branch(struct gh_flow *f, const struct http_response *res)
 		gh_flow_fail(f, &err);
 		return;
 	}
-	struct json_doc *doc = NULL;
+	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json root, commit;
-	if (json_parse(res->body, res->body_len, NULL, &doc, &root, &err) != 0 || json_obj(&root, "commit", &commit, &err) != 0 ||
-	    gh_sha_from(&commit, "sha", &f->owned, &err) != 0) {
-		json_doc_free(doc);
+	int rc = gh_parse_as(res->body, res->body_len, JSON_OBJECT, &doc, &root, &err);
+	if (rc == 0)
+		rc = json_obj(&root, "commit", &commit, &err);
+	if (rc == 0)
+		rc = gh_sha_from(&commit, "sha", &f->owned, &err);
+	if (rc != 0) {
 		gh_flow_fail(f, &err);
 		return;
 	}
-	json_doc_free(doc);
 	f->a.sha = f->owned;
 	f->a.yes = is_protected ? 1 : 0;
 	if (is_protected) {

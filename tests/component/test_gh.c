@@ -23,6 +23,7 @@
 #define PULL_RULE                                                                                                                          \
 	"{\"type\":\"pull_request\",\"parameters\":{\"required_approving_review_count\":1,\"dismiss_stale_reviews_on_push\":false,"           \
 	"\"require_code_owner_review\":false,\"require_last_push_approval\":false,\"required_review_thread_resolution\":false}}"
+#define TIP "\"commit\":{\"sha\":\"" SHA_B "\"}"
 #define NEXT "Link: <$URL/p2?page=2>; rel=\"next\", <$URL/p2?page=2>; rel=\"last\"\r\n"
 #define MINE(id) "{\"id\":" #id ",\"body\":\"<!-- m -->\\nx\",\"user\":{\"id\":9,\"login\":\"me\"}}"
 
@@ -167,13 +168,13 @@ static const struct row ROWS[] = {
 	{do_team, {{404, "", NULL}}, "GET /orgs/acme/teams/platform/memberships/bob\n", "0/404"},
 	{do_team, {{403, "", NULL}}, "GET /orgs/acme/teams/platform/memberships/bob\n", "-5/403"},
 	/* protection: unknown is never yes */
-	{do_protection, {{200, "{\"protected\":true}", NULL}}, GET_BRANCH, "0/200 yes=1"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[" PULL_RULE "]", NULL}}, GET_BRANCH GET_RULES, "0/200 yes=1"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"deletion\"}]", NULL}}, GET_BRANCH GET_RULES, "0/200"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {200, "[{\"type\":\"deletion\"}]", NEXT}, {200, "[" PULL_RULE "]", NULL}},
-	 GET_BRANCH GET_RULES "GET /p2?page=2\n", "0/200 yes=1"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {404, "", NULL}}, GET_BRANCH GET_RULES, "0/404"},
-	{do_protection, {{200, "{\"protected\":false}", NULL}, {403, "", NULL}}, GET_BRANCH GET_RULES, "-5/403"},
+	{do_protection, {{200, "{\"protected\":true," TIP "}", NULL}}, GET_BRANCH, "0/200 sha=" SHA_B " yes=1"},
+	{do_protection, {{200, "{\"protected\":false," TIP "}", NULL}, {200, "[" PULL_RULE "]", NULL}}, GET_BRANCH GET_RULES, "0/200 sha=" SHA_B " yes=1"},
+	{do_protection, {{200, "{\"protected\":false," TIP "}", NULL}, {200, "[{\"type\":\"deletion\"}]", NULL}}, GET_BRANCH GET_RULES, "0/200 sha=" SHA_B},
+	{do_protection, {{200, "{\"protected\":false," TIP "}", NULL}, {200, "[{\"type\":\"deletion\"}]", NEXT}, {200, "[" PULL_RULE "]", NULL}},
+	 GET_BRANCH GET_RULES "GET /p2?page=2\n", "0/200 sha=" SHA_B " yes=1"},
+	{do_protection, {{200, "{\"protected\":false," TIP "}", NULL}, {404, "", NULL}}, GET_BRANCH GET_RULES, "0/404 sha=" SHA_B},
+	{do_protection, {{200, "{\"protected\":false," TIP "}", NULL}, {403, "", NULL}}, GET_BRANCH GET_RULES, "-5/403 sha=" SHA_B},
 	{do_protection, {{200, "{\"protected\":null}", NULL}}, GET_BRANCH, "-2/200"},
 	{do_protection, {{404, "", NULL}}, GET_BRANCH, "-4/404"},
 	{do_protection, {{403, "", NULL}}, GET_BRANCH, "-5/403"},

@@ -201,9 +201,11 @@ static void test_deliveries(void **state)
 
 static int find_check(const char *body, struct buf *out, struct err *err)
 {
-	int64_t id = 0;
-	int rc = gh_decode_find_check(body, strlen(body), 4711, "sluice", "r9", &id, err);
+	int64_t id = 0, annotations = 0;
+	int rc = gh_decode_find_check(body, strlen(body), 4711, "sluice", "r9", &id, &annotations, err);
 	buf_printf(out, "%lld", (long long)id);
+	if (annotations != 0)
+		buf_printf(out, " with %lld", (long long)annotations);
 	return rc;
 }
 
@@ -217,6 +219,8 @@ static void test_find_check(void **state)
 		/* another App with our words, another name, another run, nobody's */
 		{"{\"check_runs\":[" RUN(3, "sluice", "\"r9\"", "{\"id\":4712}") "," RUN(4, "Sluice", "\"r9\"", "{\"id\":4711}") ","
 				     RUN(5, "sluice", "\"r10\"", "{\"id\":4711}") "," RUN(6, "sluice", "null", "{\"id\":4711}") "," RUN(7, "sluice", "\"r9\"", "null") "]}", 0, "0"},
+		{"{\"check_runs\":[{\"id\":3,\"name\":\"sluice\",\"external_id\":\"r9\",\"app\":{\"id\":4711},\"output\":{\"annotations_count\":50}}]}", 0, "3 with 50"},
+		{"{\"check_runs\":[{\"id\":3,\"name\":\"sluice\",\"output\":{\"annotations_count\":-1}}]}", ERR_PARSE, "check_runs[0].output.annotations_count"},
 		{"{\"check_runs\":[{\"id\":3}]}", ERR_PARSE, "check_runs[0].name: missing"},
 		{"{}", ERR_PARSE, "check_runs: missing"},
 	};
@@ -245,6 +249,25 @@ static void test_check_rows(void **state)
 	}
 	assert_int_equal(c.failing.n, 2); /* "neutral" is a word of check runs, not of statuses */
 	assert_int_equal(c.pending.n, 1);
+	gh_checks_free(&c);
+}
+
+/* A history of statuses, newest first: of each context the first one stands, whatever the case of its letters. */
+static void test_status_history(void **state)
+{
+	(void)state;
+	static const char PAGE1[] = "[{\"context\":\"ci\",\"state\":\"success\"},{\"context\":\"CI\",\"state\":\"failure\"}]",
+			  PAGE2[] = "[{\"context\":\"ci\",\"state\":\"pending\"},{\"context\":\"lint\",\"state\":\"failure\",\"creator\":{\"id\":9}}]";
+	struct gh_checks c = {0};
+	struct err err = {0};
+	assert_int_equal(gh_decode_statuses(PAGE1, sizeof(PAGE1) - 1, "", &c, &err), 0);
+	assert_int_equal(gh_decode_statuses(PAGE2, sizeof(PAGE2) - 1, "", &c, &err), 0);
+	assert_int_equal(c.n, 2);
+	assert_string_equal(c.v[0].state, "success");
+	assert_string_equal(c.v[1].name, "lint");
+	assert_int_equal(c.v[1].creator_id, 9);
+	assert_int_equal(c.failing.n, 1);
+	assert_int_equal(c.pending.n, 0);
 	gh_checks_free(&c);
 }
 
@@ -312,7 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commits),	   cmocka_unit_test(test_open_pulls), cmocka_unit_test(test_deployments), cmocka_unit_test(test_deliveries),
-		cmocka_unit_test(test_find_check), cmocka_unit_test(test_check_rows), cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_find_check), cmocka_unit_test(test_check_rows), cmocka_unit_test(test_status_history), cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests_name("github/decode_lists", tests, NULL, NULL);
 }
