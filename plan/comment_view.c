@@ -226,6 +226,7 @@ static int show_gate(struct db_conn *c, struct comment_view *v, struct err *err)
 	v->seen.facts.may_apply = TRI_YES;
 	v->seen.facts.head_is_planned = TRI_YES;
 	int rc = gate_own_add(c, run, run->repo_id, run->pull, &v->jobs, &v->seen.facts, &own, err);
+	v->seen.facts.told = TRI_YES; /* who reads it was told */
 	if (rc == 0) {
 		gate_evaluate(&v->seen.facts, &v->gate);
 		v->view.gate = &v->gate;

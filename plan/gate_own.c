@@ -158,6 +158,34 @@ static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_
 	return rc;
 }
 
+/* The outbox's word on the comment with the plans: GitHub has what it has to say now, or took it after the plans were over. */
+static const char SQL_COMMENT[] = "SELECT state, delivered_ms, last_error FROM effect WHERE slot=?1";
+
+static int add_told(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own, struct err *err)
+{
+	struct db_stmt *s;
+	char slot[64];
+	f->told = TRI_YES;
+	if (plan == NULL || plan->finished_ms == 0)
+		return 0; /* that the plans are not there is another row's to say */
+	(void)snprintf(slot, sizeof(slot), "comment/%lld/%lld", (long long)repo_id, (long long)pull); /* fits */
+	int rc = db_query(c, &s, err, SQL_COMMENT, "s", slot);
+	if (rc == 0)
+		rc = db_step(s, err);
+	f->told = TRI_NO;
+	if (rc == 1) {
+		const char *state = db_text(s, 0), *why = db_text(s, 2);
+		bool has_it = db_int(s, 1) > 0 && (strcmp(state, "done") == 0 || db_int(s, 1) >= plan->finished_ms);
+		if (has_it)
+			f->told = TRI_YES;
+		else if (strcmp(state, "dead") == 0)
+			buf_adds(&own->told_why, why != NULL ? why : "it does not say why");
+		db_reset(s);
+	}
+	f->told_why = own->told_why.len != 0 ? buf_str(&own->told_why) : NULL;
+	return rc < 0 ? rc : 0;
+}
+
 int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, const struct job_list *jobs, struct gate_facts *facts,
 		 struct gate_own *own, struct err *err)
 {
@@ -167,11 +195,12 @@ int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id,
 		rc = add_lock(c, repo_id, pull, jobs->v[i].project, facts, own, err);
 	}
 	facts->policies = TRI_YES; /* none can be configured */
-	facts->told = TRI_YES;
 	facts->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
 	facts->expired = own->expired.len != 0 ? buf_str(&own->expired) : NULL;
 	facts->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;
 	facts->lock_project = own->project[0] != '\0' ? own->project : NULL;
+	if (rc == 0)
+		rc = add_told(c, plan, repo_id, pull, facts, own, err);
 	if (rc == 0 && facts->heard != NULL)
 		rc = add_history(c, plan, repo_id, jobs, facts, own, err);
 	return rc;

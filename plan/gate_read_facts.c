@@ -32,6 +32,20 @@ static void add_once(struct strlist *l, const char *s)
 		strlist_add(l, s);
 }
 
+/* By name, whichever kind of rule answered first; each once. */
+static void add_check(struct gate_joined *j, const char *context, int64_t app_id)
+{
+	size_t at = 0;
+	while (at < j->checks_n && strcmp(j->checks[at].context, context) < 0)
+		at++;
+	for (size_t i = at; i < j->checks_n && strcmp(j->checks[i].context, context) == 0; i++)
+		if (j->checks[i].app_id == app_id)
+			return;
+	j->checks = xreallocarray(j->checks, j->checks_n + 1, sizeof(*j->checks));
+	memmove(&j->checks[at + 1], &j->checks[at], (j->checks_n++ - at) * sizeof(*j->checks));
+	j->checks[at] = (struct gate_required){xstrdup(context), app_id};
+}
+
 void gate_rules_join(const struct gh_rules *rules, struct gate_joined *j, struct gate_facts *f, struct gate_needs *needs)
 {
 	if (needs->approvals < (int)rules->approvals)
@@ -52,10 +66,8 @@ void gate_rules_join(const struct gh_rules *rules, struct gate_joined *j, struct
 	for (size_t i = 0; i < rules->others.n; i++)
 		if (!is_harmless(rules->others.v[i]))
 			add_once(&j->unseen, rules->others.v[i]);
-	for (size_t i = 0; i < rules->checks_n; i++) {
-		j->checks = xreallocarray(j->checks, j->checks_n + 1, sizeof(*j->checks));
-		j->checks[j->checks_n++] = (struct gate_required){xstrdup(rules->checks[i].context), rules->checks[i].app_id};
-	}
+	for (size_t i = 0; i < rules->checks_n; i++)
+		add_check(j, rules->checks[i].context, rules->checks[i].app_id);
 }
 
 /* --- checks --- */

@@ -374,6 +374,42 @@ static void who_merged(void **state)
 	}
 }
 
+/* A plan that nobody could read is not applied. */
+static void told(void **state)
+{
+	static const struct {
+		const char *state, *why;
+		int64_t delivered_ms, finished_ms;
+		enum tri want;
+	} rows[] = {
+		{"done", NULL, 900, 1000, TRI_YES}, /* GitHub has what there is to say */
+		{"due", NULL, 900, 1000, TRI_NO},   {"due", NULL, 1000, 1000, TRI_YES}, {"due", NULL, 2000, 1000, TRI_YES},
+		{"due", NULL, 0, 1000, TRI_NO},	    {"dead", "locked", 900, 1000, TRI_NO}, {"dead", NULL, 0, 1000, TRI_NO},
+		{"dead", "locked", 1500, 1000, TRI_YES}, {"due", NULL, 0, 0, TRI_YES} /* not over yet */, {NULL, NULL, 0, 1000, TRI_NO},
+	};
+	struct job_list none = {0};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct gate_facts f = {0};
+		struct gate_own own = {0};
+		struct run_row plan = {.state = RUN_DONE, .finished_ms = rows[i].finished_ms};
+		store_exec(c, "DELETE FROM effect");
+		if (rows[i].state != NULL)
+			store_must(db_run(c, &err,
+					  "INSERT INTO effect(slot, kind, repo_id, repo, pull, digest, not_before_ms, since_ms, state, delivered_ms, last_error)"
+					  " VALUES('comment/77/12', 0, 77, 'acme/infra', 12, '', 0, 0, ?, ?, ?)",
+					  "sis", rows[i].state, rows[i].delivered_ms, rows[i].why), &err);
+		store_must(gate_own_add(c, &plan, 77, 12, &none, &f, &own, &err), &err);
+		if (f.told != rows[i].want)
+			fail_msg("row %zu: %d", i, (int)f.told);
+		if (rows[i].want == TRI_NO && rows[i].state != NULL && strcmp(rows[i].state, "dead") == 0)
+			assert_string_equal(f.told_why, rows[i].why != NULL ? rows[i].why : "it does not say why");
+		else
+			assert_null(f.told_why);
+		gate_own_free(&own);
+	}
+}
+
 /* What goes with its directory asks for approvals like any other, and is in nobody's way when it cannot be planned. */
 static void a_directory_that_is_gone(void **state)
 {
@@ -397,6 +433,6 @@ static void a_directory_that_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(the_pusher),
-					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(a_directory_that_is_gone)};
+					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(told), T(a_directory_that_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,8 +14,8 @@ static const struct gate_self self = {.app_id = 77, .user_id = 500};
 static void joined_to_the_strictest(void **state)
 {
 	char *types[] = {T("deletion"), T("workflows"), T("code_scanning"), T("workflows")}, *envs[] = {T("staging")};
-	struct gh_required_check checks[] = {{T("lint"), 0}, {T("unit"), 9}};
-	struct gh_rules a = {.found = true, .approvals = 2, .dismiss_stale = true, .environments = {envs, 1}, .checks = checks, .checks_n = 2, .methods = GH_ANY_METHOD};
+	struct gh_required_check checks[] = {{T("unit"), 9}, {T("lint"), 0}, {T("unit"), 9}, {T("unit"), 0}};
+	struct gh_rules a = {.found = true, .approvals = 2, .dismiss_stale = true, .environments = {envs, 1}, .checks = checks, .checks_n = 4, .methods = GH_ANY_METHOD};
 	struct gh_rules b = {.classic = true, .found = true, .approvals = 1, .code_owners = true, .last_push = true, .threads_resolved = true, .strict = true,
 			     .signatures = true, .locked = true, .merge_queue = true, .reviewers = true, .others = {types, 4}, .environments = {envs, 1}};
 	struct gate_joined j = {0};
@@ -28,8 +28,9 @@ static void joined_to_the_strictest(void **state)
 	gate_rules_join(&b, &j, &f, &n);
 	assert_int_equal(n.approvals, 2);
 	assert_true(n.code_owners && n.last_push && n.strict && f.threads_needed && f.signatures_needed && f.locked_branch && f.queue_required);
-	assert_int_equal(j.checks_n, 2);
-	assert_int_equal(j.checks[1].app_id, 9);
+	assert_int_equal(j.checks_n, 3);
+	assert_string_equal(j.checks[0].context, "lint");
+	assert_int_equal(j.checks[1].app_id + j.checks[2].app_id, 9); /* the same name of two Apps is two checks */
 	assert_int_equal(j.environments.n, 1);
 	assert_int_equal(j.unseen.n, 3);
 	assert_string_equal(j.unseen.v[0], "required_reviewers");
