@@ -29,6 +29,7 @@ struct view_project {
 	const char *reason;                 /* why it is affected */
 	int64_t took_ms;                    /* finished */
 	int64_t running_ms;
+	bool timed_out;                     /* failed, because its time was over */
 	const char *state_note;             /* "state: serial 4 kept" after an apply; NULL */
 };
 
@@ -64,5 +65,31 @@ void render_text(struct buf *out, const char *s);
 void render_code(struct buf *out, const char *s);
 /* A fenced block with a fence longer than any run of back-ticks inside. */
 void render_fence(struct buf *out, const char *lang, const char *s, size_t len);
+
+/* How far something is that a check run or a commit status tells of. */
+enum check_state {
+	CHECK_QUEUED, CHECK_RUNNING, CHECK_PARTIAL /* what was asked for is planned, and more has to be */,
+	CHECK_PLANNED, CHECK_APPLIED, CHECK_UNTOUCHED /* there is nothing to plan */,
+	CHECK_FAILED, CHECK_APPLY_FAILED, CHECK_TIMED_OUT, CHECK_REFUSED, CHECK_CANCELLED, CHECK_SUPERSEDED,
+	CHECK_UNKNOWN /* outcome unknown */, CHECK_NOTHING_APPLIED /* an apply without a plan */, CHECK_STATES,
+};
+struct check_word {
+	const char *status, *conclusion; /* of a check run; conclusion NULL while it is not completed */
+	const char *state;               /* of a commit status */
+};
+const struct check_word *render_check_word(enum check_state s);
+enum check_state render_check_state(const struct view_project *p);
+
+/* What a check run says. At most LIMIT_CHECK_TEXT_CHARS characters each, disarmed like the comment. */
+struct check_text {
+	enum check_state state;
+	struct buf title, summary;
+	struct buf text;        /* empty: none */
+	struct buf annotations; /* a JSON object a line */
+	struct buf actions;     /* JSON array */
+};
+/* rollup: of all projects of the view; else the view has one project. title is a line as render_headline makes it. */
+void render_check(const struct view *v, enum check_state s, const char *title, bool rollup, struct check_text *ret);
+void check_text_free(struct check_text *t);
 
 #endif

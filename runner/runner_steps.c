@@ -35,7 +35,7 @@ static void say_stopped(struct runner *r)
 	CLEANUP_BUF struct buf out = {0};
 	r->exit.outcome = r->stop == STOP_TIMEOUT ? JOB_TIMEOUT : JOB_CANCELLED;
 	if (r->stop == STOP_TIMEOUT) {
-		buf_adds(&out, "stopped after ");
+		buf_adds(&out, JOB_TIMEOUT_SAYS);
 		buf_printf(&out, "%lld s, the time limit of this phase", (long long)(r->spec.timeout_ms / 1000));
 	} else {
 		buf_adds(&out, "cancelled");

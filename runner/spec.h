@@ -50,6 +50,8 @@ void job_spec_free(struct job_spec *s);
 int job_spec_write(const struct job_spec *s, const char *path, struct err *err) MUST_CHECK;
 int job_spec_read(const char *path, struct job_spec *ret, struct err *err) MUST_CHECK;
 
+/* The error of a job that ended as JOB_TIMEOUT begins so. */
+#define JOB_TIMEOUT_SAYS "stopped after "
 enum job_outcome { JOB_OK, JOB_FAILED, JOB_CANCELLED, JOB_TIMEOUT, JOB_BROKEN /* our side failed: no engine, no sandbox */ };
 const char *job_outcome_name(enum job_outcome o);
 
