@@ -28,9 +28,12 @@ enum { OTHER_NUMBERS = 0x40000000 }; /* from here on x86_64 means x32: the same 
 
 /* What serving needs: packets, memory, random bytes, time, and how a C library locks and ends. */
 static const uint32_t allowed[] = {
-	SYS_recvfrom,  SYS_sendto,  SYS_read,	SYS_write,	   SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday, SYS_futex,	 SYS_brk,
-	SYS_munmap,    SYS_mremap,  SYS_madvise, SYS_sched_yield, SYS_getpid,	  SYS_gettid,	     SYS_rt_sigreturn, SYS_rt_sigprocmask,
-	SYS_exit,      SYS_exit_group, SYS_restart_syscall,
+	SYS_recvfrom, SYS_sendto, SYS_read, SYS_write, SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday, SYS_futex, SYS_sched_yield,
+	SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_getpid, SYS_gettid, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
+	SYS_exit, SYS_exit_group,
+#ifdef __SANITIZE_ADDRESS__
+	SYS_sigaltstack, /* asked for by the run-time part before every function that does not return */
+#endif
 };
 /* Memory, but none that holds code: the protection is the third argument of both. */
 static const uint32_t memory[] = {SYS_mmap, SYS_mprotect};
