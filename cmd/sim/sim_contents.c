@@ -39,10 +39,24 @@ bool sim_tree_entry(struct sim *s, const struct sim_repo *r, const char *commit,
 
 /* ---- GET /contents/PATH ---- */
 
-static void links(struct json_writer *w, const struct sim_req *q, const char *path, const char *ref, const struct sim_tree_entry *e)
+static char *encoded(const char *path)
+{
+	struct buf b = {0};
+	for (const char *at = path; *at != '\0';) {
+		CLEANUP_FREE char *segment = xstrndup(at, strcspn(at, "/"));
+		text_url_segment(&b, segment);
+		at += strlen(segment);
+		if (*at == '/')
+			buf_addc(&b, *at++);
+	}
+	return buf_take(&b);
+}
+
+static void links(struct json_writer *w, const struct sim_req *q, const char *plain, const char *ref, const struct sim_tree_entry *e)
 {
 	bool dir = strcmp(e->type, "tree") == 0;
 	struct buf b CLEANUP_BUF = {0};
+	CLEANUP_FREE char *path = encoded(plain);
 	buf_printf(&b, "%s/repos/%s", q->s->url, q->repo->full_name);
 	CLEANUP_FREE char *self = xasprintf("%s/contents/%s?ref=%s", buf_str(&b), path, ref);
 	CLEANUP_FREE char *git = xasprintf("%s/git/%s/%s", buf_str(&b), dir ? "trees" : "blobs", e->oid);

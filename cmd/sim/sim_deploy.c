@@ -130,7 +130,7 @@ static void shape_state(struct json_writer *w, const struct sim_req *q, const st
 	sim_shape_user(w, "creator", q->s, v->user);
 	jw_str(w, "description", "");
 	jw_str(w, "environment", d->environment);
-	jw_str(w, "target_url", "");
+	sim_shape_urlf(w, "target_url", "%s/%s/deployments", q->s->url, q->repo->full_name);
 	sim_shape_time(w, "created_at", v->at_ms);
 	sim_shape_time(w, "updated_at", v->at_ms);
 	jw_str(w, "deployment_url", url);

@@ -28,9 +28,9 @@ function check(schema, value) {
 // A branch may have slashes; every other parameter is one segment. The template with fewer parameters wins: it is the more exact one.
 const patterns = Object.keys(doc.paths).map((template) => ({
 	template, params: template.split('{').length,
-	regex: new RegExp(`^${template.replace(/\{(\w+)\}/g, (all, name) => (name === 'branch' || name === 'ref' ? '.+' : '[^/]+'))}$`),
+	regex: new RegExp(`^${template.replace(/\{(\w+)\}/g, (all, name) => (name === 'branch' || name === 'ref' ? '.+' : name === 'path' ? '.*' : '[^/]+'))}$`),
 })).sort((a, b) => a.params - b.params || b.template.length - a.template.length);
-const templateOf = (path) => patterns.find((p) => p.regex.test(path))?.template;
+const templateOf = (path) => patterns.find((p) => p.regex.test(path.endsWith('/contents') ? `${path}/` : path))?.template;
 
 const deref = (node) => (node?.$ref ? node.$ref.slice(2).split('/').reduce((o, k) => o[k], doc) : node);
 const jsonOf = (node) => deref(node)?.content?.['application/json']?.schema;
@@ -96,6 +96,8 @@ let bad = 0;
 const seen = new Set();
 for (const file of process.argv.slice(2))
 	for (const r of records(file, 'rest')) {
+		if (r.path === '/graphql') // graphql.mjs looks at these
+			continue;
 		requests++;
 		seen.add(r.class);
 		for (const problem of problemsOf(r)) {

@@ -8,11 +8,14 @@ const REPO = '/repos/{owner}/{repo}';
 const PATHS = [
 	'/user',
 	'/orgs/{org}/teams/{team_slug}/memberships/{username}',
+	'/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}',
 	REPO,
 	...['/pulls', '/pulls/{pull_number}', '/pulls/{pull_number}/reviews', '/pulls/{pull_number}/merge', '/issues/{issue_number}/comments',
 		'/issues/comments/{comment_id}', '/collaborators/{username}/permission', '/branches/{branch}', '/branches/{branch}/protection',
 		'/rules/branches/{branch}', '/commits/{ref}/status', '/commits/{ref}/check-runs', '/statuses/{sha}', '/check-runs',
-		'/check-runs/{check_run_id}'].map((p) => REPO + p),
+		'/check-runs/{check_run_id}', '/pulls/{pull_number}/commits', '/commits/{commit_sha}/pulls', '/commits/{ref}/statuses',
+		'/commits/{ref}/check-suites', '/issues/{issue_number}/labels', '/contents/{path}', '/codeowners/errors', '/deployments',
+		'/deployments/{deployment_id}/statuses', '/rulesets/{ruleset_id}'].map((p) => REPO + p),
 ];
 
 const DROPPED = new Set(['nullable', 'example', 'examples', 'discriminator', 'description', 'externalDocs', 'x-github']);
@@ -53,7 +56,17 @@ function reach(doc, node, seen) {
 		reach(doc, value, seen);
 }
 
+// GitHub says null for the author, the reviewer's and the head's repository of what was deleted; its description has forgotten it.
+function forgetful(schemas) {
+	for (const name of ['pull-request', 'pull-request-simple']) {
+		const pull = schemas[name].properties;
+		for (const [owner, key] of [[pull, 'user'], [pull.head.properties, 'repo'], [pull.head.properties, 'user']])
+			owner[key] = { nullable: true, allOf: [owner[key]] };
+	}
+}
+
 function cut(doc) {
+	forgetful(doc.components.schemas);
 	const paths = {};
 	for (const p of PATHS) {
 		if (doc.paths[p] === undefined)

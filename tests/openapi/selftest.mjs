@@ -20,7 +20,15 @@ const find = (kind, test) => lines.find((r) => r.kind === kind && test(r));
 const rest = (name) => find('rest', (r) => r.class === name && r.status < 300);
 const hook = (event) => find('webhook', (r) => r.event === event);
 
+const graph = (text) => find('rest', (r) => r.class === 'graphql' && r.status === 200 && r.body.includes(text) && r.answer.includes('"data":{"'));
+
 const changes = [
+	['graphql.mjs', 'a member that was not asked for', answerOf(graph('pageInfo'), (v) => { v.data.repository.extra = 1; })],
+	['graphql.mjs', 'a missing member', answerOf(graph('pageInfo'), (v) => { delete v.data.repository.pullRequest; })],
+	['graphql.mjs', 'null where there must be a value', answerOf(graph('reviewThreads'), (v) => { v.data.repository.pullRequest.reviewThreads = null; })],
+	['graphql.mjs', 'a number as text', answerOf(graph('totalCount'), (v) => { v.data.repository.pullRequest.reviewThreads.totalCount = '3'; })],
+	['graphql.mjs', 'an unknown field', { ...graph('isOutdated'), body: graph('isOutdated').body.replace('isOutdated', 'isOld') }],
+	['graphql.mjs', 'a variable of another type', { ...graph('$number:Int!'), body: graph('$number:Int!').body.replace('"number":1', '"number":"1"') }],
 	['check.mjs', 'a number as text', answerOf(rest('pull'), (v) => { v.number = '1'; })],
 	['check.mjs', 'a missing member', answerOf(rest('pull'), (v) => { delete v.head.sha; })],
 	['check.mjs', 'null where there must be a value', answerOf(rest('pull'), (v) => { v.title = null; })],
@@ -40,7 +48,7 @@ let missed = 0;
 for (const [script, what, record] of changes) {
 	const file = path.join(scratch, 'record');
 	fs.writeFileSync(file, `${JSON.stringify(record)}\n`);
-	const args = [path.join(here, script), ...(script === 'webhooks.mjs' ? ['check'] : []), file];
+	const args = [path.join(here, script), ...(script === 'check.mjs' ? [] : ['check']), file];
 	const run = spawnSync(process.execPath, args, { encoding: 'utf8' });
 	if (run.status !== 1 || !run.stderr.includes(file)) {
 		missed++;

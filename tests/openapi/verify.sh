@@ -25,7 +25,8 @@ verdict() { # NAME COMMAND...
 }
 
 mkdir "$tmp/record"
-for program in test_sim test_sim_faults; do
+for source in "$here"/../component/test_sim*.c; do
+	program=$(basename "$source" .c)
 	SLUICE_SIM_RECORD="$tmp/record" "$build/tests/component/$program" >"$tmp/$program.log" 2>&1 || {
 		echo "not ok $program failed while it was recorded"
 		exit 1
@@ -33,6 +34,8 @@ for program in test_sim test_sim_faults; do
 done
 cat "$tmp"/record/*.jsonl >"$tmp/all"
 verdict 'requests and answers are as GitHub describes them' node "$here/check.mjs" "$tmp/all" "$@"
+verdict 'GraphQL answers are as the schema has them' node "$here/graphql.mjs" check "$tmp/all" "$@"
+verdict 'our GraphQL queries are valid' node "$here/graphql.mjs" queries "$here"/../../github/gh_graphql.c
 verdict 'webhooks are as GitHub describes them' node "$here/webhooks.mjs" check "$tmp/all" "$@"
 verdict 'the checkers find what is wrong' node "$here/selftest.mjs" "$tmp/all"
 [ "$failures" = 0 ]
