@@ -119,7 +119,7 @@ static int check_row(const struct audit_row *r, void *arg, struct err *err)
 	else if (strcmp(r->prev, ch->last_hash) != 0)
 		sentence = xasprintf("row %lld does not follow row %lld: one of them was put there later", (long long)r->seq, (long long)due - 1);
 	if (sentence != NULL) {
-		bad(ch, r->seq != due ? due : r->seq, sentence);
+		bad(ch, r->seq < due ? r->seq : due, sentence);
 		return 0;
 	}
 	ch->rows++;
