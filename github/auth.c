@@ -221,13 +221,13 @@ const char *gh_token_authorization(struct gh_token *t)
 
 uint64_t gh_token_serial(const struct gh_token *t) { return t->serial; }
 
-unsigned gh_token_lacks(const struct gh_token *t) { return t->home != NULL && t->home->in != NULL ? t->home->in->lacks : 0; }
+unsigned gh_token_lacks(const struct gh_token *t) { return t->in != NULL ? t->in->lacks : 0; }
 
 struct gh_budget *gh_auth_budget(struct gh_auth *a) { return &a->budget; }
 
 struct gh_budget *gh_token_budget(struct gh_token *t)
 {
-	return t->home != NULL && t->home->in != NULL ? &t->home->in->budget : &t->auth->budget;
+	return t->in != NULL ? &t->in->budget : &t->auth->budget;
 }
 
 bool gh_token_refused(struct gh_token *t, uint64_t serial)

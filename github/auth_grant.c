@@ -119,8 +119,8 @@ static void got_installation(struct gh_flow *f, const struct http_response *res)
 		gh_flow_fail(f, &err);
 		return;
 	}
-	t->home->in = gh_auth_install(t->auth, id);
-	t->home->in->lacks = lacks;
+	t->in = t->home->in = gh_auth_install(t->auth, id);
+	t->in->lacks = lacks;
 	t->home->doubted = suspended; /* looked at again each time, until somebody lifts it */
 	if (suspended)
 		f->a.r.err = (struct err){.code = ERR_REFUSED, .msg = "suspended"};
@@ -139,8 +139,8 @@ static void explain(struct gh_result *r, const struct gh_token *t)
 	else if (strstr(r->err.msg, "suspended") != NULL)
 		(void)err_set(&r->err, ERR_REFUSED, "the installation of the GitHub App for %s is suspended; an owner of the account can lift that under "
 						    "Settings, Applications", repo);
-	else if (r->status == 422 && strstr(r->err.msg, "repositor") == NULL) {
-		CLEANUP_FREE char *words = gh_grant_words(t->purpose, t->home->in->lacks);
+	else if (r->status == 422 && t->in != NULL && strstr(r->err.msg, "repositor") == NULL) {
+		CLEANUP_FREE char *words = gh_grant_words(t->purpose, t->in->lacks);
 		(void)err_set(&r->err, ERR_REFUSED, "the installation of the GitHub App for %s lacks one of its permissions (%s); add it to the App and accept "
 						    "it for the account", repo, words);
 	}
@@ -170,10 +170,10 @@ static bool ask_for_less(struct gh_token *t)
 {
 	const struct grant *last = NULL;
 	for (const struct grant *g = GRANTS[t->purpose]; g->name != NULL; g++)
-		if (g->may != 0 && is_asked(g, t->home->in->lacks))
+		if (g->may != 0 && is_asked(g, t->in->lacks))
 			last = g;
 	if (last != NULL)
-		t->home->in->lacks |= last->may;
+		t->in->lacks |= last->may;
 	return last != NULL;
 }
 
@@ -212,7 +212,7 @@ static void mint(struct gh *g, struct gh_token *t)
 {
 	struct gh_flow *f = gh_flow_new(g, GH_FOR_APP, NULL, minted, t);
 	struct json_writer w = json_writer(&f->body);
-	unsigned lacks = t->home->in->lacks;
+	unsigned lacks = t->in->lacks;
 	free(t->permissions);
 	t->permissions = gh_grant_words(t->purpose, lacks);
 	jw_open(&w, NULL);
@@ -226,12 +226,13 @@ static void mint(struct gh *g, struct gh_token *t)
 	jw_close(&w);
 	jw_close(&w);
 	f->repeatable = true; /* a token that got lost ends by itself */
-	gh_flow_send(f, "POST", got_token, "/app/installations/%i/access_tokens", t->home->in->id);
+	gh_flow_send(f, "POST", got_token, "/app/installations/%i/access_tokens", t->in->id);
 }
 
 void gh_grant_mint(struct gh *g, struct gh_token *t)
 {
 	if (t->home->in != NULL && !t->home->doubted) {
+		t->in = t->home->in;
 		mint(g, t);
 		return;
 	}

@@ -25,7 +25,8 @@ struct gh_home {
 struct gh_token {
 	struct gh_auth *auth;
 	struct gh_token *prev, *next;
-	struct gh_home *home; /* NULL: the App's JWT, or an account's token */
+	struct gh_home *home;  /* NULL: the App's JWT, or an account's token */
+	struct gh_install *in; /* that minted it, or is asked to; the home may have another one by now. NULL: not asked yet */
 	enum gh_purpose purpose;
 	char *authorization; /* "Bearer TOKEN", wiped; NULL: none */
 	char *permissions;   /* as granted, for the audit; NULL: not asked yet */

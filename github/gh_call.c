@@ -181,6 +181,8 @@ static bool is_held_back(struct gh_flow *f)
 	int64_t now = clock_wall_ms(), until = f->query && b->query_until_ms > b->until_ms ? b->query_until_ms : b->until_ms;
 	if (until <= now || until > now + GH_LIMITED_MAX_MS) /* further away than GitHub ever asks: our clock was set back */
 		return false;
+	if (f->authorization != NULL) /* a token that is given back late is worse than one request too many */
+		return false;
 	f->a.r = (struct gh_result){.retry_at_ms = until};
 	(void)err_set(&f->a.r.err, ERR_UNAVAILABLE, "%s %s: not sent, GitHub asked for a pause of another %lld s", f->method, path_part(f),
 		      (long long)(until - now + 999) / 1000);

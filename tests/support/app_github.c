@@ -87,9 +87,36 @@ static void serve_mint(struct app_github *g, const struct double_request *rq, st
 		   clock_iso(clock_wall_ms() + (g->life_ms != 0 ? g->life_ms : 3600 * 1000), until));
 }
 
+/* What goes wrong before anything happened. */
+static bool fails_before(struct app_github *g, struct double_answer *ret)
+{
+	static const int statuses[APP_FAULTS] = {[APP_502] = 502, [APP_401] = 401, [APP_403] = 403, [APP_404] = 404, [APP_422] = 422, [APP_LIMIT] = 429};
+	if (++g->requests != g->fault_at)
+		return false;
+	ret->reset = g->fault == APP_RESET;
+	if (statuses[g->fault] != 0)
+		refuse(ret, statuses[g->fault], "no");
+	if (g->fault == APP_LIMIT)
+		ret->headers = "Retry-After: 1\r\n";
+	return ret->reset || statuses[g->fault] != 0;
+}
+
+/* And after. */
+static void fails_after(struct app_github *g, const struct double_request *rq, struct double_answer *ret)
+{
+	if (g->requests != g->fault_at)
+		return;
+	ret->reset = g->fault == APP_LOST;
+	buf_truncate(&ret->body, g->fault == APP_EMPTY ? 0 : g->fault == APP_CUT ? ret->body.len / 2 : ret->body.len);
+	if (text_ends(rq->path, "/access_tokens") && g->tokens_n > 0)
+		g->tokens[g->tokens_n - 1].unknown = true;
+}
+
 static void serve(const struct double_request *rq, struct double_answer *ret, void *arg)
 {
 	struct app_github *g = arg;
+	if (fails_before(g, ret))
+		return;
 	CLEANUP_BUF struct buf by = {0};
 	struct app_token *t = NULL;
 	who(g, rq, &by, &t);
@@ -117,6 +144,7 @@ static void serve(const struct double_request *rq, struct double_answer *ret, vo
 	} else {
 		buf_adds(&ret->body, "{\"id\":5,\"full_name\":\"R\"}");
 	}
+	fails_after(g, rq, ret);
 }
 
 /* --- the signer ---------------------------------------------------------------------------------------------------------------------- */

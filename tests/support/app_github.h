@@ -8,10 +8,13 @@
 
 enum { APP_TOKENS = 64, APP_ID = 4711 };
 
+/* Before or after it had its effect: the connection is reset, or half a JSON answer comes. */
+enum app_fault { APP_RESET, APP_LOST, APP_502, APP_401, APP_403, APP_404, APP_422, APP_LIMIT, APP_CUT, APP_EMPTY, APP_FAULTS };
+
 struct app_token {
 	char *text; /* "ghs_..." of token_bytes bytes */
 	int64_t installation;
-	bool dead;
+	bool dead, unknown; /* unknown: its mint went wrong, nobody can give it back */
 };
 
 struct app_github {
@@ -31,6 +34,8 @@ struct app_github {
 	bool suspended, suspended_late /* only the mint says so */, mint_broken, gone /* no installation */, jwt_fails, jwt_silent;
 	int jwt_refused;     /* that many requests with a JWT get a 401 */
 	int mint_502;        /* that many mints fail for a moment */
+	size_t requests, fault_at; /* that request (from 1) goes wrong; 0: none */
+	enum app_fault fault;
 	void (*on_mint)(struct app_github *g); /* while a mint is being answered */
 	double_fn other;     /* everything that is not about tokens; NULL: {"id":5,"full_name":"R"} */
 	void *arg;
