@@ -1,151 +1,13 @@
 /* Deliveries and what becomes of them: runs, commands, answers, silence; in order, once, over restarts and failing writes. */
-#include "tests/component/world.h"
-#include "webhooks/decide.h"
-#include "webhooks/delivery_store.h"
+#include "tests/component/inbox.h"
 
 #include <time.h>
-
-struct scene {
-	struct world *w;
-	struct decide *d;
-	size_t inflight;
-	int64_t comments; /* ids handed out */
-	int64_t sent;
-};
-
-#define SHA "0123456789abcdef0123456789abcdef01234567"
-
-static size_t inflight(void *arg) { return ((struct scene *)arg)->inflight; }
-
-static void start(struct scene *s)
-{
-	struct rig *r = &s->w->r;
-	struct decide_options o = {.loop = r->l, .db = r->db, .gh = r->gh, .outbox = r->outbox, .runs = r->runs, .config = &r->config,
-				   .server_file = r->server_file, .program = r->program, .version = "1.2.3", .intake_inflight = inflight, .arg = s};
-	s->d = decide_new(&o);
-}
-
-static void stop(struct scene *s)
-{
-	rig_settle(&s->w->r);
-	decide_close(s->d);
-	s->d = NULL;
-	rig_stop(&s->w->r);
-}
-
-static int setup(void **state)
-{
-	struct scene *s = xcalloc(1, sizeof(*s));
-	struct err err = {0};
-	s->w = world_open(NULL);
-	s->comments = 900;
-	sim_must(sim_permission(s->w->sim, REPO, "carol", "read", &err), &err);
-	start(s);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct scene *s = *state;
-	stop(s);
-	world_close(s->w);
-	free(s);
-	return 0;
-}
-
-/* ---- deliveries ---- */
-
-struct arrival {
-	const char *guid, *event;
-	char *body;
-	bool done;
-};
-
-static int store(struct db_conn *c, void *arg, struct err *err)
-{
-	const struct arrival *a = arg;
-	bool is_new;
-	return delivery_insert(c, a->guid, a->event, 1, a->body, strlen(a->body), &is_new, err);
-}
-
-static void stored(int rc, const struct err *err, void *arg)
-{
-	sim_must(rc, err);
-	((struct arrival *)arg)->done = true;
-}
-
-/* Stores a delivery; takes body. Its id is the number of deliveries so far. */
-static void arrive(struct scene *s, const char *event, char *body)
-{
-	CLEANUP_FREE char *guid = xasprintf("guid-%lld", (long long)++s->sent);
-	struct arrival a = {.guid = guid, .event = event, .body = body};
-	db_submit(s->w->r.db, store, stored, &a);
-	assert_true(loop_run_until(s->w->l, &a.done, 10000));
-	free(body);
-}
-
-static char *pull_body(struct scene *s, const char *repo, int64_t pull, const char *action, const char *more)
-{
-	long long id = (long long)s->w->r.repo_id;
-	return xasprintf("{\"action\":\"%s\",\"repository\":{\"id\":%lld,\"full_name\":\"%s\",\"default_branch\":\"main\"},\"sender\":{\"login\":\"alice\","
-			 "\"id\":7,\"type\":\"User\"},\"pull_request\":{\"number\":%lld,\"head\":{\"sha\":\"" SHA "\",\"repo\":{\"id\":%lld}},"
-			 "\"base\":{\"ref\":\"main\"}%s}}",
-			 action, id, repo, (long long)pull, id, more);
-}
-
-static void pull_event(struct scene *s, const char *action, const char *more) { arrive(s, "pull_request", pull_body(s, REPO, s->w->pull, action, more)); }
-
-static char *comment_body(struct scene *s, const char *who, const char *type, const char *text, bool on_pull)
-{
-	return xasprintf("{\"action\":\"created\",\"repository\":{\"id\":%lld,\"full_name\":\"" REPO "\",\"default_branch\":\"main\"},\"sender\":{\"login\":\"%s\","
-			 "\"id\":7,\"type\":\"%s\"},\"issue\":{\"number\":%lld%s},\"comment\":{\"id\":%lld,\"body\":\"%s\"}}",
-			 (long long)s->w->r.repo_id, who, type, (long long)s->w->pull, on_pull ? ",\"pull_request\":{}" : "", (long long)++s->comments, text);
-}
-
-static void comment(struct scene *s, const char *who, const char *text) { arrive(s, "issue_comment", comment_body(s, who, "User", text, true)); }
-
-static void push_event(struct scene *s, const char *ref, bool deleted)
-{
-	arrive(s, "push", xasprintf("{\"repository\":{\"id\":%lld,\"full_name\":\"" REPO "\",\"default_branch\":\"main\"},\"sender\":{\"login\":\"alice\",\"id\":7,"
-				    "\"type\":\"User\"},\"ref\":\"%s\",\"before\":\"" SHA "\",\"after\":\"" SHA "\",\"deleted\":%s}",
-				    (long long)s->w->r.repo_id, ref, deleted ? "true" : "false"));
-}
-
-static void decided(struct scene *s)
-{
-	decide_wake(s->d);
-	for (int i = 0; i < 2000; i++) {
-		if (rig_int(&s->w->r, "SELECT count(*) FROM delivery WHERE disposition IS NULL") == 0) {
-			rig_settle(&s->w->r);
-			return;
-		}
-		rig_pass(&s->w->r, 5);
-	}
-	fail_msg("not decided; the log:\n%s", buf_str(&s->w->r.log));
-}
-
-static const char *last(struct scene *s)
-{
-	decided(s);
-	return rig_text(&s->w->r, "SELECT disposition FROM delivery ORDER BY id DESC LIMIT 1");
-}
-
-static const char *reply(struct scene *s) { return rig_text(&s->w->r, "SELECT body FROM effect WHERE kind=1 ORDER BY id DESC LIMIT 1"); }
-
-static void quiet(struct scene *s)
-{
-	for (int i = 0; i < 1000 && runs_active(s->w->r.runs) != 0; i++)
-		rig_pass(&s->w->r, 5);
-	assert_int_equal(runs_active(s->w->r.runs), 0);
-	rig_settle(&s->w->r);
-}
 
 /* ---- tests ---- */
 
 static void what_is_ignored(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	arrive(s, "check_suite", xstrdup("{\"action\":\"requested\"}"));
 	assert_string_equal(last(s), "ignored: nothing to do for this action");
 	pull_event(s, "labeled", "");
@@ -171,7 +33,7 @@ static void what_is_planned(void **state)
 		const char *action, *more;
 		bool plans;
 	} rows[] = {{"opened", "", true}, {"synchronize", "", true}, {"reopened", "", true}, {"ready_for_review", "", true}, {"edited", "", false}, {"assigned", "", false}};
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int64_t before = rig_int(&s->w->r, "SELECT count(*) FROM run");
 		pull_event(s, rows[i].action, rows[i].more);
@@ -194,13 +56,17 @@ static void commands(void **state)
 		{"alice", "sluice plan", "run ", NULL},
 		{"carol", "sluice unlock", "refused: carol has the role read", "needs the role `apply`"},
 		{"alice", "sluice unlock", "unlock", "holds no lock"},
+		{"alice", "sluice unlock -p net", "unlock", "cannot be narrowed"},
+		{"alice", "sluice resolve 7 --as applied", "refused: alice has the role apply", "needs the role `admin`"},
+		{"alice", "sluice apply -p net --destroy", "refused: alice has the role apply", "needs the role `admin`"},
+		{"alice", "sluice import a.b c", "refused: import is not served", "is not done by this version"},
 		{"carol", "sluice cancel", "refused: carol has the role read", "`cancel` was not done"},
 		{"alice", "sluice cancel", "cancel", NULL},
 		{"carol", "sluice help", "help", "apply"},
 		{"dave", "sluice version", "version", "sluice 1.2.3"},
 		{"alice", "sluice plam", "help", "plam"},
 	};
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		rig_exec(&s->w->r, "DELETE FROM effect");
 		comment(s, rows[i].who, rows[i].text);
@@ -218,7 +84,7 @@ static void commands(void **state)
 
 static void role_not_known(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	world_faults(s->w, "permission=status:500");
 	comment(s, "alice", "sluice unlock");
 	assert_string_equal(last(s), "refused: alice has the role none");
@@ -228,7 +94,7 @@ static void role_not_known(void **state)
 
 static void an_apply(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	pull_event(s, "opened", "");
 	decided(s);
 	quiet(s);
@@ -243,7 +109,7 @@ static void an_apply(void **state)
 	says(reply(s), "is under way");
 	comment(s, "alice", "sluice unlock");
 	assert_string_equal(last(s), "unlock");
-	says(reply(s), "its locks stay");
+	says(reply(s), "an apply is under way. Comment `cancel` to stop it.");
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held"), 1);
 	/* the merge that we made comes back as an event: nothing more is started */
 	CLEANUP_FREE char *sha = xstrdup(rig_text(&s->w->r, "SELECT merge_sha FROM run WHERE kind='apply'"));
@@ -257,13 +123,14 @@ static void an_apply(void **state)
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM run WHERE kind='apply'"), 1);
 	comment(s, "alice", "sluice unlock");
 	says(last(s), "unlock");
-	says(reply(s), "Released 1 lock");
-	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held"), 0);
+	says(reply(s), "Still held by this pull request");
+	says(reply(s), "the outcome of its apply is unknown");
+	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held WHERE unknown=1"), 1);
 }
 
 static void closed(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	s->w->r.plan_play = PLAY_HOLD;
 	pull_event(s, "opened", "");
 	decided(s);
@@ -280,7 +147,7 @@ static void closed(void **state)
 
 static void pushes(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	struct err err = {0};
 	push_event(s, "refs/heads/main", false);
 	assert_string_equal(last(s), "push: noted"); /* nothing is known of the repository */
@@ -305,7 +172,7 @@ static void pushes(void **state)
 /* A push joins the plan that has not begun; commands keep their own runs. */
 static void joins(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	for (int i = 0; i < 5; i++)
 		pull_event(s, "synchronize", "");
 	decided(s);
@@ -318,7 +185,7 @@ static void joins(void **state)
 /* Two thousand pushes to one pull request that are on disk before anybody looks. */
 static void burst(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	struct rig *r = &s->w->r;
 	s->inflight = 100;
 	for (int i = 0; i < 2000; i++)
@@ -340,13 +207,13 @@ static void burst(void **state)
 
 static void replayed(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	pull_event(s, "opened", "");
 	comment(s, "dave", "sluice version");
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM delivery WHERE disposition IS NULL"), 2); /* nobody woke it */
-	stop(s);
+	inbox_stop(s);
 	rig_start(&s->w->r);
-	start(s);
+	inbox_start(s);
 	decided(s);
 	assert_string_equal(rig_text(&s->w->r, "SELECT group_concat(disposition, '; ') FROM (SELECT * FROM delivery ORDER BY id)"), "run 1; version");
 	quiet(s);
@@ -355,35 +222,35 @@ static void replayed(void **state)
 
 static void stopped_while_it_asks(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	world_faults(s->w, "permission=delay:400,times=1");
 	comment(s, "alice", "sluice version");
 	decide_wake(s->d);
 	rig_pass(&s->w->r, 60);
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM delivery WHERE disposition IS NULL"), 1);
-	stop(s);
+	inbox_stop(s);
 	rig_start(&s->w->r);
-	start(s);
+	inbox_start(s);
 	assert_string_equal(last(s), "version");
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM effect WHERE kind=1"), 1);
 }
 
 static void stopped_while_it_yields(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	s->inflight = 100;
 	pull_event(s, "opened", "");
 	decide_wake(s->d); /* waits for a quiet turn */
 	decide_close(s->d);
 	rig_pass(&s->w->r, 5);
 	s->inflight = 0;
-	start(s);
+	inbox_start(s);
 	assert_string_equal(last(s), "run 1");
 }
 
 static void written_later(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	rig_exec(&s->w->r, "CREATE TEMP TRIGGER fault BEFORE UPDATE ON delivery BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END");
 	rig_listen(&s->w->r, "db.given_up");
 	for (int i = 0; i < 40; i++)
@@ -404,7 +271,7 @@ static void written_later(void **state)
 /* One delivery that can never be written down does not hold up the others. */
 static void one_that_cannot(void **state)
 {
-	struct scene *s = *state;
+	struct inbox *s = *state;
 	rig_exec(&s->w->r, "CREATE TEMP TRIGGER fault BEFORE UPDATE ON delivery WHEN new.id=2 BEGIN SELECT RAISE(ABORT, 'never'); END");
 	for (int i = 0; i < 5; i++)
 		push_event(s, "refs/heads/main", false);
@@ -415,7 +282,7 @@ static void one_that_cannot(void **state)
 	assert_int_equal(rig_int(&s->w->r, "SELECT max(id) FROM delivery WHERE disposition IS NULL"), 2);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, inbox_setup, inbox_teardown)
 
 int main(void)
 {
