@@ -130,9 +130,9 @@ static enum approval_why weigh(const struct approval_question *q, const struct r
 		enum approval_why why = approval_judge(q, r, p);
 		counted[i] += why == APPROVAL_COUNTS;
 		unknown[i] += approval_is_unknown(why);
-		bool worse = worst == APPROVAL_COUNTS ? why != APPROVAL_COUNTS : approval_is_unknown(worst) && why != APPROVAL_COUNTS && !approval_is_unknown(why);
-		if (!worse)
-			continue;
+		bool no = why != APPROVAL_COUNTS && !approval_is_unknown(why);
+		if (worst == APPROVAL_COUNTS ? why == APPROVAL_COUNTS : !approval_is_unknown(worst) || !no)
+			continue; /* not worse */
 		worst = why;
 		*ret_project = p != NULL ? p->name : NULL;
 	}

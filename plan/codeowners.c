@@ -113,7 +113,7 @@ static bool is_one_level(const char *p)
 	return (n >= 2 && p[n - 1] == '*' && p[n - 2] == '/') || text_ends(p, "**");
 }
 
-/* A pattern without a slash, or with one at its end only, means any depth; what it matches is a file, or a directory with all below. */
+/* A pattern without a slash, or with one at its end only, means any depth; it matches a file, or a directory with all below. */
 static void pattern_globs(const char *pattern, struct rule *r)
 {
 	CLEANUP_FREE char *p = plain_stars(pattern);

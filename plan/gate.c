@@ -41,8 +41,8 @@ enum gate_mark gate_unread(const struct gate_facts *f, const struct gate_words *
 	if (f->read_failed[failed] != NULL)
 		buf_printf(w->sentence, " (%s)", f->read_failed[failed]);
 	buf_printf(w->sentence,
-		   ", and unknown is no. Comment `apply` again in a minute; when it stays so, the operator of this server gives the GitHub App, or the "
-		   "account of the token, the permission \"%s\".",
+		   ", and unknown is no. Comment `apply` again in a minute; when it stays so, the operator of this server gives the GitHub App, or "
+				"the account of the token, the permission \"%s\".",
 		   reads[failed].permission);
 	return GATE_UNKNOWN;
 }
@@ -106,9 +106,9 @@ static void hold(struct gate_verdict *v, const char *missing)
 		.mark = GATE_NO,
 		.name = xstrdup("merged through the gate"),
 		.brief = xasprintf("merged past the gate: %s", missing),
-		.sentence = xasprintf("The pull request was merged by hand while the gate was shut (%s), so nothing of it is applied by itself. What is missing "
-				      "can still be given on the merged pull request by those who could before; then comment `apply`. To take the change "
-				      "back, open a new pull request that reverts it.",
+		.sentence = xasprintf("The pull request was merged by hand while the gate was shut (%s), so nothing of it is applied by itself. "
+				"What is missing can still be given on the merged pull request by those who could before; then comment `apply`. To "
+				"take the change back, open a new pull request that reverts it.",
 				      missing),
 	};
 }

@@ -14,6 +14,7 @@ void gate_own_free(struct gate_own *o)
 		buf_free(bufs[i]);
 	free(o->planned_base);
 	free(o->label);
+	free(o->bad_record);
 	owners_free(&o->owners);
 	*o = (struct gate_own){0};
 }
@@ -64,7 +65,8 @@ static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_o
 }
 
 /* The first that stands in the way is told. */
-static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, struct gate_facts *f, struct gate_own *own, struct err *err)
+static int add_lock(struct db_conn *c, int64_t repo_id, int64_t pull, const char *project, struct gate_facts *f, struct gate_own *own,
+		    struct err *err)
 {
 	struct lock_row lock;
 	bool held;
@@ -140,7 +142,8 @@ static enum tri is_up_to_date(const struct run_row *plan, const struct gate_hear
 	return plan->base_moved || moved ? TRI_NO : TRI_YES;
 }
 
-static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own, struct err *err)
+static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own,
+		    struct err *err)
 {
 	bool whole = plan == NULL || f->merged == TRI_YES || (plan->only == NULL && plan->state == RUN_DONE);
 	int64_t merges = 0;
@@ -161,7 +164,8 @@ static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_
 /* The outbox's word on the comment with the plans: GitHub has what it has to say now, or took it after the plans were over. */
 static const char SQL_COMMENT[] = "SELECT state, delivered_ms, last_error FROM effect WHERE slot=?1";
 
-static int add_told(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own, struct err *err)
+static int add_told(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own,
+		    struct err *err)
 {
 	struct db_stmt *s;
 	char slot[64];

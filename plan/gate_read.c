@@ -25,7 +25,8 @@ struct ask {
 
 struct gate_reader {
 	struct gate_question q;
-	char *repo, *wanted_owners;
+	char *repo;
+	bool wants_owners;
 	gate_read_cb cb;
 	void *arg;
 	struct gate_seen seen;
@@ -62,7 +63,6 @@ static void reader_free(struct gate_reader *r)
 	gate_seen_free(&r->seen);
 	loop_timer_close(r->timer);
 	free(r->repo);
-	free(r->wanted_owners);
 	free(r);
 }
 
@@ -380,10 +380,11 @@ static void on_role(enum role role, const char *failed, void *arg)
 
 static void ask_the_rest(struct gate_reader *r)
 {
-	static const enum gate_read first[] = {GATE_READ_REVIEWS, GATE_READ_RULES, GATE_READ_CLASSIC, GATE_READ_COMMITS, GATE_READ_BRANCH, GATE_READ_CHECKS, GATE_READ_SELF};
+	static const enum gate_read first[] = {GATE_READ_REVIEWS, GATE_READ_RULES,  GATE_READ_CLASSIC, GATE_READ_COMMITS,
+					       GATE_READ_BRANCH,  GATE_READ_CHECKS, GATE_READ_SELF};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		(void)ask(r, first[i]);
-	if (r->wanted_owners != NULL)
+	if (r->wants_owners)
 		(void)ask(r, GATE_READ_OWNERS);
 	if (r->q.asker != NULL)
 		(void)ask(r, GATE_READ_ROLE);
@@ -428,7 +429,8 @@ static void got_pull(struct ask *k, const struct gh_answer *a)
 struct gate_reader *gate_read_start(const struct gate_question *q, gate_read_cb cb, void *arg)
 {
 	struct gate_reader *r = xcalloc(1, sizeof(*r));
-	*r = (struct gate_reader){.q = *q, .repo = xstrdup(q->repo), .wanted_owners = xstrdup(q->owners), .cb = cb, .arg = arg, .self.app_id = q->config->app_id};
+	*r = (struct gate_reader){.q = *q, .repo = xstrdup(q->repo), .wants_owners = q->owners != NULL, .cb = cb, .arg = arg};
+	r->self.app_id = q->config->app_id;
 	r->tail = &r->asks;
 	r->seen.asker = xstrdup(q->asker);
 	r->q.asker = r->seen.asker; /* the caller's may be gone by then */
@@ -437,6 +439,7 @@ struct gate_reader *gate_read_start(const struct gate_question *q, gate_read_cb 
 	if (owners_read(q->owners, &r->owners, NULL) != 0)
 		r->owners = (struct owners){0}; /* the writer thread says so */
 	r->timer = loop_timer_new(q->loop, ask_again, r);
+	r->q.owners = NULL; /* the caller's */
 	(void)ask(r, GATE_READ_PULL);
 	pump(r);
 	return r;

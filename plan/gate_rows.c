@@ -30,8 +30,8 @@ GATE_JUDGE(gate_judge_role)
 		return gate_unread(f, w, GATE_READ_ROLE, "the role of the person who asks");
 	buf_printf(w->brief, "`@%s` may not apply here", f->asker);
 	return gate_say(GATE_NO, w, "",
-			"`@%s` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role under "
-			"`roles:` in `sluice-server.yaml`.",
+			"`@%s` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role "
+			"under `roles:` in `sluice-server.yaml`.",
 			f->asker);
 }
 
@@ -39,11 +39,12 @@ GATE_JUDGE(gate_judge_head)
 {
 	if (f->head_is_planned == TRI_NO)
 		return gate_say(GATE_NO, w, "the plans are of an older commit",
-				"The plans are of an older commit than the head of the pull request. Comment `plan`, read the new plans, then comment `apply`.");
+				"The plans are of an older commit than the head of the pull request. Comment `plan`, read the new plans, then "
+				"comment `apply`.");
 	if (f->planned_base != NULL && f->base_ref != NULL && strcmp(f->planned_base, f->base_ref) != 0)
 		return gate_say(GATE_NO, w, "the plans are for another base branch",
-				"The plans were made for `%s`, and the pull request goes into `%s`, which has a configuration of its own. Comment `plan`, read "
-				"the new plans, then comment `apply`.",
+				"The plans were made for `%s`, and the pull request goes into `%s`, which has a configuration of its own. Comment "
+				"`plan`, read the new plans, then comment `apply`.",
 				f->planned_base, f->base_ref);
 	return f->head_is_planned == TRI_YES ? GATE_YES : gate_unread(f, w, GATE_READ_PULL, "which commit is the head");
 }
@@ -57,8 +58,8 @@ GATE_JUDGE(gate_judge_planned)
 	if (f->failed > 0) {
 		buf_printf(w->brief, "%lld plan%s failed", (long long)f->failed, gate_s(f->failed));
 		return gate_say(GATE_NO, w, "",
-				"Not every project has a plan: %s. Push a commit that mends the error, or comment `plan` when the cause was outside; then "
-				"comment `apply`.",
+				"Not every project has a plan: %s. Push a commit that mends the error, or comment `plan` when the cause was "
+				"outside; then comment `apply`.",
 				names);
 	}
 	if (f->running > 0) {
@@ -81,8 +82,8 @@ GATE_JUDGE(gate_judge_expired)
 	if (!gate_said(f->expired))
 		return GATE_YES;
 	return gate_say(GATE_NO, w, "a plan has expired",
-			"The plan is too old to be applied: %s. Comment `plan`, read the new plan, then comment `apply`. The operator of this server sets "
-			"the age under `limits.plan_expiry`.",
+			"The plan is too old to be applied: %s. Comment `plan`, read the new plan, then comment `apply`. The operator of this "
+			"server sets the age under `limits.plan_expiry`.",
 			f->expired);
 }
 
@@ -91,8 +92,8 @@ GATE_JUDGE(gate_judge_record)
 	if (!gate_said(f->bad_record))
 		return GATE_YES;
 	return gate_say(GATE_NO, w, "a plan record is not valid",
-			"The signed record of a plan does not hold: %s. Nothing is applied from it. Comment `plan`, read the new plan, then comment `apply`; "
-			"when it happens again, the operator of this server looks at who can write in `data_dir`.",
+			"The signed record of a plan does not hold: %s. Nothing is applied from it. Comment `plan`, read the new plan, then "
+			"comment `apply`; when it happens again, the operator of this server looks at who can write in `data_dir`.",
 			f->bad_record);
 }
 
@@ -102,11 +103,12 @@ GATE_JUDGE(gate_judge_told)
 		return GATE_YES;
 	if (f->told == TRI_NO && gate_said(f->told_why))
 		return gate_say(GATE_NO, w, "GitHub does not take the comment with the plans",
-				"What nobody could read is not applied: GitHub does not take the comment with the plans (%s). When the cause is gone, comment `plan`, "
-				"read the new plans, then comment `apply`.",
+				"What nobody could read is not applied: GitHub does not take the comment with the plans (%s). When the cause is "
+				"gone, comment `plan`, read the new plans, then comment `apply`.",
 				f->told_why);
 	return gate_say(f->told == TRI_NO ? GATE_NO : GATE_UNKNOWN, w, "the comment with the plans is not on GitHub yet",
-			"The comment with these plans is not on GitHub yet, and what nobody could read is not applied. Comment `apply` again when it is there.");
+			"The comment with these plans is not on GitHub yet, and what nobody could read is not applied. Comment `apply` again when "
+			"it is there.");
 }
 
 GATE_JUDGE(gate_judge_policies)
@@ -118,7 +120,8 @@ GATE_JUDGE(gate_judge_policies)
 				"A policy does not allow this plan: %s. Push a commit that mends it; then comment `apply`.",
 				gate_said(f->policies_failed) ? f->policies_failed : "see the plan");
 	return gate_say(GATE_UNKNOWN, w, "the verdict of a policy is not known",
-			"A policy has no verdict on this plan%s%s, and unknown is no. Comment `plan`, then `apply`.", gate_said(f->policies_failed) ? ": " : "",
+			"A policy has no verdict on this plan%s%s, and unknown is no. Comment `plan`, then `apply`.",
+			gate_said(f->policies_failed) ? ": " : "",
 			gate_said(f->policies_failed) ? f->policies_failed : "");
 }
 
@@ -130,8 +133,8 @@ GATE_JUDGE(gate_judge_lock)
 	buf_printf(w->brief, "`%s` is locked by `%s`", project, f->lock_holder);
 	if (f->lock_unknown)
 		return gate_say(GATE_NO, w, "",
-				"An apply of `%s` by pull request `%s` was interrupted, and its outcome is unknown. An admin looks at what exists, then comments "
-				"`resolve %lld --as applied`, `failed` or `replan` there; then comment `apply`.",
+				"An apply of `%s` by pull request `%s` was interrupted, and its outcome is unknown. An admin looks at what exists, "
+				"then comments `resolve %lld --as applied`, `failed` or `replan` there; then comment `apply`.",
 				project, f->lock_holder, (long long)f->lock_run);
 	return gate_say(GATE_NO, w, "", "`%s` is being applied by pull request `%s`. Comment `apply` when that is over.", project, f->lock_holder);
 }
@@ -157,8 +160,8 @@ static enum gate_mark judge_state(const struct gate_facts *f, const struct gate_
 	const char *state = f->mergeable_state != NULL ? f->mergeable_state : "";
 	if (strcmp(state, "blocked") == 0 && gate_said(f->rules_unseen))
 		return gate_say(GATE_UNKNOWN, w, "the branch has rules that only GitHub evaluates",
-				"GitHub blocks the merge, and `%s` has rules that sluice cannot evaluate: %s. Their owners make them pass, or an administrator of "
-				"the repository asks for the same as a required check; then comment `apply`.",
+				"GitHub blocks the merge, and `%s` has rules that sluice cannot evaluate: %s. Their owners make them pass, or an "
+				"administrator of the repository asks for the same as a required check; then comment `apply`.",
 				gate_base(f), f->rules_unseen);
 	return GATE_YES;
 }
@@ -172,8 +175,8 @@ GATE_JUDGE(gate_judge_mergeable)
 					  "GitHub is still computing whether the pull request can be merged. Comment `apply` again in a minute.");
 	if (f->locked_branch)
 		return gate_say(GATE_NO, w, "the base branch is locked",
-				"`%s` is locked for everybody by its rules. An administrator of the repository unlocks it under Settings, Branches (or Rules), "
-				"then comment `apply`.",
+				"`%s` is locked for everybody by its rules. An administrator of the repository unlocks it under Settings, Branches "
+				"(or Rules), then comment `apply`.",
 				gate_base(f));
 	if (f->mergeable == TRI_YES)
 		return judge_state(f, w);
@@ -181,7 +184,7 @@ GATE_JUDGE(gate_judge_mergeable)
 		if (strcmp(f->mergeable_state, merge_reasons[i].state) == 0)
 			return gate_say(GATE_NO, w, merge_reasons[i].brief, "%s", merge_reasons[i].sentence);
 	return gate_say(GATE_NO, w, "GitHub says that it cannot be merged",
-			"GitHub says that the pull request cannot be merged (`%s`). Its author looks at the box at the end of this page and mends what it "
-			"names; then comment `apply`.",
+			"GitHub says that the pull request cannot be merged (`%s`). Its author looks at the box at the end of this page and mends "
+			"what it names; then comment `apply`.",
 			f->mergeable_state != NULL ? f->mergeable_state : "no reason given");
 }

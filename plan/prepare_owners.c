@@ -70,7 +70,8 @@ int prep_owners(struct prep *p, struct err *err)
 	join_rules(p, &o);
 	owners_write(&o, &json);
 	if (rc == 0 && json.len > OWNERS_JSON_MAX) { /* paths and owners of many sets */
-		struct owners cut = {.file = o.file, .id = o.id, .unusable = (char[]){"the change needs more owners than can be kept"}, .blocked_by = o.blocked_by};
+		char why[] = "the change needs more owners than can be kept";
+		struct owners cut = {.file = o.file, .id = o.id, .unusable = why, .blocked_by = o.blocked_by};
 		buf_free(&json);
 		owners_write(&cut, &json);
 	}

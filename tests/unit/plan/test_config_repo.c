@@ -27,7 +27,8 @@ static void every_key(void **state)
 				   "    apply: on_merge\n"
 				   "    identity: { plan: { aws: { role: \"arn:plan\" } }, apply: { aws: { role: \"arn:apply\" } } }\n"
 				   "    requires: [checks, up_to_date]\n"
-				   "    approvals: { count: 2, codeowners: true }\n"
+				   "    approvals: { count: 2, codeowners: true, bots: [\"release-please[bot]\", other] }\n"
+				   "    blocked_by: [\"on hold\", \"[wip]\"]\n"
 				   "    cost: { max_increase_usd: 12.50 }\n"
 				   "    env: { TF_VAR_region: eu-west-1, EMPTY: \"\" }\n"
 				   "  - { name: account, dir: live/account, engine: pulumi, stack: org/prod }\n"
@@ -56,6 +57,13 @@ static void every_key(void **state)
 	assert_true(p->requires_checks && p->requires_up_to_date);
 	assert_int_equal(p->approvals, 2);
 	assert_true(p->codeowners);
+	assert_int_equal(p->bots.n, 2);
+	assert_string_equal(p->bots.v[0], "release-please[bot]");
+	assert_int_equal(p->blocked_by.n, 2);
+	assert_string_equal(p->blocked_by.v[1], "[wip]");
+	assert_int_equal(c.projects[1].blocked_by.n, 2); /* built in */
+	assert_string_equal(c.projects[1].blocked_by.v[0], "do not apply");
+	assert_int_equal(c.projects[1].bots.n, 0);
 	assert_int_equal(p->line, 3);
 	assert_int_equal(p->column, 5);
 	p = &c.projects[1];
