@@ -190,7 +190,8 @@ static bool has_commit(struct sim_req *q, const struct sim_pull *p, const char *
 		return false;
 	if (strcmp(p->head, sha) == 0 || strcmp(p->merged_as, sha) == 0)
 		return true;
-	return sim_git(q->s, q->repo->git_dir, (const char *const[]){"rev-list", range, NULL}, NULL, &out, &err) == 0 && strstr(buf_str(&out), sha) != NULL;
+	int rc = sim_git(q->s, q->repo->git_dir, (const char *const[]){"rev-list", range, NULL}, NULL, &out, &err);
+	return rc == 0 && strstr(buf_str(&out), sha) != NULL;
 }
 
 void sim_get_commit_pulls(struct sim_req *q)
@@ -269,10 +270,10 @@ int sim_commit_with(struct sim *s, const struct sim_commit_new *n, char ret_sha[
 	CLEANUP_FREE char *ref = sim_ref_of(s, r, n->branch, &owner), *message = message_of(s, n);
 	CLEANUP_FREE char *author = identity(s, n->author != NULL ? n->author : n->user);
 	CLEANUP_FREE char *committer = identity(s, n->committer != NULL ? n->committer : n->user);
+	const struct sim_who by = {.author = author, .committer = committer};
 	rc = start_of(s, r, n, ref, before, from, err);
 	if (rc == 0)
-		rc = sim_git_commit_by(s, r, ref, from[0] != '\0' ? from : NULL, &(struct sim_who){.author = author, .committer = committer}, message, n->files,
-				       n->files_n, after, err);
+		rc = sim_git_commit_by(s, r, ref, from[0] != '\0' ? from : NULL, &by, message, n->files, n->files_n, after, err);
 	if (rc == 0)
 		sim_note(r, after)->verified = n->verified;
 	if (rc == 0)
@@ -304,7 +305,8 @@ static int replay(struct sim *s, struct sim_repo *r, const char *onto, const cha
 }
 
 /* The commit again with another tree and parent: its author stays, the committer is GitHub. */
-static int copy_commit(struct sim *s, struct sim_repo *r, const char *sha, const char *tree, const char *parent, char ret[SIM_SHA_SIZE], struct err *err)
+static int copy_commit(struct sim *s, struct sim_repo *r, const char *sha, const char *tree, const char *parent, char ret[SIM_SHA_SIZE],
+		       struct err *err)
 {
 	struct buf old CLEANUP_BUF = {0}, in CLEANUP_BUF = {0}, out CLEANUP_BUF = {0};
 	int rc = sim_git(s, r->git_dir, (const char *const[]){"cat-file", "commit", sha, NULL}, NULL, &old, err);
@@ -314,8 +316,8 @@ static int copy_commit(struct sim *s, struct sim_repo *r, const char *sha, const
 	if (author == NULL || message == NULL)
 		return err_set(err, ERR_PARSE, "commit %s has no author", sha);
 	author++;
-	buf_printf(&in, "tree %s\nparent %s\n%.*s\ncommitter GitHub <noreply@github.com> %lld +0000%s", tree, parent, (int)strcspn(author, "\n"), author,
-		   (long long)(clock_wall_ms() / 1000), message);
+	buf_printf(&in, "tree %s\nparent %s\n%.*s\n", tree, parent, (int)strcspn(author, "\n"), author);
+	buf_printf(&in, "committer GitHub <noreply@github.com> %lld +0000%s", (long long)(clock_wall_ms() / 1000), message);
 	rc = sim_git(s, r->git_dir, (const char *const[]){"hash-object", "-t", "commit", "-w", "--stdin", NULL}, &in, &out, err);
 	if (rc == 0)
 		(void)snprintf(ret, SIM_SHA_SIZE, "%.40s", buf_str(&out));

@@ -86,8 +86,8 @@ static int read_flags(const struct sim_req *q, struct sim_rules *n, struct err *
 	const struct {
 		const char *key;
 		bool *to;
-	} flags[] = {{"dismiss_stale", &n->dismiss_stale}, {"code_owners", &n->code_owners}, {"last_push", &n->last_push},
-		     {"conversations", &n->conversations}, {"strict", &n->strict}, {"signatures", &n->signatures}, {"admins", &n->admins}, {"also", &n->also}};
+	} flags[] = {{"dismiss_stale", &n->dismiss_stale}, {"code_owners", &n->code_owners}, {"last_push", &n->last_push}, {"also", &n->also},
+		     {"conversations", &n->conversations}, {"strict", &n->strict}, {"signatures", &n->signatures}, {"admins", &n->admins}};
 	int64_t reviews = 0;
 	int rc = json_int_opt(&q->body, "reviews", 0, 10, 0, &reviews, err);
 	n->reviews = (int)reviews;

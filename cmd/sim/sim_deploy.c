@@ -34,7 +34,7 @@ int sim_deploy(struct sim *s, const char *repo, const char *user, const char *re
 	if (rc == 0)
 		rc = sim_git_rev(s, r, rev, sha, err);
 	if (rc == 0 && state != NULL && !is_state(state))
-		rc = err_set(err, ERR_USAGE, "deployment state %s: GitHub has error, failure, inactive, in_progress, queued, pending and success", state);
+		rc = err_set(err, ERR_USAGE, "deployment state %s: there are error, failure, inactive, in_progress, queued, pending and success", state);
 	if (rc != 0)
 		return rc;
 	struct sim_deployment *d = newest(r, sha, environment);
@@ -99,6 +99,11 @@ static bool says(const struct sim_req *q, const char *key, const char *value)
 	return wanted == NULL || strcmp(wanted, "none") == 0 || strcmp(wanted, value) == 0;
 }
 
+static bool is_wanted(const struct sim_req *q, const struct sim_deployment *d)
+{
+	return says(q, "sha", d->sha) && says(q, "environment", d->environment) && says(q, "ref", d->ref);
+}
+
 /* Newest first. */
 void sim_get_deployments(struct sim_req *q)
 {
@@ -106,7 +111,7 @@ void sim_get_deployments(struct sim_req *q)
 	const struct sim_deployment **found = xcalloc(r->deployments_n + 1, sizeof(*found));
 	size_t n = 0, from, to;
 	for (size_t i = r->deployments_n; i-- > 0;)
-		if (says(q, "sha", r->deployments[i].sha) && says(q, "environment", r->deployments[i].environment) && says(q, "ref", r->deployments[i].ref))
+		if (is_wanted(q, &r->deployments[i]))
 			found[n++] = &r->deployments[i];
 	sim_paginate(q, n, &from, &to);
 	struct buf b = {0};

@@ -68,7 +68,7 @@ static bool is_last(const struct sim_mark *m, size_t i, size_t n)
 	return true;
 }
 
-/* The worst of what has been seen so far and of one list of marks. */
+/* What weighs most of what has been seen so far and of one list of marks. */
 static enum sim_need_state look(const struct sim_mark *m, size_t n, const char *sha, const struct sim_need *need, enum sim_need_state worst)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -81,8 +81,7 @@ static enum sim_need_state look(const struct sim_mark *m, size_t n, const char *
 			one = SIM_NEED_RUNNING;
 		else if (is_green(m[i].state))
 			one = SIM_NEED_GREEN;
-		if (one == SIM_NEED_OTHER_APP ? worst == SIM_NEED_EXPECTED : (worst == SIM_NEED_EXPECTED || worst == SIM_NEED_OTHER_APP || one > worst))
-			worst = one;
+		worst = one > worst ? one : worst;
 	}
 	return worst;
 }

@@ -23,6 +23,7 @@ void sim_shape_branch_rule(struct json_writer *w, const struct sim_repo *r, cons
 /* sim_gate.c: NULL when the rules of the base branch let this be merged, else GitHub's sentence (valid until the next call). */
 const char *sim_gate_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method);
 bool sim_gate_approved_by(const struct sim_repo *r, const struct sim_pull *p, const struct sim_user *u);
+/* By their weight: nothing, another application's word, and of the right ones the worst. */
 enum sim_need_state { SIM_NEED_EXPECTED, SIM_NEED_OTHER_APP, SIM_NEED_GREEN, SIM_NEED_RUNNING, SIM_NEED_RED };
 enum sim_need_state sim_gate_need(const struct sim_repo *r, const char *sha, const struct sim_need *need);
 /* A push: approvals of the older head fall where the rules say so. */

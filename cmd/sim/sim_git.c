@@ -249,13 +249,13 @@ static int add_files(struct buf *in, const struct sim_file *files, size_t n, str
 	return 0;
 }
 
-int sim_git_commit_by(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_who *who, const char *message,
-		      const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err)
+int sim_git_commit_by(const struct sim *s, const struct sim_repo *r, const char *ref, const char *from, const struct sim_who *who,
+		      const char *message, const struct sim_file *files, size_t files_n, char ret[SIM_SHA_SIZE], struct err *err)
 {
 	struct buf in CLEANUP_BUF = {.max = GIT_OUT_MAX};
 	long long now = (long long)(clock_wall_ms() / 1000);
-	buf_printf(&in, "feature done\ncommit %s\nauthor %s %lld +0000\ncommitter %s %lld +0000\ndata %zu\n%s\n", ref, who->author, now, who->committer, now,
-		   strlen(message), message);
+	buf_printf(&in, "feature done\ncommit %s\nauthor %s %lld +0000\ncommitter %s %lld +0000\n", ref, who->author, now, who->committer, now);
+	buf_printf(&in, "data %zu\n%s\n", strlen(message), message);
 	if (from != NULL)
 		buf_printf(&in, "from %s\n", from);
 	int rc = add_files(&in, files, files_n, err);

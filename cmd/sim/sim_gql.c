@@ -308,9 +308,10 @@ static int operation(struct reader *r)
 	skip(r);
 	if (rc == 0 && *r->p != '\0')
 		return fail(r, "the end: one operation at a time");
+	const char *who = name != NULL ? name : "anonymous operation";
 	for (size_t i = 0; rc == 0 && i < r->vars_n; i++)
 		if (!r->vars[i].used)
-			rc = err_set(r->err, ERR_PARSE, "Variable $%s is declared by %s but not used", r->vars[i].name, name != NULL ? name : "anonymous operation");
+			rc = err_set(r->err, ERR_PARSE, "Variable $%s is declared by %s but not used", r->vars[i].name, who);
 	return rc;
 }
 

@@ -69,8 +69,9 @@ static int add_nodes(struct buf *out, const struct json *list, const char *type,
 		to = from + page->first;
 	if (page->last >= 0 && to - page->last > from)
 		from = to - page->last;
-	buf_printf(out, "{\"__typename\":\"%s\",\"totalCount\":%lld,\"pageInfo\":{\"__typename\":\"PageInfo\",\"hasNextPage\":%s,\"hasPreviousPage\":%s,", type,
-		   (long long)n, to < n ? "true" : "false", from > 0 ? "true" : "false");
+	buf_printf(out, "{\"__typename\":\"%s\",\"totalCount\":%lld,", type, (long long)n);
+	buf_printf(out, "\"pageInfo\":{\"__typename\":\"PageInfo\",\"hasNextPage\":%s,\"hasPreviousPage\":%s,", to < n ? "true" : "false",
+		   from > 0 ? "true" : "false");
 	if (to > from)
 		buf_printf(out, "\"startCursor\":\"cursor:%lld\",\"endCursor\":\"cursor:%lld\"},\"nodes\":[", (long long)from + 1, (long long)to);
 	else
@@ -117,8 +118,8 @@ static int object(const struct sim_gql *g, size_t field, const char *key, const 
 	struct json list = json_member(v, "__connection");
 	const struct sim_gql_field *f = &g->fields[field];
 	if (f->child == 0)
-		return err_set(err, ERR_PARSE, "Field must have selections (field '%s' returns %s but has no selections. Did you mean '%s { ... }'?)", f->name,
-			       type_of(v), f->name);
+		return err_set(err, ERR_PARSE, "Field must have selections (field '%s' returns %s but has no selections. Did you mean '%s { ... }'?)",
+			       f->name, type_of(v), f->name);
 	jw_open(w, key);
 	int rc = 0;
 	if (json_ok(&list)) {

@@ -91,7 +91,9 @@ static void classic(struct json_writer *w, const struct sim_repo *r, const char 
 	jw_close(w);
 }
 
-static void rule(struct json_writer *w, const struct sim_protection *p, const char *type, void (*parameters)(struct json_writer *, const struct sim_protection *))
+typedef void (*parameters_fn)(struct json_writer *w, const struct sim_protection *p);
+
+static void rule(struct json_writer *w, const struct sim_protection *p, const char *type, parameters_fn parameters)
 {
 	open_object(w, NULL, "RepositoryRule");
 	jw_str(w, "type", type);

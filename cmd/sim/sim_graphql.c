@@ -163,10 +163,12 @@ static struct sim_pull *pull_of_node(struct sim *s, const char *node_id, struct 
 	return NULL;
 }
 
-static int read_input(const struct sim_gql *g, size_t field, bool enter, struct json_doc **doc, const char **ret_id, const char **ret_head, struct err *err)
+static int read_input(const struct sim_gql *g, size_t field, bool enter, struct json_doc **doc, const char **ret_id, const char **ret_head,
+		      struct err *err)
 {
 	static const char *const allowed[] = {"input", NULL};
-	static const char *const members[2][5] = {{"id", "clientMutationId", NULL}, {"pullRequestId", "expectedHeadOid", "jump", "clientMutationId", NULL}};
+	static const char *const members[2][5] = {{"id", "clientMutationId", NULL},
+						  {"pullRequestId", "expectedHeadOid", "jump", "clientMutationId", NULL}};
 	struct json args, input;
 	int rc = sim_gql_args(g, field, allowed, doc, &args, err);
 	if (rc == 0)
@@ -194,7 +196,7 @@ static int act(struct sim_req *q, bool enter, const char *id, const char *head, 
 		return -1;
 	}
 	if (!sim_may(*ret_r, q->viewer, "write")) {
-		set_problem(p, "FORBIDDEN", "%s", q->viewer->bot ? "Resource not accessible by integration" : "You do not have permission to do this.");
+		set_problem(p, "FORBIDDEN", "%s", q->viewer->bot ? "Resource not accessible by integration" : "You have no permission to do this.");
 		return -1;
 	}
 	int rc = enter ? sim_queue_enter(q->s, *ret_r, *ret_p, q->viewer, head, &err)

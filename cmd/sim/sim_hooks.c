@@ -221,7 +221,8 @@ void sim_hook_pull(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct
 	sim_deliver(s, r, "pull_request", action, &b);
 }
 
-void sim_hook_pull_with(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *action, const char *key, const char *json)
+void sim_hook_pull_with(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *action, const char *key,
+			const char *json)
 {
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);

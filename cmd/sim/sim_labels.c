@@ -69,8 +69,8 @@ int sim_label(struct sim *s, const char *repo, int64_t n, const char *user, cons
 	if (rc != 0)
 		return rc;
 	if (name[0] == '\0' || text_chars(name, strlen(name)) > LABEL_MAX || p->labels.n >= LABELS_MAX)
-		return err_set(err, ERR_LIMIT, "label of #%lld: a name has 1 to %d characters, and a pull request at most %d labels", (long long)n, LABEL_MAX,
-			       LABELS_MAX);
+		return err_set(err, ERR_LIMIT, "label of #%lld: a name has 1 to %d characters, and a pull request at most %d labels", (long long)n,
+			       LABEL_MAX, LABELS_MAX);
 	int at = label_at(&p->labels, name);
 	if (on == (at >= 0))
 		return on ? 0 : err_set(err, ERR_NOT_FOUND, "#%lld has no label %s", (long long)n, name);
@@ -123,7 +123,8 @@ int sim_review_act(struct sim *s, const char *repo, int64_t n, const char *user,
 
 /* ---- comments ---- */
 
-void sim_hook_comment_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c, const char *action, const struct sim_user *sender)
+void sim_hook_comment_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_comment *c, const char *action,
+			 const struct sim_user *sender)
 {
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);

@@ -38,7 +38,8 @@ int sim_check_by(struct sim *s, const char *repo, const char *sha, const char *n
 		return rc;
 	r->checks = xreallocarray(r->checks, r->checks_n + 1, sizeof(*r->checks));
 	struct sim_mark *m = &r->checks[r->checks_n++];
-	*m = (struct sim_mark){.id = sim_new_id(s), .context = xstrdup(name), .state = xstrdup(conclusion), .app_id = app_id, .at_ms = clock_wall_ms()};
+	*m = (struct sim_mark){.id = sim_new_id(s), .context = xstrdup(name), .state = xstrdup(conclusion), .app_id = app_id,
+			       .at_ms = clock_wall_ms()};
 	(void)snprintf(m->sha, sizeof(m->sha), "%s", full);
 	sim_queue_look(s, r, full);
 	sim_changed(s);

@@ -145,10 +145,12 @@ static const char *impossible(struct sim *s, struct sim_repo *r, struct sim_pull
 		return "Pull Request is still a draft";
 	if (!p->mergeable)
 		return "Pull Request has merge conflicts";
-	if (!allows(r, method))
-		return strcmp(method, "merge") == 0 ? "Merge commits are not allowed on this repository."
-		       : strcmp(method, "squash") == 0 ? "Squash merges are not allowed on this repository." : "Rebase merges are not allowed on this repository.";
-	return NULL;
+	if (allows(r, method))
+		return NULL;
+	if (strcmp(method, "merge") == 0)
+		return "Merge commits are not allowed on this repository.";
+	return strcmp(method, "squash") == 0 ? "Squash merges are not allowed on this repository."
+					     : "Rebase merges are not allowed on this repository.";
 }
 
 const char *sim_merge_obstacle(struct sim *s, struct sim_repo *r, struct sim_pull *p, const struct sim_user *u, const char *method)

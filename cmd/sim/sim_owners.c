@@ -27,7 +27,8 @@ static bool read_file(struct sim *s, const struct sim_repo *r, const char *commi
 		if (!sim_tree_entry(s, r, commit, places[i], &e) || strcmp(e.type, "blob") != 0)
 			continue;
 		*ret_path = places[i];
-		return e.size < OWNERS_BYTES_MAX && sim_git(s, r->git_dir, (const char *const[]){"cat-file", "blob", e.oid, NULL}, NULL, out, &err) == 0;
+		const char *const argv[] = {"cat-file", "blob", e.oid, NULL};
+		return e.size < OWNERS_BYTES_MAX && sim_git(s, r->git_dir, argv, NULL, out, &err) == 0;
 	}
 	return false;
 }
@@ -168,7 +169,8 @@ static bool any_person(struct sim *s, const struct sim_repo *r, const char *owne
 	CLEANUP_FREE char *org = xstrndup(owner + 1, (size_t)(slash - owner - 1));
 	for (size_t i = 0; i < s->members_n; i++) {
 		const struct sim_member *m = &s->members[i];
-		if (m->active && text_same_case(m->org, org) && text_same_case(m->team, slash + 1) && sim_may(r, m->user, "write") && fn(r, p, m->user))
+		bool in = m->active && text_same_case(m->org, org) && text_same_case(m->team, slash + 1);
+		if (in && sim_may(r, m->user, "write") && fn(r, p, m->user))
 			return true;
 	}
 	return false;

@@ -73,7 +73,8 @@ static int move_pulls(struct sim *s, struct sim_repo *r, const char *from, const
 		const struct sim_pull *p = r->pulls[i];
 		if (!p->open || p->issue || strcmp(p->base_ref, from) != 0)
 			continue;
-		rc = to != NULL ? sim_pr_edit(s, r->full_name, p->number, user, NULL, to, err) : sim_pr_act(s, r->full_name, p->number, user, "closed", err);
+		rc = to != NULL ? sim_pr_edit(s, r->full_name, p->number, user, NULL, to, err)
+				: sim_pr_act(s, r->full_name, p->number, user, "closed", err);
 	}
 	return rc;
 }
@@ -166,8 +167,8 @@ int sim_issue(struct sim *s, const char *repo, const char *user, const char *tit
 	if (rc != 0)
 		return rc;
 	struct sim_pull *p = xcalloc(1, sizeof(*p));
-	*p = (struct sim_pull){.id = sim_new_id(s), .number = (int64_t)r->pulls_n + 1, .title = xstrdup(title), .body = xstrdup(""), .user = sim_user(s, user),
-			       .head_ref = xstrdup(""), .base_ref = xstrdup(""), .open = true, .issue = true};
+	*p = (struct sim_pull){.id = sim_new_id(s), .number = (int64_t)r->pulls_n + 1, .title = xstrdup(title), .body = xstrdup(""),
+			       .user = sim_user(s, user), .head_ref = xstrdup(""), .base_ref = xstrdup(""), .open = true, .issue = true};
 	p->created_ms = p->updated_ms = clock_wall_ms();
 	r->pulls = xreallocarray(r->pulls, r->pulls_n + 1, sizeof(struct sim_pull *));
 	r->pulls[r->pulls_n++] = p;

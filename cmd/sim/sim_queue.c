@@ -125,8 +125,8 @@ static void leave(struct sim_entry *e, const char *reason, const char *group_rea
 
 int sim_queue_leave(struct sim *s, const char *repo, int64_t n, const char *reason, struct err *err)
 {
-	static const char *const reasons[] = {"MANUAL", "MERGE", "MERGE_CONFLICT", "CI_FAILURE", "CI_TIMEOUT", "ALREADY_MERGED", "QUEUE_CLEARED", "ROLL_BACK",
-					      "BRANCH_PROTECTIONS", "GIT_TREE_INVALID", "INVALID_MERGE_COMMIT", "UNKNOWN_REMOVAL_REASON"};
+	static const char *const reasons[] = {"MANUAL", "MERGE", "MERGE_CONFLICT", "CI_FAILURE", "CI_TIMEOUT", "ALREADY_MERGED", "QUEUE_CLEARED",
+					      "ROLL_BACK", "BRANCH_PROTECTIONS", "GIT_TREE_INVALID", "INVALID_MERGE_COMMIT", "UNKNOWN_REMOVAL_REASON"};
 	struct sim_repo *r;
 	struct sim_pull *p;
 	int rc = sim_pull_get(s, repo, n, &r, &p, err);
@@ -136,7 +136,7 @@ int sim_queue_leave(struct sim *s, const char *repo, int64_t n, const char *reas
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		known = known || strcmp(reasons[i], reason) == 0;
 	if (!known)
-		return err_set(err, ERR_USAGE, "reason %s: GitHub has MANUAL, CI_FAILURE, CI_TIMEOUT, MERGE_CONFLICT and more; see docs/simulated-github.md", reason);
+		return err_set(err, ERR_USAGE, "reason %s: there are MANUAL, CI_FAILURE, CI_TIMEOUT, MERGE_CONFLICT, QUEUE_CLEARED and more", reason);
 	struct sim_entry *e = find(r, p->number);
 	if (e == NULL)
 		return err_set(err, ERR_NOT_FOUND, "#%lld is not in the merge queue", (long long)n);
@@ -293,7 +293,8 @@ int sim_queue_enter(struct sim *s, struct sim_repo *r, struct sim_pull *p, struc
 	if (why != NULL)
 		return err_set(err, ERR_REFUSED, "%s", why);
 	struct sim_entry *e = xcalloc(1, sizeof(*e));
-	*e = (struct sim_entry){.id = sim_new_id(s), .number = p->number, .at_ms = clock_wall_ms(), .user = u, .base_ref = xstrdup(p->base_ref), .s = s, .r = r};
+	*e = (struct sim_entry){.id = sim_new_id(s), .number = p->number, .at_ms = clock_wall_ms(), .user = u, .base_ref = xstrdup(p->base_ref),
+				.s = s, .r = r};
 	(void)snprintf(e->head, sizeof(e->head), "%s", p->head);
 	r->queue = xreallocarray(r->queue, r->queue_n + 1, sizeof(struct sim_entry *));
 	r->queue[r->queue_n++] = e;

@@ -217,7 +217,8 @@ static bool is_last_run(const struct sim_repo *r, size_t i, const char *sha)
 {
 	bool last = strcmp(r->checks[i].sha, sha) == 0;
 	for (size_t k = i + 1; last && k < r->checks_n; k++)
-		last = strcmp(r->checks[k].sha, sha) != 0 || strcmp(r->checks[k].context, r->checks[i].context) != 0 || r->checks[k].app_id != r->checks[i].app_id;
+		last = strcmp(r->checks[k].sha, sha) != 0 || strcmp(r->checks[k].context, r->checks[i].context) != 0 ||
+		       r->checks[k].app_id != r->checks[i].app_id;
 	return last;
 }
 

@@ -70,6 +70,7 @@ void sim_patch_comment(struct sim_req *q)
 	if (c == NULL || !take_comment_body(q, &body))
 		return;
 	sim_comment_edit(q->s, c, body);
+	sim_hook_comment_as(q->s, q->repo, p, c, "edited", q->viewer);
 	answer_comment(q, 200, p, c);
 }
 
@@ -80,6 +81,7 @@ void sim_delete_comment(struct sim_req *q)
 	if (c == NULL)
 		return;
 	c->deleted = true;
+	sim_hook_comment_as(q->s, q->repo, p, c, "deleted", q->viewer);
 	sim_answer(q, 204, "");
 }
 

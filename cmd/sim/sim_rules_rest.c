@@ -298,7 +298,8 @@ void sim_shape_ruleset(struct json_writer *w, const struct sim_repo *r, const st
 void sim_shape_branch_rule(struct json_writer *w, const struct sim_repo *r, const struct sim_protection *p)
 {
 	static const char *const off[] = {"linear_history_requirement_enforcement_level", "allow_force_pushes_enforcement_level",
-					  "allow_deletions_enforcement_level", "merge_queue_enforcement_level", "required_deployments_enforcement_level"};
+					  "allow_deletions_enforcement_level", "merge_queue_enforcement_level",
+					  "required_deployments_enforcement_level"};
 	const char *level = p->admins ? "everyone" : "non_admins";
 	jw_open(w, "rule");
 	jw_int(w, "id", p->id);

@@ -235,7 +235,8 @@ void sim_shape_fork(struct json_writer *w, const char *key, const struct sim *s,
 /* Teams have five permissions with names of their own. */
 void sim_shape_team_repo(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *permission)
 {
-	static const char *const names[][2] = {{"pull", "read"}, {"triage", "triage"}, {"push", "write"}, {"maintain", "maintain"}, {"admin", "admin"}};
+	static const char *const names[][2] = {{"pull", "read"}, {"triage", "triage"}, {"push", "write"}, {"maintain", "maintain"},
+					       {"admin", "admin"}};
 	struct repo_names n = names_of(r);
 	bool has = true;
 	jw_open(w, NULL);
