@@ -1,4 +1,5 @@
 /* sluice-server.yaml: values that are more than a scalar, defaults, and the file itself. */
+#include "base/crypto.h"
 #include "base/fs.h"
 #include "base/glob.h"
 #include "base/limits.h"
@@ -325,6 +326,8 @@ int server_config_load(const char *file, struct server_config *ret, struct confi
 	if (rc != 0)
 		return rc;
 	rc = server_config_parse(file, buf_str(&bytes), bytes.len, ret, errors);
+	if (rc == 0)
+		crypto_sha256_hex(buf_str(&bytes), bytes.len, ret->digest);
 	return rc != 0 ? err_set(err, rc, "%s has errors", file) : 0;
 }
 

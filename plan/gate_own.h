@@ -12,7 +12,7 @@ struct gate_own {
 	struct buf unplanned, expired, not_counted, owners_missing, owners_bad, told_why;
 	char holder[32];
 	char project[201];
-	char *planned_base, *label;
+	char *planned_base, *label, *bad_record;
 	struct owners owners; /* of the plan run */
 	bool owners_read;
 	int64_t work; /* plans that have something to apply and were not applied */

@@ -81,16 +81,18 @@ static enum engine_kind engine_of(const struct jobs *j, const struct job_row *jo
 	return j->engines[ENGINE_TERRAFORM].path == NULL && j->engines[ENGINE_OPENTOFU].path != NULL ? ENGINE_OPENTOFU : ENGINE_TERRAFORM;
 }
 
+static int load_state(struct db_conn *c, const struct job_row *job, struct state_version *ret, struct err *err)
+{
+	int rc = state_current(c, job->repo_id, job->project, job->workspace, ret, err);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 /* What goes in: the state in force, and for an apply the plan that was reviewed. */
 static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err)
 {
 	struct job_row *job = &l->job;
 	int rc = 0;
-	if (job->managed_state)
-		rc = state_current(c, job->repo_id, job->project, job->workspace, &l->state, err);
-	if (rc == ERR_NOT_FOUND)
-		rc = 0;
-	if (rc == 0 && l->state.id != 0)
+	if (l->state.id != 0)
 		rc = agent_unwrap(j->o.agent, l->state.key_context, l->state.key_wrapped, l->state_key, err);
 	if (rc != 0 || job->phase != PHASE_APPLY)
 		return rc;
@@ -108,6 +110,11 @@ static int gather_inputs(struct db_conn *c, struct jobs *j, struct launch *l, st
 	l->plan_job = plan.id;
 	job_row_free(&plan);
 	return rc;
+}
+
+struct record_context jobs_record_context(const struct jobs *j)
+{
+	return (struct record_context){.agent = j->o.agent, .config = j->o.config, .engines = j->engines};
 }
 
 static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err)
@@ -128,6 +135,12 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 	run_row_free(&run);
 	if (job->phase == PHASE_APPLY)
 		rc = lock_take(c, job->repo_id, job->project, job->pull, job->run_id, err);
+	if (rc == 0 && job->managed_state)
+		rc = load_state(c, job, &l->state, err);
+	if (rc == 0 && job->phase == PHASE_APPLY) { /* before any key: what was reviewed is what is applied */
+		struct record_context x = jobs_record_context(j);
+		rc = job_record_check(c, &x, job, &l->state, err);
+	}
 	if (rc == 0)
 		rc = gather_inputs(c, j, l, err);
 	char context[40];
@@ -142,6 +155,19 @@ static int prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, s
 	if (rc == 0 && job->phase == PHASE_PLAN)
 		rc = job_plan_state(c, job->id, l->state.lineage, l->state.serial, err);
 	return rc != 0 ? rc : job_start(c, job, err);
+}
+
+int jobs_keep_plan(struct jobs *j, struct db_conn *c, int64_t job_id, int64_t kept_id, struct err *err)
+{
+	struct record_context x = jobs_record_context(j);
+	struct job_row kept = {0};
+	int rc = job_plan_keep(c, job_id, kept_id, err);
+	if (rc == 0)
+		rc = job_get(c, kept_id, &kept, err);
+	if (rc == 0)
+		rc = job_record_sign(c, &x, job_id, kept.finished_ms, err);
+	job_row_free(&kept);
+	return rc;
 }
 
 /* A job that may not start is over, with the reason; its run may be over with it. */

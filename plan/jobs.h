@@ -41,6 +41,8 @@ void jobs_cancel_run(struct jobs *j, int64_t run_id); /* asks the runners of a r
 size_t jobs_running(const struct jobs *j);
 void jobs_close(struct jobs *j);
 
+/* Inside a transaction: a job that was just made takes the plan of an earlier one (job_plan.h), signed for its own commit. */
+int jobs_keep_plan(struct jobs *j, struct db_conn *c, int64_t job_id, int64_t kept_id, struct err *err) MUST_CHECK;
 /* Inside the transaction that ended the run's last job (or found that there is none): the run is done, the comment and the roll-up
  * status are owed. */
 int jobs_finish_run(struct db_conn *c, const struct comment_context *ctx, int64_t run_id, struct err *err) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* What a job brings home: its files are moved to where they stay, then one transaction takes the result in, lets go of its lock, releases
  * the jobs that waited for it, ends the run with its last job, and owes the comment and the statuses. Files first: after a crash between
  * the two the job is adopted again and finds them moved. */
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -274,6 +275,14 @@ static int drop_old_state(struct db_conn *c, struct harvest *h, const struct job
 	return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+/* A plan that stands is one that is signed. */
+static int plan_done(struct db_conn *c, const struct jobs *j, struct job_row *job, struct err *err)
+{
+	struct record_context x = jobs_record_context(j);
+	int rc = job_plan_done(c, job, err);
+	return rc == 0 ? job_record_sign(c, &x, job->id, clock_wall_ms(), err) : rc;
+}
+
 static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct harvest *h = arg;
@@ -297,7 +306,7 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 		if (rc == 0)
 			rc = job_finish(c, &job, JOBS_RUNNING, err);
 		if (rc == 0 && job.phase == PHASE_PLAN && job.state == JOBS_DONE)
-			rc = job_plan_done(c, &job, err);
+			rc = plan_done(c, h->jobs, &job, err);
 		if (rc == 0)
 			rc = replan_done(c, &job, err);
 		if (rc == 0 && h->end == EXEC_NOT_STARTED && job.phase == PHASE_APPLY) /* no engine saw the plan: it may be applied yet */

@@ -2,6 +2,7 @@
 #ifndef PLAN_JOBS_PRIV_H
 #define PLAN_JOBS_PRIV_H
 
+#include "plan/job_record.h"
 #include "plan/jobs.h"
 
 struct running {
@@ -21,6 +22,7 @@ struct jobs {
 	char *engine_missing[ENGINE_KINDS];         /* then the sentence */
 };
 
+struct record_context jobs_record_context(const struct jobs *j);
 void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err);
 /* Once more, what could not be taken in. */
 void jobs_harvest_late(struct jobs *j);

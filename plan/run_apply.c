@@ -6,6 +6,7 @@
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
+#include "plan/job_record.h"
 #include "plan/replan.h"
 #include "plan/runs_priv.h"
 
@@ -65,7 +66,20 @@ static int add_reading_plan(struct db_conn *c, const struct run_row *row, int64_
 }
 
 /* What our own database adds: the plans of this head, what they require, who holds a lock. */
-int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs, struct gate_own *own, struct err *err)
+/* Plans whose signed record is missing or not ours, by name. */
+static char *bad_records(const struct agent *agent, const struct job_list *jobs)
+{
+	struct buf b = {0};
+	for (size_t i = 0; i < jobs->n; i++) {
+		struct err why = {0};
+		if (gate_own_has_work(&jobs->v[i]) && job_record_look(agent, &jobs->v[i], &why) != 0)
+			buf_printf(&b, "%s`%s`: %s", b.len != 0 ? ", " : "", jobs->v[i].project, why.msg);
+	}
+	return b.len != 0 ? buf_take(&b) : NULL;
+}
+
+int run_gate_facts(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs,
+		   struct gate_own *own, struct err *err)
 {
 	struct gate_facts *f = &seen->facts;
 	struct run_row plan = {0};
@@ -80,6 +94,9 @@ int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_see
 		rc = job_list_of_head(c, row->repo_id, row->pull, row->head_sha, &all, err);
 	if (rc == 0)
 		rc = gate_own_add(c, plan.id != 0 ? &plan : NULL, row->repo_id, row->pull, all.n != 0 ? &all : jobs, f, own, err);
+	free(own->bad_record);
+	own->bad_record = bad_records(m->o.agent, jobs);
+	f->bad_record = own->bad_record;
 	own->work = 0;
 	for (size_t i = 0; i < jobs->n; i++)
 		own->work += gate_own_has_work(&jobs->v[i]);
@@ -185,7 +202,7 @@ int run_gating_leave(struct db_conn *c, struct run *r, enum run_state *ret_next,
 	if (rc == 0 && only_merged)
 		rc = job_list_of_head(c, r->row.repo_id, r->row.pull, r->row.head_sha, &jobs, err);
 	if (rc == 0)
-		rc = run_gate_facts(c, &r->row, &r->seen, &jobs, &own, err);
+		rc = run_gate_facts(c, r->m, &r->row, &r->seen, &jobs, &own, err);
 	CLEANUP_FREE char *stale = NULL;
 	if (rc == 0)
 		rc = look_at_ask(c, r, &stale, err);
@@ -257,6 +274,10 @@ static int create_apply_job(struct db_conn *c, const struct run *r, const struct
 		j.error = changed;
 		return job_create(c, &j, &id, err);
 	}
+	j.inputs = p->inputs; /* what the record of the plan is compared with, once more */
+	j.bound = p->bound;
+	j.backend = p->backend;
+	j.dir = p->dir;
 	const char *again = replan_reason(p, plan, config_changed, r->row.only);
 	return again != NULL ? replan_create(c, &r->row, p, plan, again, err) : job_create(c, &j, &id, err);
 }

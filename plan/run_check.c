@@ -30,7 +30,7 @@ int run_claimed_plans(struct db_conn *c, const struct run_row *row, struct job_l
 }
 
 /* After the merge: what GitHub says now, and our own rows. ret_why: NULL when it is open. */
-static int evaluate(struct db_conn *c, const struct run_row *row, struct gate_seen *seen, char **ret_gate, char **ret_why, struct err *err)
+static int evaluate(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, char **ret_gate, char **ret_why, struct err *err)
 {
 	const struct gate_facts as_read = seen->facts; /* our own are added anew each time */
 	struct job_list jobs = {0};
@@ -39,7 +39,7 @@ static int evaluate(struct db_conn *c, const struct run_row *row, struct gate_se
 	CLEANUP_BUF struct buf json = {0};
 	int rc = run_claimed_plans(c, row, &jobs, err);
 	if (rc == 0)
-		rc = run_gate_facts(c, row, seen, &jobs, &own, err);
+		rc = run_gate_facts(c, m, row, seen, &jobs, &own, err);
 	*ret_why = *ret_gate = NULL;
 	if (rc == 0) {
 		seen->facts.after_merge = true;
@@ -98,7 +98,7 @@ int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 		return 0;
 	}
 	CLEANUP_FREE char *gate = NULL, *why = NULL;
-	int rc = evaluate(c, &r->row, &r->seen, &gate, &why, err);
+	int rc = evaluate(c, r->m, &r->row, &r->seen, &gate, &why, err);
 	if (rc == 0)
 		rc = run_set_gate(c, r->row.id, gate, err);
 	if (rc != 0)
@@ -168,7 +168,7 @@ static int judge_tx(struct db_conn *c, void *arg, struct err *err)
 	struct recheck *k = arg;
 	CLEANUP_FREE char *gate = NULL;
 	free(TAKE(k->why));
-	int rc = evaluate(c, &k->row, &k->seen, &gate, &k->why, err);
+	int rc = evaluate(c, k->m, &k->row, &k->seen, &gate, &k->why, err);
 	return rc == 0 ? run_set_gate(c, k->row.id, gate, err) : rc;
 }
 

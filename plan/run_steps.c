@@ -279,7 +279,7 @@ static int keep_plan(struct db_conn *c, const struct run *r, const struct job_ro
 	int64_t fresh_ms = clock_wall_ms() + KEEP_FRESH_MS - r->m->o.config->plan_expiry_ms;
 	int rc = job_plan_find_kept(c, &r->row, made, fresh_ms, &kept, err);
 	if (rc == 0 && kept != 0)
-		rc = job_plan_keep(c, made->id, kept, err);
+		rc = jobs_keep_plan(r->m->jobs, c, made->id, kept, err);
 	if (rc == 0 && told->before[0] != '\0')
 		add_name(kept != 0 ? &told->kept : &told->dropped, made->project);
 	return rc;

@@ -103,8 +103,8 @@ int run_create_apply_jobs(struct db_conn *c, struct run *r, struct err *err) MUS
 /* The plans that this apply is about: the newest of each project of its head that the command names. gone_too: directories that are gone. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_too, struct job_list *ret, struct err *err) MUST_CHECK;
 /* What our own database adds to what GitHub said: the plans of this head, what they require, who holds a lock. jobs: those it is about. */
-int run_gate_facts(struct db_conn *c, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs, struct gate_own *own,
-		   struct err *err) MUST_CHECK;
+int run_gate_facts(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, struct job_list *jobs,
+		   struct gate_own *own, struct err *err) MUST_CHECK;
 
 /* run_check.c */
 struct gate_question run_gate_question(const struct runs *m, const struct run_row *row);

@@ -27,6 +27,7 @@ struct engine_binary {
 	enum engine_kind kind;
 	char *path;    /* absolute, symbolic links resolved */
 	char *version; /* "1.11.4" */
+	char *sha256;  /* of the program file, hex */
 };
 
 /* Looks in PATH (and extra_dir first, may be NULL). ERR_NOT_FOUND names the program and where it was looked for. */

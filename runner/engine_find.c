@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -10,17 +11,19 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Which engine is installed, and which version. An engine start costs 50 ms, so its answer is kept in data_dir/engines.json:
- * {"binaries":[{"path":"/usr/local/bin/terraform","size":1,"mtime_ns":"1","version":"1.11.4"}]}. A file that cannot be read is made anew. */
+ * {"binaries":[{"path":"/usr/local/bin/terraform","size":1,"mtime_ns":"1","version":"1.11.4",
+ * "sha256":"..."}]}. A file that cannot be read is made anew. */
 
 enum { CACHE_BYTES_MAX = 64 * 1024, CACHE_ENTRIES_MAX = 32, VERSION_OUTPUT_MAX = 4096, VERSION_WAIT_MS = 20000, VERSION_MAX = 63 };
 
 struct entry {
-	const char *path, *mtime_ns, *version;
+	const char *path, *mtime_ns, *version, *sha256;
 	int64_t size;
 };
 
@@ -29,7 +32,7 @@ static bool entry_read(const struct json *j, struct entry *ret)
 	struct err err;
 	return json_str(j, "path", PATH_MAX, &ret->path, &err) == 0 && json_str(j, "mtime_ns", 32, &ret->mtime_ns, &err) == 0 &&
 	       json_str(j, "version", VERSION_MAX, &ret->version, &err) == 0 &&
-	       json_int(j, "size", 0, INT64_C(1) << 50, &ret->size, &err) == 0;
+	       json_str(j, "sha256", 2 * SHA256_SIZE, &ret->sha256, &err) == 0 && json_int(j, "size", 0, INT64_C(1) << 50, &ret->size, &err) == 0;
 }
 
 static bool same_binary(const struct entry *a, const struct entry *b)
@@ -37,22 +40,25 @@ static bool same_binary(const struct entry *a, const struct entry *b)
 	return strcmp(a->path, b->path) == 0 && a->size == b->size && strcmp(a->mtime_ns, b->mtime_ns) == 0;
 }
 
-/* The remembered version, or NULL. */
-static char *cache_find(const char *file, const struct entry *want)
+/* The remembered version and digest. */
+static bool cache_find(const char *file, const struct entry *want, char **ret_version, char **ret_sha256)
 {
 	CLEANUP_BUF struct buf in = {0};
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json root;
 	struct err err;
 	if (fs_read(file, CACHE_BYTES_MAX, &in, &err) != 0 || json_parse(buf_str(&in), in.len, NULL, &doc, &root, &err) != 0)
-		return NULL;
+		return false;
 	struct json list = json_member(&root, "binaries");
 	for (struct json e = json_first(&list); json_ok(&e); e = json_next(&e)) {
 		struct entry have;
-		if (entry_read(&e, &have) && same_binary(&have, want))
-			return xstrdup(have.version);
+		if (!entry_read(&e, &have) || !same_binary(&have, want))
+			continue;
+		*ret_version = xstrdup(have.version);
+		*ret_sha256 = xstrdup(have.sha256);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
 static void entry_write(struct json_writer *w, const struct entry *e)
@@ -62,6 +68,7 @@ static void entry_write(struct json_writer *w, const struct entry *e)
 	jw_int(w, "size", e->size);
 	jw_str(w, "mtime_ns", e->mtime_ns);
 	jw_str(w, "version", e->version);
+	jw_str(w, "sha256", e->sha256);
 	jw_close(w);
 }
 
@@ -169,6 +176,21 @@ static int ask_version(const struct engine *row, const char *path, char **ret, s
 	return 0;
 }
 
+/* Programs are as large as 100 MiB: mapped, and only once for each. */
+static int digest_file(const char *path, char ret[2 * SHA256_SIZE + 1], struct err *err)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0)
+		return err_sys(err, "read %s", path);
+	void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return err_sys(err, "map %s", path);
+	crypto_sha256_hex(bytes, (size_t)st.st_size, ret);
+	(void)munmap(bytes, (size_t)st.st_size); /* of our own mapping */
+	return 0;
+}
+
 static char *locate(const struct engine *row, const char *extra_dir)
 {
 	CLEANUP_FREE char *found = NULL;
@@ -198,15 +220,20 @@ int engine_find(enum engine_kind kind, const char *extra_dir, const char *data_d
 	CLEANUP_FREE char *mtime = xasprintf("%lld%09ld", (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	CLEANUP_FREE char *cache = fs_join(data_dir, "engines.json");
 	struct entry want = {.path = path, .mtime_ns = mtime, .size = st.st_size};
-	char *version = cache_find(cache, &want);
-	if (version == NULL) {
+	CLEANUP_FREE char *version = NULL, *sha256 = NULL;
+	if (!cache_find(cache, &want, &version, &sha256)) {
+		char digest[2 * SHA256_SIZE + 1];
 		int rc = ask_version(row, path, &version, err);
+		if (rc == 0)
+			rc = digest_file(path, digest, err);
 		if (rc != 0)
 			return rc;
+		sha256 = xstrdup(digest);
 		want.version = version;
+		want.sha256 = sha256;
 		cache_add(cache, &want);
 	}
-	*ret = (struct engine_binary){.kind = kind, .path = TAKE(path), .version = version};
+	*ret = (struct engine_binary){.kind = kind, .path = TAKE(path), .version = TAKE(version), .sha256 = TAKE(sha256)};
 	return 0;
 }
 
@@ -214,5 +241,6 @@ void engine_binary_free(struct engine_binary *b)
 {
 	free(b->path);
 	free(b->version);
+	free(b->sha256);
 	*b = (struct engine_binary){.kind = ENGINE_NONE};
 }
