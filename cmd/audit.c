@@ -118,7 +118,8 @@ static void show_verdict(struct audit_ask *a, const struct audit_verdict *v, int
 	} else if (rc == 0) {
 		buf_printf(&a->line, "%lld rows, each as it was written", (long long)v->chain.rows);
 		if (v->signed_seq != 0)
-			buf_printf(&a->line, "; signed up to row %lld at %s\nhead %lld:%s", (long long)v->signed_seq, at, (long long)v->signed_seq, v->signed_hash);
+			buf_printf(&a->line, "; signed up to row %lld at %s\nhead %lld:%s", (long long)v->signed_seq, at, (long long)v->signed_seq,
+				   v->signed_hash);
 		buf_addc(&a->line, '\n');
 	}
 	(void)fwrite(buf_str(&a->line), 1, a->line.len, stdout); /* looked at in the end */

@@ -18,7 +18,8 @@ struct record_extra {
 /* From a run and a job. When planned: the plan's own rows. When applied: the rows as they are now; after a merge `run` is the apply's (its commits
  * are not compared then) and `job` holds what was prepared on the base branch: inputs, bound, config. ERR_PARSE: job->bound is not what
  * prepare writes. */
-int plan_record_from_job(const struct run_row *run, const struct job_row *job, const struct record_extra *x, struct plan_record *ret, struct err *err) MUST_CHECK;
+int plan_record_from_job(const struct run_row *run, const struct job_row *job, const struct record_extra *x, struct plan_record *ret,
+			 struct err *err) MUST_CHECK;
 
 /* The stored record of `plan`, verified, compared with what is true now, and not expired. ERR_REFUSED with the sentence for the comment.
  * now->planned_ms and expires_ms are not looked at. */
