@@ -120,8 +120,8 @@ static const char *path_part(const struct gh_flow *f)
 void gh_flow_fail(struct gh_flow *f, const struct err *err)
 {
 	struct gh_result *r = &f->a.r;
-	r->err = *err;
-	(void)err_wrap(&r->err, "%s %s", f->method, path_part(f));
+	(void)err_set(&r->err, err->code, "%s %s: %s%s%s%s", f->method, path_part(f), err->msg, f->request_id[0] != '\0' ? " (request " : "",
+		      f->request_id, f->request_id[0] != '\0' ? ")" : "");
 	/* GitHub said yes and we did not understand it: the write did happen. */
 	r->ambiguous = strcmp(f->method, "GET") != 0 && r->status >= 200 && r->status < 300;
 	gh_flow_done(f);
@@ -251,10 +251,20 @@ static void judge(struct gh_flow *f, const struct http_response *res)
 		gh_flow_done(f);
 }
 
+static void keep_request_id(struct gh_flow *f, const struct http_response *res)
+{
+	const char *id = http_header(res, "x-github-request-id");
+	CLEANUP_BUF struct buf clean = {0};
+	if (id != NULL)
+		text_clean(&clean, id, text_cut(id, strlen(id), sizeof(f->request_id) - 1));
+	(void)snprintf(f->request_id, sizeof(f->request_id), "%s", buf_str(&clean));
+}
+
 static void answered(const struct http_response *res, void *arg)
 {
 	struct gh_flow *f = arg;
 	off_the_wire(f);
+	keep_request_id(f, res);
 	note_budget(f, res);
 	if (is_worth_retrying(f, res)) {
 		log_debug("github.retry", "method=%s path=%s status=%d try=%u", f->method, log_value(path_part(f)), res->status, f->tries + 1);

@@ -130,7 +130,7 @@ int gh_decode_threads(const char *body, size_t len, struct gh_threads *ret, char
 
 /* --- calls --------------------------------------------------------------------------------------------------------------------------- */
 
-static void end(struct gh_flow *f, int rc, bool limited, struct err *err)
+static void end(struct gh_flow *f, int rc, bool limited, const struct err *err)
 {
 	bool asked = strstr(f->body.len > 0 ? f->body.data : "", "mutation(") == NULL;
 	if (rc == 0) {
@@ -142,8 +142,8 @@ static void end(struct gh_flow *f, int rc, bool limited, struct err *err)
 		gh_flow_limited(f, f->a.r.retry_at_ms);
 	}
 	/* GitHub said that it did not do it; only an answer that we do not understand leaves that open. */
-	f->a.r.err = *err;
-	(void)err_wrap(&f->a.r.err, "POST /graphql for %s#%lld", f->repo, (long long)f->number);
+	(void)err_set(&f->a.r.err, rc, "POST /graphql for %s#%lld: %s (%s%s)", f->repo, (long long)f->number, err->msg,
+		      f->request_id[0] != '\0' ? "request " : "no request id", f->request_id);
 	f->a.r.ambiguous = !asked && rc == ERR_PARSE;
 	gh_flow_done(f);
 }

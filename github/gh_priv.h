@@ -69,6 +69,7 @@ struct gh_flow {
 	int also_status; /* a refusal that the step wants to see itself; 0: none */
 	bool retry_404, repeatable /* a write that may be sent twice */, asked_etag, no_etag, query, lend;
 	unsigned tries, pages;
+	char request_id[64]; /* of the last answer; "": none */
 
 	/* what later steps of the call need */
 	char *repo, *sha, *text, *more;

@@ -312,6 +312,28 @@ static void test_budget_is_used_up(void **state)
 	close_bench(&b);
 }
 
+/* Whatever is wrong with an answer, GitHub's id of the request stands in the sentence, as text that can do no harm. */
+static void test_request_ids(void **state)
+{
+	(void)state;
+	static const struct scripted odd[] = {{200, "X-GitHub-Request-Id: AB:1\x1b[31m\r\n", "{}"}, {0}}, no[] = {{404, "X-GitHub-Request-Id: AB:2\r\n", ""}, {0}};
+	struct bench b;
+	struct app_told t = {0};
+	open_bench(&b, odd);
+	read_repo(&b, "acme/infra", &t);
+	assert_string_equal(t.err.msg, "GET /repos/acme/infra: id: missing, expected a number (request AB:1)");
+	b.script = no;
+	read_repo(&b, "acme/infra", &t);
+	assert_string_equal(t.err.msg, "GET /repos/acme/infra: 404: it does not exist or the token may not see it (request AB:2)");
+	app_told_free(&t);
+	gh_get_threads(b.g.gh, "acme/infra", 7, app_told_cb, &t);
+	b.script = odd;
+	app_wait(&b.g, &t);
+	assert_string_equal(t.err.msg, "POST /graphql for acme/infra#7: data: missing, expected an object (request AB:1)");
+	app_told_free(&t);
+	close_bench(&b);
+}
+
 /* --- turns --------------------------------------------------------------------------------------------------------------------------- */
 
 static void test_turns(void **state)
@@ -359,7 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_redirects), cmocka_unit_test(test_redirected_writes), cmocka_unit_test(test_redirects_have_an_end),
 		cmocka_unit_test(test_etags), cmocka_unit_test(test_etags_of_pages), cmocka_unit_test(test_limits_are_an_installations),
-		cmocka_unit_test(test_secondary_limit_doubles), cmocka_unit_test(test_budget_is_used_up), cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_secondary_limit_doubles), cmocka_unit_test(test_budget_is_used_up), cmocka_unit_test(test_request_ids), cmocka_unit_test(test_turns),
 	};
 	return cmocka_run_group_tests_name("github/gh_wire", tests, NULL, NULL);
 }

@@ -41,6 +41,16 @@ static void test_pull(void **state)
 	assert_string_equal(p.merge_commit_sha, SHA_C);
 	assert_int_equal(p.author.id, 9);
 	assert_string_equal(p.author.login, "al");
+	assert_int_equal(p.labels.n + (size_t)p.commits + (size_t)p.updated_ms, 0);
+	assert_null(p.node_id);
+	gh_pull_free(&p);
+	assert_int_equal(pull_of(PULL(HEAD("null"), ",\"labels\":[{\"name\":\"do not apply\"},{\"name\":\"x\"}],\"commits\":3,\"node_id\":\"PR_1\","
+						    "\"updated_at\":\"1970-01-01T00:00:02Z\""), &p, &err), 0);
+	assert_int_equal(p.labels.n, 2);
+	assert_string_equal(p.labels.v[0], "do not apply");
+	assert_int_equal(p.commits, 3);
+	assert_int_equal(p.updated_ms, 2000);
+	assert_string_equal(p.node_id, "PR_1");
 	gh_pull_free(&p);
 
 	static const struct {
@@ -80,6 +90,10 @@ static void test_pull_refused(void **state)
 		{PULL(HEAD("null"), ",\"mergeable\":\"yes\""), "mergeable: "},
 		{PULL(HEAD("null"), ",\"user\":{\"login\":\"x\"}"), "user.id: missing"},
 		{PULL(HEAD("null"), ",\"merge_commit_sha\":\"ABC\""), "merge_commit_sha: expected a commit id"},
+		{PULL(HEAD("null"), ",\"labels\":[{}]"), "labels[0].name: missing"},
+		{PULL(HEAD("null"), ",\"labels\":{}"), "labels: "},
+		{PULL(HEAD("null"), ",\"commits\":-1"), "commits: "},
+		{PULL(HEAD("null"), ",\"updated_at\":\"today\""), "updated_at: expected a time"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct gh_pull p = {.number = 77};
@@ -94,7 +108,7 @@ static void test_pull_refused(void **state)
 static void test_reviews(void **state)
 {
 	(void)state;
-	static const char PAGE1[] = "[{\"user\":" USER(1, "a", "User") ",\"state\":\"APPROVED\",\"commit_id\":\"" SHA_A "\",\"submitted_at\":\"2026-11-25T09:00:00Z\"}]";
+	static const char PAGE1[] = "[{\"user\":" USER(1, "a", "User") ",\"state\":\"APPROVED\",\"commit_id\":\"" SHA_A "\",\"submitted_at\":\"1970-01-01T00:00:03Z\",\"id\":80,\"author_association\":\"MEMBER\"}]";
 	static const char PAGE2[] = "[{\"user\":null,\"state\":\"PENDING\",\"commit_id\":null},{\"user\":null,\"state\":7}]";
 	struct gh_reviews r = {0};
 	struct err err = {0};
@@ -103,6 +117,11 @@ static void test_reviews(void **state)
 	assert_int_equal(gh_decode_reviews(PAGE2, sizeof(PAGE2) - 1, &r, &err), ERR_PARSE);
 	assert_string_equal(r.v[0].state, "APPROVED");
 	assert_string_equal(r.v[0].commit_id, SHA_A);
+	assert_int_equal(r.v[0].id, 80);
+	assert_int_equal(r.v[0].submitted_ms, 3000);
+	assert_string_equal(r.v[0].association, "MEMBER");
+	assert_int_equal(r.v[1].id + r.v[1].submitted_ms, 0);
+	assert_string_equal(r.v[1].association, "");
 	assert_string_equal(r.v[1].user.login, "ghost");
 	assert_null(r.v[1].commit_id);
 	gh_reviews_free(&r);
