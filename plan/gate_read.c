@@ -372,7 +372,7 @@ static void on_role(enum role role, const char *failed, void *arg)
 	if (failed != NULL)
 		note_failure(k->r, GATE_READ_ROLE, failed);
 	else
-		k->r->seen.facts.may_apply = role >= ROLE_APPLY ? TRI_YES : TRI_NO;
+		k->r->seen.facts.may_apply = role >= (k->r->q.destroys ? ROLE_ADMIN : ROLE_APPLY) ? TRI_YES : TRI_NO;
 	over(k);
 }
 

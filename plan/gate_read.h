@@ -19,6 +19,7 @@ struct gate_question {
 	const char *repo;
 	int64_t pull;
 	const char *asker;  /* NULL: a merge by a person */
+	bool destroys;      /* it asks to destroy what is gone: only an admin may */
 	const char *owners; /* run.owners of the plans (codeowners.h), whose teams are looked up; NULL: they stay unknown */
 };
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plan/comment_view.h"
 #include "plan/gate_own.h"
+#include "plan/only.h"
 #include "plan/runs_priv.h"
 
 enum { SEEN_FRESH_MS = 2000 }; /* jobs that start together ask GitHub once */
@@ -58,7 +59,11 @@ static int evaluate(struct db_conn *c, const struct runs *m, const struct run_ro
 
 struct gate_question run_gate_question(const struct runs *m, const struct run_row *row)
 {
-	return (struct gate_question){.gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull, .asker = row->asker,
+	struct only only;
+	only_read(row->only, &only);
+	bool destroys = row->kind == RUN_APPLY && only.destroy;
+	only_free(&only);
+	return (struct gate_question){.destroys = destroys, .gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull, .asker = row->asker,
 				      .owners = row->owners};
 }
 

@@ -447,7 +447,7 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 {
 	struct runs *m = xcalloc(1, sizeof(*m));
 	m->o = *o;
-	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network"};
+	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network", .checks = gh_is_app(o->gh)};
 	struct jobs_options jo = {.loop = o->loop, .db = o->db, .outbox = o->outbox, .agent = o->agent, .config = o->config, .comment = &m->comment,
 				  .program = o->program, .executor_new = o->executor_new, .may_start = run_may_start, .on_run_over = on_run_over,
 				  .on_new_runs = on_new_runs, .arg = m};
