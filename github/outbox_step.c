@@ -44,7 +44,8 @@ static const char SQL_ABSENT[] =
 #define FAILED "UPDATE effect SET tries=tries+1, refusals=refusals+?2, last_error=?3, next_ms=?4, "
 /* A write that surely did not happen is no longer in doubt; a look that failed leaves the doubt (?5). */
 static const char SQL_AGAIN[] = FAILED "posting_ms=posting_ms*?5 WHERE id=?1";
-static const char SQL_UNSURE[] = FAILED "applied_digest='' WHERE id=?1";
+/* It was on its way for as long as the answer was waited for: only now it gets its time to show up. */
+static const char SQL_UNSURE[] = FAILED "applied_digest='', posting_ms=CASE posting_ms WHEN 0 THEN 0 ELSE ?5 END WHERE id=?1";
 /* A comment that was posted once more for what it says, and deleted again, stays away until there is news. */
 #define STAYS_AWAY "(kind=0 AND reposted=?5 AND digest=?5)"
 static const char SQL_GONE[] =
@@ -71,7 +72,7 @@ static int record(struct db_conn *c, const char *key, const struct outbox_outcom
 	case OUTBOX_AGAIN:
 		return db_run(c, err, SQL_AGAIN, "iisii", o->item_id, refused, o->error, o->next_ms, in_doubt);
 	case OUTBOX_UNSURE:
-		return db_run(c, err, SQL_UNSURE, "iisi", o->item_id, refused, o->error, o->next_ms);
+		return db_run(c, err, SQL_UNSURE, "iisii", o->item_id, refused, o->error, o->next_ms, now_ms);
 	case OUTBOX_GONE:
 		return db_run(c, err, SQL_GONE, "iisis", o->item_id, refused, o->error, o->next_ms, o->digest);
 	case OUTBOX_HOPELESS:

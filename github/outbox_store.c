@@ -97,7 +97,9 @@ static const char SQL_DELIVERED_MS[] = "SELECT delivered_ms FROM effect WHERE sl
 static const char SQL_DELETED[] =
 	"UPDATE effect SET remote_id=0, applied_digest='', gone=reposted<>digest, posting_ms=reposted<>digest,"
 	" state=CASE WHEN reposted=digest THEN 'done' ELSE 'due' END WHERE remote_id=?2 AND repo_id=?1 AND kind=0";
-static const char SQL_RECOVER[] = "UPDATE effect SET applied_digest='' WHERE state='due' AND applied_digest<>''";
+static const char SQL_RECOVER[] =
+	"UPDATE effect SET applied_digest='', posting_ms=CASE posting_ms WHEN 0 THEN 0 ELSE ?1 END WHERE state='due'"
+	" AND (applied_digest<>'' OR posting_ms<>0)";
 static const char SQL_FORGET[] = "DELETE FROM effect WHERE kind>=2 AND state<>'due' AND since_ms<?1";
 static const char SQL_PENDING[] = "SELECT count(*) FROM effect WHERE state='due'";
 static const char SQL_DEAD[] = "SELECT count(*) FROM effect WHERE state='dead'";
@@ -341,7 +343,7 @@ int outbox_rate_pay(struct db_conn *c, const char *key, bool spent, int64_t bloc
 int outbox_store_recover(struct db_conn *c, bool app, int64_t now_ms, struct err *err)
 {
 	struct strlist owners = {0};
-	int rc = db_run(c, err, SQL_RECOVER, "");
+	int rc = db_run(c, err, SQL_RECOVER, "i", now_ms);
 	if (rc == 0)
 		rc = db_run(c, err, SQL_FORGET, "i", now_ms - INT64_C(1000) * KEEP_STATUSES_MS);
 	if (rc == 0)

@@ -1,0 +1,610 @@
+/* The outbox under thousands of random histories: desired states of several slots and installations, answers that are lost before or after their
+ * effect, limits, refusals, deleted and forged comments, and a crash between any two steps. The store, the policy and the calls are the real ones;
+ * GitHub is a few arrays, the clock is ours, and there is no socket and no thread. After each history GitHub must show what was desired last, once.
+ *
+ * SEEDS=N changes their number, SEED=N plays one alone. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "github/outbox_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NOW INT64_C(1800000000000)
+
+enum { SEEDS = 10000, SELF = 9, OWNERS = 2, KINDS = 5, SLOTS = OWNERS * KINDS, THINGS = 400, ANNOTATIONS = 128, WRITES = 4000, STEPS_TO_END = 3000 };
+
+/* --- GitHub ------------------------------------------------------------------------------------------------------------------------- */
+
+/* A comment or a check run. */
+struct thing {
+	bool check, gone;
+	int owner, author, slot, version;
+	int64_t visible_ms;
+	char external_id[16], status[16], conclusion[16];
+	unsigned char annotated[ANNOTATIONS];
+	int annotations;
+};
+
+/* What is owed in a slot. */
+struct slot {
+	char name[32];
+	enum effect_kind kind;
+	int owner, version, run, annotations;
+	bool completed;
+	const char *conclusion;
+};
+
+struct lane {
+	char key[8];
+	struct outbox_item item;
+	struct outbox_outcome outcome;
+	int64_t wait_ms;
+};
+
+struct world {
+	struct db_conn *c;
+	uint64_t dice, seed;
+	int64_t now;
+	bool calm;  /* no faults any more */
+	bool hurry; /* no pauses either */
+	int64_t self_id;
+	struct slot slots[SLOTS];
+	struct lane lanes[OWNERS];
+	struct thing things[THINGS];
+	size_t things_n;
+	char statuses[SLOTS][16];
+	int64_t writes[OWNERS][WRITES];
+	size_t writes_n[OWNERS];
+	struct gh_result r; /* of the last request */
+	int64_t id, annotations;
+};
+
+static struct world w;
+static struct {
+	int64_t requests, writes, crashes, faults, deleted, most_in_a_minute, most_in_an_hour;
+} all;
+
+static uint64_t dice(uint64_t sides)
+{
+	w.dice ^= w.dice << 13;
+	w.dice ^= w.dice >> 7;
+	w.dice ^= w.dice << 17;
+	return (w.dice >> 11) % sides;
+}
+
+#define EXPECT(cond)                                                                                                                                     \
+	do {                                                                                                                                            \
+		if (!(cond))                                                                                                                            \
+			fail_msg("seed %llu at %lld: %s", (unsigned long long)w.seed, (long long)(w.now - NOW), #cond);                                   \
+	} while (0)
+
+enum fault { FINE, LOST_BEFORE, LOST_AFTER, BAD_GATEWAY_AFTER, LIMITED, REFUSED };
+
+static void lose(void) { w.r = (struct gh_result){.err = {ERR_IO, "no answer"}, .ambiguous = true}; }
+
+/* True: the request has its effect. */
+static bool reaches(bool write, int owner)
+{
+	static const enum fault often[] = {FINE, FINE, FINE, FINE, FINE, LOST_BEFORE, LOST_AFTER, BAD_GATEWAY_AFTER, LIMITED, REFUSED};
+	enum fault f = w.calm ? FINE : often[dice(ARRAY_LEN(often))];
+	f = w.hurry && (owner == 0 || f == LIMITED || f == REFUSED) ? FINE : f;
+	all.requests++;
+	all.faults += f != FINE;
+	if (write) {
+		all.writes++;
+		EXPECT(w.writes_n[owner] < WRITES);
+		w.writes[owner][w.writes_n[owner]++] = w.now;
+	}
+	w.r = (struct gh_result){.status = 200};
+	w.id = 0;
+	switch (f) {
+	case FINE: return true;
+	case LOST_BEFORE: lose(); return false;
+	case LOST_AFTER: lose(); return true;
+	case BAD_GATEWAY_AFTER: w.r = (struct gh_result){.err = {ERR_UNAVAILABLE, "502"}, .status = 502, .ambiguous = write}; return true;
+	case LIMITED:
+		w.r = (struct gh_result){.err = {ERR_UNAVAILABLE, "403 limit"}, .status = 403, .retry_at_ms = w.now + 1000 + (int64_t)dice(20000)};
+		return false;
+	case REFUSED: w.r = (struct gh_result){.err = {ERR_REFUSED, "403 not accessible"}, .status = 403}; return false;
+	}
+	return false;
+}
+
+static void tell(gh_cb cb, void *arg)
+{
+	struct gh_answer a = {.r = w.r, .id = w.r.err.code == 0 ? w.id : 0, .annotations = w.annotations};
+	cb(&a, arg);
+}
+
+static void not_found(void) { w.r = (struct gh_result){.err = {ERR_NOT_FOUND, "404"}, .status = 404}; }
+
+static int owner_of(const char *repo) { return repo[1] - '0'; }
+
+/* "v12" of a slot that has come so far; the words of an ended check run are not of any version. */
+static int version_of(int slot, const char *text)
+{
+	int64_t n = 0;
+	if (text_starts(text, "a newer run"))
+		return 0;
+	EXPECT(text[0] == 'v' && text_int(text + 1, 1, INT32_MAX, &n, NULL) == 0);
+	EXPECT(n <= w.slots[slot].version); /* never before it was desired */
+	return (int)n;
+}
+
+static int slot_named(const char *name)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (strcmp(w.slots[i].name, name) == 0)
+			return i;
+	fail_msg("seed %llu: no slot %s", (unsigned long long)w.seed, name);
+	return 0;
+}
+
+static int slot_of_marker(const char *body, const char **ret_text)
+{
+	char name[32] = {0};
+	static const char before[] = "<!-- sluice slot=";
+	EXPECT(text_starts(body, before));
+	size_t n = strcspn(body + sizeof(before) - 1, " ");
+	EXPECT(n < sizeof(name));
+	memcpy(name, body + sizeof(before) - 1, n);
+	*ret_text = strstr(body, "-->") + 3;
+	*ret_text += **ret_text == '\n';
+	return slot_named(name);
+}
+
+/* A new one shows up in lists a little later, now and then. */
+static struct thing *thing_new(bool check, int owner, int author, int slot)
+{
+	EXPECT(w.things_n < THINGS);
+	struct thing *t = &w.things[w.things_n++];
+	*t = (struct thing){.check = check, .owner = owner, .author = author, .slot = slot, .visible_ms = w.now + (int64_t)dice(OUTBOX_SETTLE_MS)};
+	w.id = (int64_t)w.things_n;
+	return t;
+}
+
+static struct thing *thing_at(int64_t id, bool check, int owner)
+{
+	EXPECT(id >= 1 && id <= (int64_t)w.things_n);
+	struct thing *t = &w.things[id - 1];
+	EXPECT(t->check == check && t->owner == owner && t->author == SELF); /* what is not ours is never edited */
+	return t->gone ? NULL : t;
+}
+
+static void find_comment(struct gh *g, const char *repo, int64_t n, int64_t self_id, const char *marker, gh_cb cb, void *arg)
+{
+	const char *text;
+	int slot = slot_of_marker(marker, &text);
+	(void)g;
+	(void)n;
+	EXPECT(self_id == SELF);
+	if (reaches(false, owner_of(repo)))
+		for (size_t i = 0; i < w.things_n; i++)
+			if (!w.things[i].check && w.things[i].slot == slot && w.things[i].author == self_id && !w.things[i].gone && w.things[i].visible_ms <= w.now)
+				w.id = (int64_t)i + 1;
+	tell(cb, arg);
+}
+
+static void post_comment(struct gh *g, const char *repo, int64_t n, const char *body, gh_cb cb, void *arg)
+{
+	const char *text;
+	int slot = slot_of_marker(body, &text);
+	(void)g;
+	(void)n;
+	int version = version_of(slot, text);
+	if (reaches(true, owner_of(repo)))
+		thing_new(false, owner_of(repo), SELF, slot)->version = version;
+	tell(cb, arg);
+}
+
+static void edit_comment(struct gh *g, const char *repo, int64_t id, const char *body, gh_cb cb, void *arg)
+{
+	const char *text;
+	int slot = slot_of_marker(body, &text);
+	struct thing *t = thing_at(id, false, owner_of(repo));
+	(void)g;
+	int version = version_of(slot, text);
+	if (reaches(true, owner_of(repo)) && t == NULL)
+		not_found();
+	else if (t != NULL && (w.r.err.code == 0 || w.r.ambiguous) && w.r.status != 0) /* answered, or answered badly */
+		t->version = version;
+	w.id = id;
+	tell(cb, arg);
+}
+
+static void post_status(struct gh *g, const char *repo, const char *sha, const char *context, const char *state, const char *description,
+			const char *target_url, gh_cb cb, void *arg)
+{
+	int slot = slot_named(context);
+	(void)g;
+	(void)sha;
+	(void)target_url;
+	(void)version_of(slot, description);
+	if (reaches(true, owner_of(repo)))
+		(void)snprintf(w.statuses[slot], sizeof(w.statuses[slot]), "%s %s", description, state);
+	tell(cb, arg);
+}
+
+static void annotate(struct thing *t, const char *json)
+{
+	for (const char *p = json; p != NULL && (p = strstr(p, "\"n\":")) != NULL; p += 4) {
+		long n = strtol(p + 4, NULL, 10);
+		EXPECT(n >= 0 && n < ANNOTATIONS);
+		EXPECT(t->annotated[n] == 0); /* none twice */
+		t->annotated[n] = 1;
+		t->annotations++;
+	}
+}
+
+static void put_check(struct thing *t, const struct gh_check *k, int version)
+{
+	EXPECT(strcmp(t->status, "completed") != 0 || strcmp(k->status, "completed") == 0); /* never back from its end */
+	(void)snprintf(t->status, sizeof(t->status), "%s", k->status);
+	(void)snprintf(t->conclusion, sizeof(t->conclusion), "%s", k->conclusion != NULL ? k->conclusion : "");
+	t->version = version;
+	annotate(t, k->annotations);
+}
+
+static void find_check(struct gh *g, const char *repo, const char *sha, const char *name, const char *external_id, gh_cb cb, void *arg)
+{
+	int slot = slot_named(name);
+	(void)g;
+	(void)sha;
+	w.annotations = 0;
+	if (reaches(false, owner_of(repo)))
+		for (size_t i = 0; i < w.things_n; i++) {
+			const struct thing *t = &w.things[i];
+			if (!t->check || t->slot != slot || strcmp(t->external_id, external_id) != 0 || t->visible_ms > w.now)
+				continue;
+			w.id = (int64_t)i + 1;
+			w.annotations = t->annotations;
+		}
+	tell(cb, arg);
+}
+
+static void post_check(struct gh *g, const char *repo, const struct gh_check *k, gh_cb cb, void *arg)
+{
+	int slot = slot_named(k->name), version = version_of(slot, k->title);
+	(void)g;
+	if (reaches(true, owner_of(repo))) {
+		struct thing *t = thing_new(true, owner_of(repo), SELF, slot);
+		(void)snprintf(t->external_id, sizeof(t->external_id), "%s", k->external_id);
+		put_check(t, k, version);
+	}
+	tell(cb, arg);
+}
+
+static void edit_check(struct gh *g, const char *repo, int64_t id, const struct gh_check *k, gh_cb cb, void *arg)
+{
+	struct thing *t = thing_at(id, true, owner_of(repo));
+	(void)g;
+	EXPECT(t != NULL && strcmp(t->external_id, k->external_id) == 0);
+	int version = version_of(t->slot, k->title);
+	if (reaches(true, owner_of(repo)))
+		put_check(t, k, version);
+	w.id = id;
+	tell(cb, arg);
+}
+
+static const struct outbox_github github = {
+	.find_comment = find_comment, .post_comment = post_comment, .edit_comment = edit_comment, .post_status = post_status,
+	.find_check = find_check, .post_check = post_check, .edit_check = edit_check,
+};
+
+/* --- the process -------------------------------------------------------------------------------------------------------------------- */
+
+static void must(int rc, const struct err *err)
+{
+	if (rc != 0)
+		fail_msg("seed %llu: %s", (unsigned long long)w.seed, err->msg);
+}
+
+static void crash(void)
+{
+	struct err err = {0};
+	all.crashes++;
+	for (int i = 0; i < OWNERS; i++) {
+		outbox_item_free(&w.lanes[i].item);
+		w.lanes[i].outcome = (struct outbox_outcome){0};
+	}
+	must(outbox_store_recover(w.c, true, w.now, &err), &err);
+}
+
+static void answered(const struct gh_answer *a, void *arg)
+{
+	struct lane *l = arg;
+	outbox_outcome_of(&l->item, a, w.now, &l->outcome);
+}
+
+/* One turn of an installation's circle: the request, then the transaction; a crash may come before and after each. */
+static void turn(struct lane *l)
+{
+	struct err err = {0};
+	if (l->item.id != 0) {
+		outbox_call(&github, NULL, SELF, &l->item, answered, l);
+		if (!w.calm && dice(w.hurry ? 3000 : 12) == 0) {
+			crash();
+			return;
+		}
+	}
+	outbox_item_free(&l->item);
+	must(outbox_store_step(w.c, l->key, &l->outcome, w.now, &l->item, &l->wait_ms, &err), &err);
+	l->outcome = (struct outbox_outcome){0};
+	if (!w.calm && dice(w.hurry ? 3000 : 25) == 0)
+		crash();
+}
+
+static void pass(int64_t ms)
+{
+	w.now += ms;
+	clock_fake_set(w.now);
+}
+
+/* --- what is desired -------------------------------------------------------------------------------------------------------------------- */
+
+static void set_check(struct slot *s, struct effect *e, const char *title)
+{
+	static const char *const ends[] = {"success", "failure", "action_required"};
+	static char external[16], lines[ANNOTATIONS * 12];
+	static struct gh_check k;
+	if (s->completed && dice(2) == 0) { /* another run of the same commit */
+		s->run++;
+		s->completed = false;
+		s->annotations = 0;
+	} else if (!s->completed && dice(8) == 0) {
+		s->run++; /* before the last one was over */
+	}
+	lines[0] = '\0';
+	if (!s->completed && (w.calm || dice(2) == 0)) {
+		s->completed = true;
+		s->annotations = (int[]){0, 0, 7, 50, 120}[dice(5)];
+		s->conclusion = ends[dice(3)];
+	}
+	for (int i = 0, n = 0; s->completed && i < s->annotations; i++)
+		n += snprintf(lines + n, sizeof(lines) - (size_t)n, "{\"n\":%d}\n", i);
+	(void)snprintf(external, sizeof(external), "run %d", s->run);
+	k = (struct gh_check){.name = s->name, .head_sha = "abc", .external_id = external, .status = s->completed ? "completed" : "in_progress",
+			      .conclusion = s->completed ? s->conclusion : NULL, .title = title, .summary = title};
+	e->check = &k;
+	e->annotations = lines;
+}
+
+static void desire(struct slot *s)
+{
+	static const char *const repos[] = {"a0/infra", "a1/infra"};
+	struct err err = {0};
+	char text[16];
+	s->version++;
+	(void)snprintf(text, sizeof(text), "v%d", s->version);
+	struct effect e = {.kind = s->kind, .slot = s->name, .repo_id = s->owner + 1, .repo = repos[s->owner], .pull = 7};
+	if (s->kind == EFFECT_CHECK) {
+		set_check(s, &e, text);
+	} else if (s->kind == EFFECT_STATUS) {
+		e.sha = "abc";
+		e.context = s->name;
+		e.description = text;
+		e.state = s->conclusion = dice(2) == 0 ? "pending" : "success";
+	} else {
+		e.body = text;
+	}
+	e.not_before_ms = !w.calm && dice(4) == 0 ? w.now + (int64_t)dice(3000) : 0;
+	must(outbox_set(w.c, &e, &err), &err);
+}
+
+/* A person deletes our comment; GitHub's event of it comes through or not. Or somebody writes what looks like ours. */
+static void meddle(void)
+{
+	struct err err = {0};
+	if (w.things_n > 0 && dice(2) == 0) {
+		size_t i = dice(w.things_n);
+		struct thing *t = &w.things[i];
+		if (!t->check && !t->gone && w.slots[t->slot].kind == EFFECT_COMMENT) {
+			all.deleted++;
+			t->gone = true;
+			if (dice(2) == 0)
+				must(outbox_comment_deleted(w.c, t->owner + 1, (int64_t)i + 1, &err), &err);
+		}
+	} else {
+		int slot = (int)dice(SLOTS);
+		if (w.slots[slot].kind == EFFECT_COMMENT)
+			thing_new(false, w.slots[slot].owner, SELF + 1, slot)->version = -1;
+	}
+}
+
+/* --- what must hold ----------------------------------------------------------------------------------------------------------------- */
+
+static void check_comments(int slot)
+{
+	const struct slot *s = &w.slots[slot];
+	int ours = 0;
+	for (size_t i = 0; i < w.things_n; i++) {
+		const struct thing *t = &w.things[i];
+		if (t->check || t->slot != slot || t->gone)
+			continue;
+		EXPECT(t->author == SELF || t->version == -1);
+		if (t->author != SELF)
+			continue;
+		ours++;
+		EXPECT(s->kind == EFFECT_REPLY ? t->version == 1 : t->version == s->version);
+	}
+	EXPECT(ours == 1);
+}
+
+static void check_runs(int slot)
+{
+	const struct slot *s = &w.slots[slot];
+	int last = 0, of_run[64] = {0};
+	for (size_t i = 0; i < w.things_n; i++) {
+		const struct thing *t = &w.things[i];
+		int64_t run;
+		if (!t->check || t->slot != slot)
+			continue;
+		EXPECT(text_int(t->external_id + 4, 0, 63, &run, NULL) == 0);
+		EXPECT(++of_run[run] == 1);                      /* each run once ... */
+		EXPECT(strcmp(t->status, "completed") == 0);     /* ... and none is left at work */
+		if (run != s->run)
+			continue;
+		last++;
+		EXPECT(strcmp(t->conclusion, s->conclusion) == 0);
+		EXPECT(t->version == s->version);
+		EXPECT(t->annotations == s->annotations);
+	}
+	EXPECT(last == 1);
+}
+
+static void check_windows(int owner)
+{
+	const int64_t *at = w.writes[owner];
+	for (size_t i = 0, minute = 0, hour = 0; i < w.writes_n[owner]; i++) {
+		while (at[i] - at[minute] >= 60 * 1000)
+			minute++;
+		while (at[i] - at[hour] >= 3600 * 1000)
+			hour++;
+		int64_t in_minute = (int64_t)(i - minute) + 1, in_hour = (int64_t)(i - hour) + 1;
+		EXPECT(in_minute <= 80 && in_hour <= OUTBOX_HOUR_WRITES);
+		all.most_in_a_minute = in_minute > all.most_in_a_minute ? in_minute : all.most_in_a_minute;
+		all.most_in_an_hour = in_hour > all.most_in_an_hour ? in_hour : all.most_in_an_hour;
+	}
+}
+
+static void check_all(void)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		const struct slot *s = &w.slots[i];
+		if (s->kind == EFFECT_STATUS) {
+			char want[16];
+			(void)snprintf(want, sizeof(want), "v%d %s", s->version, s->conclusion);
+			EXPECT(strcmp(w.statuses[i], want) == 0);
+		} else if (s->kind == EFFECT_CHECK) {
+			check_runs(i);
+		} else {
+			check_comments(i);
+		}
+	}
+	for (int i = 0; i < OWNERS; i++)
+		check_windows(i);
+}
+
+/* --- a history ------------------------------------------------------------------------------------------------------------------------ */
+
+static void begin(uint64_t seed)
+{
+	static const enum effect_kind kinds[KINDS] = {EFFECT_COMMENT, EFFECT_REPLY, EFFECT_STATUS, EFFECT_CHECK, EFFECT_CHECK};
+	struct err err = {0};
+	struct db_conn *c = w.c;
+	memset(&w, 0, sizeof(w));
+	w.c = c;
+	w.seed = seed;
+	w.dice = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+	w.now = NOW;
+	clock_fake_set(NOW);
+	must(db_exec(c, "BEGIN; DELETE FROM effect; DELETE FROM outbox_rate; DELETE FROM outbox_sent", &err), &err);
+	for (int i = 0; i < SLOTS; i++) {
+		struct slot *s = &w.slots[i];
+		*s = (struct slot){.kind = kinds[i % KINDS], .owner = i / KINDS};
+		(void)snprintf(s->name, sizeof(s->name), "%d/%d", s->owner, i);
+	}
+	for (int i = 0; i < OWNERS; i++)
+		(void)snprintf(w.lanes[i].key, sizeof(w.lanes[i].key), "a%d", i);
+}
+
+/* Everything is desired once more, and nothing fails any more, until nothing is owed. */
+static void end(void)
+{
+	struct err err = {0};
+	int64_t owed = 1;
+	w.calm = true;
+	for (int i = 0; i < SLOTS; i++)
+		desire(&w.slots[i]);
+	for (int n = 0; owed != 0; n++) {
+		EXPECT(n < STEPS_TO_END);
+		int64_t wait = INT64_MAX;
+		for (int i = 0; i < OWNERS; i++) {
+			turn(&w.lanes[i]);
+			int64_t next = w.lanes[i].item.id != 0 ? w.now : w.lanes[i].wait_ms != 0 ? w.lanes[i].wait_ms : INT64_MAX;
+			wait = next < wait ? next : wait;
+		}
+		must(outbox_store_pending(w.c, &owed, &err), &err);
+		if (wait != INT64_MAX && wait > w.now)
+			pass(wait - w.now);
+	}
+}
+
+/* Much to say for a long time: what a budget is for. */
+static void hurry(int steps)
+{
+	for (int i = 0; i < steps; i++) {
+		for (int k = 0; k < OWNERS; k++) {
+			desire(&w.slots[KINDS * k + 2]);
+			turn(&w.lanes[k]);
+		}
+		pass((int64_t)dice(400));
+	}
+}
+
+static void play(uint64_t seed)
+{
+	struct err err = {0};
+	begin(seed);
+	w.hurry = seed % 100 == 0;
+	if (w.hurry)
+		hurry(seed % 2500 == 0 ? 3600 : 200);
+	for (int i = 12 + (int)dice(24); !w.hurry && i > 0; i--) {
+		if (dice(3) == 0)
+			desire(&w.slots[dice(SLOTS)]);
+		if (dice(6) == 0)
+			meddle();
+		turn(&w.lanes[dice(OWNERS)]);
+		pass((int64_t)dice(2500));
+	}
+	end();
+	check_all();
+	must(db_exec(w.c, "COMMIT", &err), &err); /* one transaction a history: a crash comes between steps, which are whole */
+	for (int i = 0; i < OWNERS; i++)
+		outbox_item_free(&w.lanes[i].item);
+}
+
+static void drop_log(const char *line, void *arg)
+{
+	(void)line;
+	(void)arg;
+}
+
+static uint64_t number_of(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+	int64_t n;
+	return s != NULL && text_int(s, 1, INT32_MAX, &n, NULL) == 0 ? (uint64_t)n : otherwise;
+}
+
+static void seeds(void **state)
+{
+	const struct db_migration m[] = {{1, OUTBOX_SCHEMA}, {2, OUTBOX_SCHEMA_2}};
+	struct err err = {0};
+	(void)state;
+	uint64_t one = number_of("SEED", 0), n = number_of("SEEDS", SEEDS);
+	log_set_sink(drop_log, NULL);
+	must(db_conn_open(":memory:", m, 2, &w.c, &err), &err);
+	for (uint64_t seed = one != 0 ? one : 1; seed <= (one != 0 ? one : n); seed++)
+		play(seed);
+	print_message("  %llu seeds: %lld requests, %lld of them writes, %lld faults, %lld crashes, %lld comments deleted;"
+		      " at most %lld writes in a minute and %lld in an hour\n",
+		      (unsigned long long)(one != 0 ? 1 : n), (long long)all.requests, (long long)all.writes,
+		      (long long)all.faults, (long long)all.crashes, (long long)all.deleted, (long long)all.most_in_a_minute, (long long)all.most_in_an_hour);
+	db_conn_close(w.c);
+	clock_fake_off();
+	log_set_sink(NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(seeds)};
+	return cmocka_run_group_tests_name("github/outbox seeds", tests, NULL, NULL);
+}
