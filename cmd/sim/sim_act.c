@@ -229,6 +229,8 @@ int sim_pr_edit(struct sim *s, const char *repo, int64_t n, const char *user, co
 	int rc = sim_pull_get(s, repo, n, &r, &p, err);
 	if (rc != 0)
 		return rc;
+	if (p->issue)
+		return err_set(err, ERR_NOT_FOUND, "%s#%lld is an issue: it has no base", repo, (long long)n);
 	struct json_writer changes = json_writer(&text);
 	jw_open(&changes, NULL);
 	if (base != NULL)
@@ -316,6 +318,8 @@ int sim_review(struct sim *s, const char *repo, int64_t n, const char *user, con
 	if (rc != 0)
 		return rc;
 	const char *state = sim_review_state(event);
+	if (p->issue)
+		return err_set(err, ERR_NOT_FOUND, "%s#%lld is an issue: there is nothing to review", repo, (long long)n);
 	if (state == NULL)
 		return err_set(err, ERR_USAGE, "review %s: there are APPROVE, REQUEST_CHANGES and COMMENT", event);
 	struct sim_user *u = sim_user(s, user);

@@ -1,7 +1,7 @@
 /* GET /_sim/state: everything. GET /_sim/wait: answers when a condition holds, or with 408 when its time is over. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_gate.h"
 
 enum { WAIT_MS = 10000, WAIT_MAX_MS = 300000 };
 
@@ -35,6 +35,7 @@ static void comments(struct json_writer *w, const struct sim_pull *p)
 
 static void pull(struct json_writer *w, struct sim *s, struct sim_repo *r, struct sim_pull *p)
 {
+	int64_t position;
 	jw_open(w, NULL);
 	jw_int(w, "number", p->number);
 	jw_str(w, "title", p->title);
@@ -48,6 +49,11 @@ static void pull(struct json_writer *w, struct sim *s, struct sim_repo *r, struc
 	jw_str(w, "base_ref", p->base_ref);
 	jw_str(w, "merge_commit", p->merged ? p->merged_as : NULL);
 	jw_str(w, "mergeable_state", sim_pull_state(s, r, p));
+	jw_bool(w, "queued", sim_queue_entry(r, p->number, &position) != NULL);
+	jw_open_arr(w, "labels");
+	for (size_t i = 0; i < p->labels.n; i++)
+		jw_str(w, NULL, p->labels.v[i]);
+	jw_close_arr(w);
 	comments(w, p);
 	jw_open_arr(w, "reviews");
 	for (size_t i = 0; i < p->reviews_n; i++) {

@@ -125,8 +125,9 @@ const char *sim_pull_state(struct sim *s, struct sim_repo *r, struct sim_pull *p
 		return "dirty";
 	if (p->draft)
 		return "draft";
-	if (sim_gate_obstacle(s, r, p, NULL, NULL) != NULL)
-		return "blocked";
+	const char *why = sim_gate_obstacle(s, r, p, NULL, NULL);
+	if (why != NULL)
+		return strstr(why, "out-of-date") != NULL ? "behind" : "blocked";
 	return has_failing_mark(r, p) ? "unstable" : "clean";
 }
 

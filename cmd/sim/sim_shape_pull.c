@@ -243,7 +243,8 @@ void sim_shape_comment(struct json_writer *w, const char *key, const struct sim 
 	CLEANUP_FREE char *url = xasprintf("%s/repos/%s/issues/comments/%lld", s->url, r->full_name, (long long)c->id);
 	jw_open(w, key);
 	jw_str(w, "url", url);
-	sim_shape_urlf(w, "html_url", "%s/%s/pull/%lld#issuecomment-%lld", s->url, r->full_name, (long long)p->number, (long long)c->id);
+	sim_shape_urlf(w, "html_url", "%s/%s/%s/%lld#issuecomment-%lld", s->url, r->full_name, p->issue ? "issues" : "pull", (long long)p->number,
+		       (long long)c->id);
 	sim_shape_urlf(w, "issue_url", "%s/repos/%s/issues/%lld", s->url, r->full_name, (long long)p->number);
 	jw_int(w, "id", c->id);
 	sim_shape_node_id(w, "IC", c->id);

@@ -278,6 +278,8 @@ static void plain_issues(void **state)
 	get(&f, "/pulls?state=all", 200);
 	is(&f, "1", "missing");
 	control(&f, "merge", "\"pr\":2,\"user\":\"olivia\"", 422);
+	control(&f, "edit", "\"pr\":2,\"base\":\"change\"", 404);
+	control(&f, "review", "\"pr\":2,\"user\":\"bob\"", 404);
 	sim_fixture_stop(&f);
 }
 

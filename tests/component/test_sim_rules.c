@@ -216,6 +216,8 @@ static void conversations_deployments_signatures_base(void **state)
 	must(&f, sim_deploy(f.s, REPO, "bob", "change", "staging", "success", &f.err));
 	must(&f, sim_commit(f.s, REPO, "main", "olivia", "Elsewhere", &other, 1, NULL, &f.err));
 	refused(&f, "This branch is out-of-date with the base branch.");
+	assert_int_equal(sim_fixture_call(&f, "GET", "/repos/" REPO "/pulls/1", NULL), 200);
+	assert_string_equal(sim_fixture_member(&f, "mergeable_state"), "\"behind\"");
 	struct sim_commit_new n = {.repo = REPO, .branch = "change", .user = "alice", .message = "Again", .files = &same, .files_n = 1, .from = "main",
 				   .force = true, .verified = false};
 	must(&f, sim_commit_with(f.s, &n, head, &f.err));
