@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "plan/changes.h"
 #include "plan/summary.h"
 
 /* What is read can be written and read again; a diff is clean lines below its limit. */
@@ -33,9 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct plan_summary s = {0};
 	struct err err = {0};
 	CLEANUP_BUF struct buf diff = {.max = SIZE_MAX};
+	char changes[CHANGES_HEX + 1];
 	const char *bytes = (const char *)data;
 	int rc = plan_summary_read(bytes, size, &s, &err);
 	ASSERT((rc == 0) == (err.code == 0));
+	if (rc == 0) /* what can be shown can be compared */
+		ASSERT(plan_changes_digest(bytes, size, changes, &err) == 0 && strlen(changes) == CHANGES_HEX);
 	if (rc == 0)
 		check_summary(&s);
 	plan_summary_free(&s);

@@ -53,6 +53,7 @@ static void record_comes_back(void **state)
 		.plan_bytes = 12,
 		.summary = xstrdup("{\"create\":1}"),
 		.diff = xstrdup("+ x\n\\"),
+		.changes = xstrdup("c0ffee"),
 		.has_state = true,
 		.state_serial = 4,
 		.state_lineage = xstrdup("l"),
@@ -72,6 +73,7 @@ static void record_comes_back(void **state)
 					{a.plan_sha256, b.plan_sha256},
 					{a.summary, b.summary},
 					{a.diff, b.diff},
+					{a.changes, b.changes},
 					{a.state_lineage, b.state_lineage},
 					{a.state_sha256, b.state_sha256}};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
