@@ -247,6 +247,82 @@ static void states_of_jobs_are_rows(void **state)
 			    "ready>running \nrunning>ready \nready>running \nrunning>done 5ea1\n");
 }
 
+/* ---- on a loop, as in a daemon ---- */
+
+static int add_tx(struct db_conn *conn, void *arg, struct err *err)
+{
+	(void)arg;
+	return audit_add(conn, &(struct audit){.kind = "gate"}, err);
+}
+
+static int cut_tx(struct db_conn *conn, void *arg, struct err *err)
+{
+	(void)arg;
+	return db_exec(conn, "DROP TRIGGER audit_not_removed; DELETE FROM audit; DELETE FROM audit_head", err);
+}
+
+struct look {
+	int64_t seq; /* of the signed head; -1: none */
+	bool done;
+};
+
+static int look_tx(struct db_conn *conn, void *arg, struct err *err)
+{
+	struct look *k = arg;
+	struct db_stmt *s;
+	int rc = db_query(conn, &s, err, "SELECT coalesce((SELECT seq FROM audit_head), -1)", "");
+	return rc == 0 ? db_number(s, &k->seq, err) : rc;
+}
+
+static void look_done(int rc, const struct err *err, void *arg)
+{
+	struct look *k = arg;
+	store_must(rc, err);
+	k->done = true;
+}
+
+/* What the head says once everything before is done. */
+static int64_t head_of(struct loop *l, struct db *db)
+{
+	struct look k = {0};
+	db_submit(db, look_tx, look_done, &k);
+	assert_true(loop_run_until(l, &k.done, 5000));
+	return k.seq;
+}
+
+static void signed_by_the_daemon(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct db *db = NULL;
+	clock_fake_off();
+	CLEANUP_FREE char *path = fs_join(dir, "head.db");
+	struct loop *l = loop_new();
+	store_must(db_open(l, path, store_schema(), 1, &db, &err), &err);
+	struct audit_head *h = audit_head_new(l, db, agent);
+	assert_int_equal(head_of(l, db), 0); /* the beginning, before anything is written */
+	db_submit(db, add_tx, NULL, NULL);
+	assert_int_equal(head_of(l, db), 0);
+	const bool never = false;
+	for (int i = 0; i < 30 && head_of(l, db) == 0; i++)
+		(void)loop_run_until(l, &never, 100); /* time passes */
+	assert_int_equal(head_of(l, db), 1);
+	db_submit(db, add_tx, NULL, NULL);
+	audit_head_close(h); /* and the last row */
+	assert_int_equal(head_of(l, db), 2);
+
+	h = audit_head_new(l, db, agent);
+	assert_int_equal(head_of(l, db), 2);
+	log_set_level(LOG_ERR);
+	db_submit(db, cut_tx, NULL, NULL); /* rows and head: the process remembers what it signed */
+	db_submit(db, add_tx, NULL, NULL);
+	audit_head_close(h);
+	assert_int_equal(head_of(l, db), -1);
+	db_close(db);
+	loop_close(l);
+	clock_fake_set(STORE_NOW); /* the teardown's */
+}
+
 int main(void)
 {
 	struct err err = {0};
@@ -257,7 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LOG(a_good_log), WITH_LOG(an_empty_log), WITH_LOG(what_is_found), WITH_LOG(the_whole_chain_made_anew),
 		WITH_LOG(the_end_cut_off_and_written_over), WITH_LOG(a_missing_head_leaves_a_row), WITH_LOG(an_older_head_put_back), WITH_LOG(another_key),
-		WITH_LOG(states_are_rows), WITH_LOG(states_of_jobs_are_rows),
+		WITH_LOG(states_are_rows), WITH_LOG(states_of_jobs_are_rows), WITH_LOG(signed_by_the_daemon),
 	};
 	int rc = cmocka_run_group_tests_name("audit head", tests, NULL, NULL);
 	agent_stop(agent);
