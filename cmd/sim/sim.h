@@ -74,6 +74,7 @@ struct sim_rules {
 	const char *deployments;  /* environments: "staging,production" */
 	const char *queue;        /* ruleset: "MERGE", "SQUASH" or "REBASE": merging goes through a queue */
 	int64_t queue_minutes;    /* for its checks; 0: 60 */
+	int64_t queue_wait_ms;    /* what that comes to in fact, for tests that cannot wait; 0: as it says */
 };
 /* user NULL: silently, otherwise with a repository_ruleset or branch_protection_rule event. SIM_OPEN removes all layers. */
 int sim_protect_with(struct sim *s, const char *repo, const char *branch, const struct sim_rules *rules, const char *user, struct err *err) MUST_CHECK;

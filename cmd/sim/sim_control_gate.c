@@ -93,6 +93,8 @@ static int read_flags(const struct sim_req *q, struct sim_rules *n, struct err *
 	n->reviews = (int)reviews;
 	if (rc == 0)
 		rc = json_int_opt(&q->body, "queue_minutes", 0, 360, 0, &n->queue_minutes, err);
+	if (rc == 0)
+		rc = json_int_opt(&q->body, "queue_wait_ms", 0, INT32_MAX, 0, &n->queue_wait_ms, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(flags); i++)
 		rc = json_bool_opt(&q->body, flags[i].key, false, flags[i].to, err);
 	return rc;

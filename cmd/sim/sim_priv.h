@@ -102,7 +102,7 @@ struct sim_protection { /* one layer of a branch's rules; sim_rules is what it w
 	size_t checks_n;
 	struct strlist methods, deployments; /* methods empty: all */
 	char *queue;                         /* merge method of a required merge queue; NULL: none */
-	int64_t queue_minutes;
+	int64_t queue_minutes, queue_wait_ms;
 };
 
 struct sim_ref {

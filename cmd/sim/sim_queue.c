@@ -176,7 +176,7 @@ static int build(struct sim_entry *e, const struct sim_protection *rule, struct 
 	rc = sim_moved(e->s, e->r, e->ref, "", e->group, e->user, err);
 	loop_timer_close(e->timer);
 	e->timer = loop_timer_new(e->s->l, on_time_out, e);
-	loop_timer_start(e->timer, rule->queue_minutes * 60 * 1000, 0);
+	loop_timer_start(e->timer, rule->queue_wait_ms > 0 ? rule->queue_wait_ms : rule->queue_minutes * 60 * 1000, 0);
 	tell(e, "checks_requested", NULL);
 	return rc;
 }

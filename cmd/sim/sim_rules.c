@@ -58,7 +58,8 @@ static struct sim_protection copy(struct sim *s, const char *branch, const struc
 	struct sim_protection p = {.id = sim_new_id(s), .branch = xstrdup(branch), .how = n->how, .reviews = n->reviews,
 				   .dismiss_stale = n->dismiss_stale, .code_owners = n->code_owners, .last_push = n->last_push, .conversations = n->conversations, .strict = n->strict,
 				   .signatures = n->signatures, .admins = n->admins, .queue = xstrdup(n->queue),
-				   .queue_minutes = n->queue_minutes > 0 ? n->queue_minutes : QUEUE_MINUTES};
+				   .queue_minutes = n->queue_minutes > 0 ? n->queue_minutes : QUEUE_MINUTES,
+				   .queue_wait_ms = n->queue_wait_ms};
 	p.checks = xcalloc(n->checks_n + 1, sizeof(*p.checks));
 	for (size_t i = 0; i < n->checks_n; i++)
 		p.checks[p.checks_n++] = (struct sim_need){.context = xstrdup(n->checks[i].context), .app_id = n->checks[i].app_id};

@@ -154,6 +154,32 @@ static void a_push_leaves(void **state)
 	sim_fixture_stop(&f);
 }
 
+static void nobody_answers(void **state)
+{
+	struct sim_fixture f;
+	(void)state;
+	start(&f, "MERGE");
+	const struct sim_rules rules = {.how = SIM_RULESET, .checks = needed, .checks_n = 2, .queue = "MERGE", .queue_minutes = 1, .queue_wait_ms = 30};
+	must(&f, sim_protect_with(f.s, REPO, "main", &rules, NULL, &f.err));
+	enter(&f, f.head);
+	says(&f, 3, 5, "pull_request.enqueued push merge_group.checks_requested merge_group.destroyed pull_request.dequeued");
+	assert_non_null(strstr(buf_str(&f.last_payload), "\"reason\":\"CI_TIMEOUT\""));
+	sim_fixture_stop(&f);
+}
+
+/* A queue without any check to wait for is through at once. */
+static void nothing_is_required(void **state)
+{
+	struct sim_fixture f;
+	(void)state;
+	start(&f, "MERGE");
+	must(&f, sim_protect_with(f.s, REPO, "main", &(struct sim_rules){.how = SIM_RULESET, .queue = "SQUASH"}, NULL, &f.err));
+	enter(&f, f.head);
+	assert_string_equal(sim_fixture_member(&f, "data.enqueuePullRequest.mergeQueueEntry.state"), "\"QUEUED\"");
+	says(&f, 3, 7, "pull_request.enqueued push merge_group.checks_requested push pull_request.closed pull_request.dequeued merge_group.destroyed");
+	sim_fixture_stop(&f);
+}
+
 static void people_take_out(void **state)
 {
 	struct sim_fixture f;
@@ -253,6 +279,8 @@ int main(void)
 		cmocka_unit_test(entering_is_checked),
 		cmocka_unit_test(red_groups_leave),
 		cmocka_unit_test(a_push_leaves),
+		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(nothing_is_required),
 		cmocka_unit_test(people_take_out),
 		cmocka_unit_test(the_second_waits_for_the_first),
 		cmocka_unit_test(a_base_that_moves_makes_a_new_group),
