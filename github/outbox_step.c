@@ -6,10 +6,10 @@
 
 /* The store's one transaction per step: records what came of an item and takes the next one of the same installation. */
 
-/* Back at what GitHub already has: nothing to write. */
+/* Back at what GitHub already has, or to be ended and not there: nothing to write. */
 static const char SQL_SAME[] =
-	"UPDATE effect SET state='done', applied_rev=desired_rev, delivered_ms=?1, tries=0, last_error=NULL WHERE state='due' AND digest=applied_digest"
-	" AND annotated>=annotations_n";
+	"UPDATE effect SET state='done', applied_rev=desired_rev, delivered_ms=?1, tries=0, last_error=NULL WHERE state='due'"
+	" AND (digest=applied_digest AND annotated>=annotations_n OR retired AND remote_id=0 AND posting_ms=0)";
 /* When an effect may go: its own moment, its backoff, and the time in which an unanswered POST shows up. */
 #define READY_AT "max(not_before_ms, next_ms, CASE posting_ms WHEN 0 THEN 0 ELSE posting_ms+?2 END)"
 #define CONCLUDES "(kind=2 AND status<>'pending' OR kind=3 AND status='completed')"
@@ -38,9 +38,8 @@ static const char SQL_FOUND[] =
 	"UPDATE effect SET remote_id=?2, posting_ms=0, next_ms=0, gone=0, annotated=?3, applied_digest=CASE kind WHEN 1 THEN digest ELSE '' END,"
 	" applied_rev=CASE kind WHEN 1 THEN desired_rev ELSE 0 END, delivered_ms=CASE kind WHEN 1 THEN ?4 ELSE delivered_ms END,"
 	" state=CASE kind WHEN 1 THEN 'done' ELSE 'due' END WHERE id=?1";
-/* A check that is not there has no annotations either; one that was only to be ended needs no end. */
-static const char SQL_ABSENT[] =
-	"UPDATE effect SET remote_id=0, posting_ms=0, annotated=0, state=CASE WHEN retired THEN 'done' ELSE state END WHERE id=?1 AND (kind=3 OR retired)";
+/* A check that is not there has no annotations either. */
+static const char SQL_ABSENT[] = "UPDATE effect SET remote_id=0, posting_ms=0, annotated=0 WHERE id=?1 AND kind=3";
 #define FAILED "UPDATE effect SET tries=tries+1, refusals=refusals+?2, last_error=?3, next_ms=?4, "
 /* A write that surely did not happen is no longer in doubt; a look that failed leaves the doubt (?5). */
 static const char SQL_AGAIN[] = FAILED "posting_ms=posting_ms*?5 WHERE id=?1";

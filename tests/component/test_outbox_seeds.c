@@ -376,6 +376,17 @@ static void set_check(struct slot *s, struct effect *e, const char *title)
 	e->annotations = lines;
 }
 
+/* A late word of a run that is over: it changes nothing. */
+static void desire_late(const struct slot *s)
+{
+	struct err err = {0};
+	char external[16];
+	(void)snprintf(external, sizeof(external), "run %d", s->run);
+	const struct gh_check k = {.name = s->name, .head_sha = "abc", .external_id = external, .status = "in_progress", .title = "late"};
+	must(outbox_set(w.c, &(struct effect){.kind = s->kind, .slot = s->name, .repo_id = 1, .repo = s->owner == 0 ? "a0/infra" : "a1/infra", .pull = 7,
+					      .check = &k}, &err), &err);
+}
+
 static void desire(struct slot *s)
 {
 	static const char *const repos[] = {"a0/infra", "a1/infra"};
@@ -413,6 +424,8 @@ static void meddle(void)
 		}
 	} else {
 		int slot = (int)dice(SLOTS);
+		if (w.slots[slot].kind == EFFECT_CHECK && w.slots[slot].completed)
+			desire_late(&w.slots[slot]);
 		if (w.slots[slot].kind == EFFECT_COMMENT)
 			thing_new(false, w.slots[slot].owner, SELF + 1, slot)->version = -1;
 	}
@@ -440,7 +453,8 @@ static void check_comments(int slot)
 static void check_runs(int slot)
 {
 	const struct slot *s = &w.slots[slot];
-	int last = 0, of_run[64] = {0};
+	int of_run[64] = {0};
+	const struct thing *newest = NULL;
 	for (size_t i = 0; i < w.things_n; i++) {
 		const struct thing *t = &w.things[i];
 		int64_t run;
@@ -449,14 +463,16 @@ static void check_runs(int slot)
 		EXPECT(text_int(t->external_id + 4, 0, 63, &run, NULL) == 0);
 		EXPECT(++of_run[run] == 1);                      /* each run once ... */
 		EXPECT(strcmp(t->status, "completed") == 0);     /* ... and none is left at work */
+		newest = t;
 		if (run != s->run)
 			continue;
-		last++;
 		EXPECT(strcmp(t->conclusion, s->conclusion) == 0);
 		EXPECT(t->version == s->version);
 		EXPECT(t->annotations == s->annotations);
 	}
-	EXPECT(last == 1);
+	char external[16];
+	(void)snprintf(external, sizeof(external), "run %d", s->run);
+	EXPECT(newest != NULL && strcmp(newest->external_id, external) == 0); /* GitHub shows the newest of a name */
 }
 
 static void check_windows(int owner)
