@@ -145,6 +145,16 @@ static void queue_parameters(struct json_writer *w, const struct sim_protection 
 	jw_close(w);
 }
 
+static void deployment_parameters(struct json_writer *w, const struct sim_protection *p)
+{
+	open_object(w, "parameters", "RequiredDeploymentsParameters");
+	jw_open_arr(w, "requiredDeploymentEnvironments");
+	for (size_t i = 0; i < p->deployments.n; i++)
+		jw_str(w, NULL, p->deployments.v[i]);
+	jw_close_arr(w);
+	jw_close(w);
+}
+
 static void base_ref(struct json_writer *w, struct sim_repo *r, const char *branch)
 {
 	const struct sim_protection *p;
@@ -164,6 +174,8 @@ static void base_ref(struct json_writer *w, struct sim_repo *r, const char *bran
 			rule(w, p, "MERGE_QUEUE", queue_parameters);
 		if (p->signatures)
 			rule(w, p, "REQUIRED_SIGNATURES", NULL);
+		if (p->deployments.n > 0)
+			rule(w, p, "REQUIRED_DEPLOYMENTS", deployment_parameters);
 	}
 	close_list(w);
 	jw_close(w);
