@@ -138,6 +138,7 @@ void scene_open(struct scene *s, const char *engine_path)
 		.output_max = 1 << 20,
 		.memory_max = 1 << 30,
 	};
+	engine_binary_free(&b);
 	scene_next_job(s);
 }
 
