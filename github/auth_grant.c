@@ -151,7 +151,7 @@ static void fail(struct gh_token *t, const struct gh_answer *a)
 	struct gh_result r = a->r;
 	explain(&r, t);
 	t->home->doubted = true;
-	if (r.err.code == ERR_NOT_FOUND)
+	if (r.err.code == ERR_NOT_FOUND || r.err.code == ERR_REFUSED)
 		t->home->in = NULL;
 	gh_token_tell(t, &r);
 }

@@ -240,7 +240,8 @@ void gh_get_threads(struct gh *g, const char *repo, int64_t n, gh_cb cb, void *a
 void gh_enqueue(struct gh *g, const char *repo, int64_t n, const char *head_sha, gh_cb cb, void *arg);
 void gh_get_deployments(struct gh *g, const char *repo, const char *sha, gh_cb cb, void *arg);
 void gh_list_open_pulls(struct gh *g, const char *repo, gh_cb cb, void *arg);
-/* The App's delivery log, newest first, down to the first delivery older than since_ms (wall). */
+/* The App's delivery log, newest first, down to the first delivery older than since_ms (wall). ERR_LIMIT beside deliveries: these are the newest,
+ * and there are older ones that were asked for, too. */
 void gh_list_deliveries(struct gh *g, int64_t since_ms, gh_cb cb, void *arg);
 void gh_get_delivery(struct gh *g, int64_t id, gh_cb cb, void *arg);
 

@@ -88,9 +88,9 @@ static void got_deliveries(struct gh_flow *f, const struct http_response *res)
 	const struct gh_deliveries *d = &f->deliveries;
 	int rc = gh_decode_deliveries(res->body, res->body_len, &f->deliveries, &err);
 	bool far_enough = rc == 0 && d->n > 0 && d->v[d->n - 1].delivered_ms < f->number;
+	f->a.deliveries = rc == 0 ? d : NULL; /* there even if there are more pages than we read: the newest are worth having */
 	if (rc == 0 && !far_enough && gh_flow_next_page(f, res))
 		return;
-	f->a.deliveries = rc == 0 ? d : NULL;
 	gh_flow_end(f, rc, &err);
 }
 

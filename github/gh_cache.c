@@ -38,7 +38,6 @@ static void drop(struct gh_cache *c, struct entry *e)
 	c->bytes -= e->bytes;
 	free(e->c.key);
 	free(e->c.etag);
-	free(e->c.link);
 	free(e->c.body);
 	free(e);
 }
@@ -63,18 +62,17 @@ const struct gh_cached *gh_cache_find(struct gh_cache *c, const char *key)
 
 void gh_cache_put(struct gh_cache *c, const char *key, const struct http_response *res)
 {
-	const char *etag = http_header(res, "etag"), *link = http_header(res, "link");
+	const char *etag = http_header(res, "etag");
 	struct entry *old = entry_of(c, key);
 	if (old != NULL)
 		drop(c, old);
-	size_t bytes = sizeof(struct entry) + strlen(key) + (etag != NULL ? strlen(etag) : 0) + (link != NULL ? strlen(link) : 0) + res->body_len;
+	size_t bytes = sizeof(struct entry) + strlen(key) + (etag != NULL ? strlen(etag) : 0) + res->body_len;
 	if (etag == NULL || etag[0] == '\0' || bytes > LIMIT_GITHUB_CACHE_BYTES / 8) /* one large answer must not push out all others */
 		return;
 	while (c->n >= LIMIT_GITHUB_CACHE || (c->n > 0 && c->bytes + bytes > LIMIT_GITHUB_CACHE_BYTES))
 		drop(c, c->last);
 	struct entry *e = xcalloc(1, sizeof(*e));
-	e->c = (struct gh_cached){.key = xstrdup(key), .etag = xstrdup(etag), .link = xstrdup(link), .body = xstrndup(res->body, res->body_len),
-				  .len = res->body_len};
+	e->c = (struct gh_cached){.key = xstrdup(key), .etag = xstrdup(etag), .body = xstrndup(res->body, res->body_len), .len = res->body_len};
 	e->bytes = bytes;
 	put_first(c, e);
 	c->n++;

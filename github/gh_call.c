@@ -215,6 +215,12 @@ static bool is_worth_retrying(const struct gh_flow *f, const struct http_respons
 	return res->status >= 500 || (res->status == 404 && f->retry_404);
 }
 
+/* Only what fits on one page: a full page stays the same, tag and all, when the list grows a second one, and what stands there would be missed. */
+static bool may_be_kept(const struct gh_flow *f)
+{
+	return strcmp(f->method, "GET") == 0 && !f->no_etag && !f->anonymous && strstr(f->url, "page=") == NULL;
+}
+
 static char *cache_key(const struct gh_flow *f) { return xasprintf("%d %s", (int)f->purpose, f->url); }
 
 /* Nothing changed since: the step sees the answer of then. False: it was thrown out meanwhile. */
@@ -225,10 +231,7 @@ static bool answer_from_cache(struct gh_flow *f, const struct http_response *res
 	if (c == NULL)
 		return false;
 	CLEANUP_FREE char *body = xstrndup(c->body, c->len); /* a step may send and so make the cache move */
-	CLEANUP_FREE char *link = xstrdup(c->link);
-	const struct http_header headers[] = {{"link", link}};
-	const struct http_response then = {.status = 200, .sent = true, .body = body, .body_len = c->len, .headers = headers,
-					   .headers_n = link != NULL ? 1 : 0, .took_ms = res->took_ms};
+	const struct http_response then = {.status = 200, .sent = true, .body = body, .body_len = c->len, .took_ms = res->took_ms};
 	f->a.r = (struct gh_result){.status = 200};
 	f->step(f, &then);
 	return true;
@@ -241,7 +244,7 @@ static void judge(struct gh_flow *f, const struct http_response *res)
 		gh_flow_limited(f, f->a.r.retry_at_ms);
 	else if (f->token != NULL && (res->status == 403 || res->status == 404))
 		gh_token_doubted(f->token);
-	if (f->a.r.err.code == 0 && res->status == 200 && strcmp(f->method, "GET") == 0 && !f->anonymous) {
+	if (f->a.r.err.code == 0 && res->status == 200 && may_be_kept(f)) {
 		CLEANUP_FREE char *key = cache_key(f);
 		gh_cache_put(f->gh->cache, key, res);
 	}
@@ -297,7 +300,7 @@ static void transmit(struct gh_flow *f, const char *authorization)
 		headers[n++] = (struct http_header){"Authorization", authorization};
 	if (f->body.len > 0)
 		headers[n++] = (struct http_header){"Content-Type", "application/json"};
-	if (strcmp(f->method, "GET") == 0 && !f->no_etag && !f->anonymous) {
+	if (may_be_kept(f)) {
 		CLEANUP_FREE char *key = cache_key(f);
 		cached = gh_cache_find(f->gh->cache, key);
 	}

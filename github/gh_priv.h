@@ -116,7 +116,7 @@ void gh_free_answer(struct gh_flow *f);
 
 /* Answers kept for If-None-Match (gh_cache.c): a 304 costs nothing of the budget. Bounded in entries and bytes, the least used goes first. */
 struct gh_cached {
-	char *key, *etag, *link, *body;
+	char *key, *etag, *body;
 	size_t len;
 };
 struct gh_cache *gh_cache_new(void);

@@ -33,8 +33,7 @@ static void answers(const struct double_request *rq, struct double_answer *ret, 
 	ret->headers = strcmp(rq->method, "GET") == 0 ? "ETag: \"e\"\r\n" : NULL;
 }
 
-/* All kinds of calls at once, in two repositories, and a clone that ends. */
-static void do_everything(struct app_github *g, struct app_told t[CALLS])
+static void start_everything(struct app_github *g, struct app_told t[CALLS])
 {
 	gh_get_repo(g->gh, "acme/infra", app_told_cb, &t[0]);
 	gh_get_self(g->gh, app_told_cb, &t[1]);
@@ -44,6 +43,12 @@ static void do_everything(struct app_github *g, struct app_told t[CALLS])
 	gh_get_deployments(g->gh, "else/infra", SHA_A, app_told_cb, &t[5]);
 	gh_get_threads(g->gh, "acme/infra", 7, app_told_cb, &t[6]);
 	gh_get_rules(g->gh, "else/infra", "main", app_told_cb, &t[7]);
+}
+
+/* All kinds of calls at once, in two repositories, and a clone that ends. */
+static void do_everything(struct app_github *g, struct app_told t[CALLS])
+{
+	start_everything(g, t);
 	for (int i = 0; i < CALLS; i++)
 		app_wait(g, &t[i]);
 	gh_revoke_token(g->gh, t[4].token); /* NULL when there was none */
@@ -105,8 +110,79 @@ static void test_every_request_every_way(void **state)
 	}
 }
 
+/* --- leaving at the Nth request -------------------------------------------------------------------------------------------------------- */
+
+struct leaving {
+	struct app_told t[CALLS];
+	size_t at;
+	int which; /* call that is cancelled; CALLS: the client is closed */
+};
+
+static struct leaving *leaving; /* of this test; the double knows only its own struct */
+
+static void leave(struct app_github *g)
+{
+	if (g->requests != leaving->at || g->gh == NULL)
+		return;
+	if (leaving->which < CALLS) {
+		gh_cancel(g->gh, &leaving->t[leaving->which]);
+		return;
+	}
+	gh_close(g->gh);
+	g->gh = NULL;
+}
+
+static bool all_done(const struct leaving *l)
+{
+	for (int i = 0; i < CALLS; i++)
+		if (!l->t[i].done && i != l->which)
+			return false;
+	return true;
+}
+
+static bool leave_at(size_t at, int which)
+{
+	struct app_github g;
+	struct leaving l = {.at = at, .which = which};
+	const bool never = false;
+	app_github_open(&g);
+	g.other = answers;
+	g.on_request = leave;
+	leaving = &l;
+	start_everything(&g, l.t);
+	for (int i = 0; i < 2000 && g.gh != NULL && !all_done(&l); i++)
+		(void)loop_run_until(g.loop, &never, 1); /* false as it must be */
+	assert_true(g.gh == NULL || all_done(&l)); /* the others do not mind */
+	g.on_request = NULL;
+	if (g.gh != NULL) {
+		gh_revoke_token(g.gh, l.t[4].token);
+		settle(&g);
+		gh_give_back(g.gh);
+		settle(&g);
+		assert_null(g.gh->flows);
+		for (size_t i = 0; i < g.tokens_n; i++)
+			assert_true(g.tokens[i].dead);
+	}
+	for (int i = 0; i < CALLS; i++)
+		app_told_free(&l.t[i]);
+	bool reached = g.requests >= at;
+	app_github_close(&g);
+	return reached;
+}
+
+static void test_leaving_at_every_request(void **state)
+{
+	(void)state;
+	for (int which = 0; which <= CALLS; which++) {
+		size_t at = 1;
+		while (leave_at(at, which))
+			at++;
+		assert_true(at > 10);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_request_every_way)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_request_every_way), cmocka_unit_test(test_leaving_at_every_request)};
 	return cmocka_run_group_tests_name("github/gh_faults", tests, NULL, NULL);
 }

@@ -115,7 +115,10 @@ static void fails_after(struct app_github *g, const struct double_request *rq, s
 static void serve(const struct double_request *rq, struct double_answer *ret, void *arg)
 {
 	struct app_github *g = arg;
-	if (fails_before(g, ret))
+	bool failed = fails_before(g, ret);
+	if (g->on_request != NULL)
+		g->on_request(g);
+	if (failed)
 		return;
 	CLEANUP_BUF struct buf by = {0};
 	struct app_token *t = NULL;

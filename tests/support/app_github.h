@@ -36,6 +36,7 @@ struct app_github {
 	int mint_502;        /* that many mints fail for a moment */
 	size_t requests, fault_at; /* that request (from 1) goes wrong; 0: none */
 	enum app_fault fault;
+	void (*on_request)(struct app_github *g);
 	void (*on_mint)(struct app_github *g); /* while a mint is being answered */
 	double_fn other;     /* everything that is not about tokens; NULL: {"id":5,"full_name":"R"} */
 	void *arg;
