@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUND_TRIP_MS = 2000, SENTENCE_MAX = 900 };
+enum { START_MS = 20000 /* it may make keys and wait for the disk */, ROUND_TRIP_MS = 2000, SENTENCE_MAX = 900 };
 
 struct agent {
 	int fd;
@@ -43,9 +43,9 @@ static void agent_run(int fd, const struct agent_options *o, pid_t parent)
 
 /* ---- the daemon's side ---- */
 
-static int wait_answer(struct agent *a, struct agent_answer *ret, struct err *err)
+static int wait_answer(struct agent *a, int64_t timeout_ms, struct agent_answer *ret, struct err *err)
 {
-	int64_t deadline = clock_mono_ms() + ROUND_TRIP_MS;
+	int64_t deadline = clock_mono_ms() + timeout_ms;
 	for (;;) {
 		int64_t left = deadline - clock_mono_ms();
 		struct pollfd p = {.fd = a->fd, .events = POLLIN};
@@ -53,7 +53,7 @@ static int wait_answer(struct agent *a, struct agent_answer *ret, struct err *er
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready <= 0)
-			return err_set(err, ERR_TIMEOUT, "the key agent did not answer within %d s", ROUND_TRIP_MS / 1000);
+			return err_set(err, ERR_TIMEOUT, "the key agent did not answer within %lld s", (long long)timeout_ms / 1000);
 		ssize_t n = recv(a->fd, ret, sizeof(*ret), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -86,7 +86,7 @@ int agent_start(const struct agent_options *o, struct agent **ret, struct err *e
 	struct agent *a = xcalloc(1, sizeof(*a));
 	*a = (struct agent){.fd = fds[0], .pid = pid};
 	struct agent_answer hello = {0};
-	int rc = wait_answer(a, &hello, err);
+	int rc = wait_answer(a, START_MS, &hello, err);
 	if (rc == 0 && hello.len != sizeof(a->pub))
 		rc = err_set(err, ERR_INTERNAL, "its first word is not understood");
 	if (rc != 0) {
@@ -117,7 +117,7 @@ static int ask(struct agent *a, enum agent_op op, const void *body, size_t len, 
 	struct msghdr packet = {.msg_iov = parts, .msg_iovlen = ARRAY_LEN(parts)};
 	if (sendmsg(a->fd, &packet, MSG_NOSIGNAL) != (ssize_t)(sizeof(head) + len))
 		return err_set(err, ERR_UNAVAILABLE, "the key agent is gone: restart sluice");
-	int rc = wait_answer(a, ret, err);
+	int rc = wait_answer(a, ROUND_TRIP_MS, ret, err);
 	if (rc == 0 && want != 0 && ret->len != want)
 		rc = err_set(err, ERR_INTERNAL, "the key agent answered %u bytes where %zu were due", ret->len, want);
 	return rc;
