@@ -57,6 +57,9 @@ static void old_logs_and_plans_go(void **state)
 	CLEANUP_FREE char *path = fs_join(dir, "sluice.db");
 	store_must(db_conn_open(path, store_schema(), 1, &c, &err), &err);
 	int64_t old = job(c, &config, "old", 91), young = job(c, &config, "young", 89), running = job(c, &config, "running", 0);
+	int64_t unknown = job(c, &config, "unknown", 91), resolved = job(c, &config, "resolved", 91);
+	store_exec(c, "UPDATE job SET phase='apply', state='unknown' WHERE project IN('unknown','resolved')");
+	store_exec(c, "UPDATE job SET resolution='failed' WHERE project='resolved'");
 	db_conn_close(c);
 
 	struct loop *l = loop_new();
@@ -72,14 +75,16 @@ static void old_logs_and_plans_go(void **state)
 	assert_true(there(jobs_log_path(&config, young)));
 	assert_true(there(jobs_plan_path(&config, young)));
 	assert_true(there(jobs_log_path(&config, running)));
+	assert_true(there(jobs_log_path(&config, unknown))); /* evidence, until a person has looked */
+	assert_false(there(jobs_log_path(&config, resolved)));
 	retention_close(r);
 	retention_close(NULL);
 	db_close(db);
 	loop_close(l);
 
 	store_must(db_conn_open(path, store_schema(), 1, &c, &err), &err);
-	assert_int_equal(store_int(c, "SELECT count(*) FROM job WHERE log IS NULL AND diff IS NULL"), 1);
-	assert_int_equal(store_int(c, "SELECT count(*) FROM job"), 3); /* rows stay */
+	assert_int_equal(store_int(c, "SELECT count(*) FROM job WHERE log IS NULL AND diff IS NULL"), 2);
+	assert_int_equal(store_int(c, "SELECT count(*) FROM job"), 5); /* rows stay */
 	db_conn_close(c);
 }
 

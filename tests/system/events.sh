@@ -34,7 +34,7 @@ commands() {
 	comment alice unlock
 	check 'unlock without a lock says so' wait_for 'comment=holds no lock'
 	comment alice 'unlock -d a'
-	check 'unlock of a directory releases nothing and says how' wait_for 'comment=None was released'
+	check 'unlock of a directory gives nothing back and says how' wait_for 'comment=Nothing was given back'
 	comment alice 'cancel -p a'
 	check 'cancel of one project stops nothing and says so' wait_for 'comment=Nothing was stopped'
 	settle

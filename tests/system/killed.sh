@@ -34,6 +34,7 @@ until_file() {
 	done
 }
 versions() { states show a --format json --repo "$(state | jq --arg r "$repo" '.repositories[] | select(.full_name == $r) | .id')" 2>/dev/null | jq -r '[.[].serial] | join(" ")'; }
+apply_run() { sqlite3 "$tmp/data/sluice.db" "SELECT max(id) FROM run WHERE kind='apply' AND pull=$pr AND repo='$repo'"; }
 to_apply() {
 	wait_for 'comment=To apply' context=sluice state=success || return 1
 	approve bob && comment alice apply
@@ -58,7 +59,8 @@ runner_of_apply() {
 	check 'a killed apply is interrupted, outcome unknown' wait_for 'comment=outcome unknown' merged=1
 	settle
 	body=$(body)
-	says 'the comment tells what to do' unlock "$body"
+	says 'the comment tells what to do' "resolve $(apply_run) --as applied" "$body"
+	says 'and what was seen' 'exit record: none' "$body"
 	same 'the roll-up is red' failure "$(status sluice | cut -d ' ' -f 1)"
 	same 'and the status of the project' failure "$(status sluice/a | cut -d ' ' -f 1)"
 	same 'the state that was written is kept' 1 "$(versions)"
@@ -66,16 +68,19 @@ runner_of_apply() {
 	pull_n=$((pull_n + 1))
 	slow 'apply 0' | commit again alice
 	open_pull again alice
-	to_apply
-	check 'the project is locked' wait_for 'comment=refused'
-	says 'and the refusal names the holder' "#$first" "$(body)"
+	check 'the project is locked: the next plan waits' wait_for "comment=queued behind #$first, whose outcome is unknown"
 	second=$pr pr=$first
 	comment bob unlock
-	check 'unlock releases it' wait_for 'comment=Released 1 lock'
-	pr=$second
-	comment alice plan
+	check 'unlock does not release it' wait_for 'comment=Still held by this pull request'
+	comment bob "resolve $(apply_run) --as applied"
+	check 'nor does somebody who is no admin' wait_for 'comment=it needs the role `admin`'
+	comment olivia "resolve $(apply_run) --as applied"
+	check 'an admin resolves it' wait_for 'comment=resolved as applied'
 	settle
-	comment alice apply
+	says 'the comment says who' 'resolved as applied by olivia' "$(body)"
+	same 'the apply is not run again' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT sum(attempts) FROM job WHERE pull=$pr AND phase='apply' AND repo_id=(SELECT max(repo_id) FROM job)")"
+	pr=$second
+	to_apply
 	check 'then it is applied' wait_for 'comment=applied 1 of 1' merged=1
 	settle
 	same 'on top of what was kept' '3 1' "$(versions)"
@@ -104,9 +109,10 @@ engine_of_apply() {
 	kill -KILL "$engine_pid"
 	check 'an engine that was killed leaves an unknown outcome' wait_for 'comment=outcome unknown' merged=1
 	settle
-	same 'its project stays locked' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM held WHERE pull=$pr AND unknown=1 AND repo_id=(SELECT max(repo_id) FROM lock)")"
-	comment bob unlock
-	check 'until a person lets go of it' wait_for 'comment=Released 1 lock'
+	same 'its project stays locked' 1 "$(sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM held WHERE pull=$pr AND unknown=1 AND repo_id=(SELECT max(repo_id) FROM run)")"
+	says 'the exit record is told' 'exit record: the engine ended with' "$(body)"
+	comment olivia "resolve -p a --as failed"
+	check 'until an admin says how it ended' wait_for 'comment=resolved as failed'
 	settle
 }
 daemon_of_apply() {

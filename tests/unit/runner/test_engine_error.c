@@ -46,6 +46,16 @@ static const struct {
 	 "Saved plan is stale: The given plan file can no longer be applied. (the state changed after this plan was made: plan again)"},
 	{"Error: Error acquiring the state lock\n\nLocked.\n", ".",
 	 "Error acquiring the state lock: Locked. (another run holds the state lock: wait for it, or unlock the state where it is kept)"},
+	{"\342\225\267\n\342\224\202 Error: Error acquiring the state lock\n\342\224\202 \n\342\224\202 Error message: held\n\342\224\202 Lock Info:\n"
+	 "\342\224\202   ID:        9db590f1-b6fe-c5f2-2678-8804f089deba\n\342\224\202   Path:      b/net.tfstate\n\342\224\202   Who:       ci@runner-4\n"
+	 "\342\224\202   Created:   2026-11-25 05:00:00 UTC\n\342\225\265\n", ".",
+	 "Error acquiring the state lock: Error message: held Lock Info: ID:        9db590f1-b6fe-c5f2-2678-8804f089deba Path:      b/net.tfstate "
+	 "Who:       ci@runner-4 Created:   2026-11-25 05:00:00 UTC (the state lock 9db590f1-b6fe-c5f2-2678-8804f089deba is held by ci@runner-4 since "
+	 "2026-11-25 05:00:00 UTC: wait for it; when that run is gone, somebody with access to the state runs `force-unlock "
+	 "9db590f1-b6fe-c5f2-2678-8804f089deba` by hand, which sluice never does)"},
+	{"Error: Error acquiring the state lock\n\nLock Info:\n  ID: a`b\n", ".",
+	 "Error acquiring the state lock: Lock Info: ID: a`b (the state lock a'b is held by somebody since an unknown time: wait for it; when that run is gone, "
+	 "somebody with access to the state runs `force-unlock a'b` by hand, which sluice never does)"},
 	{"Error: Failed to query available provider packages\n\nCould not retrieve.\n", ".",
 	 "Failed to query available provider packages: Could not retrieve. (this server gives jobs only the providers of its own mirror: "
 	 "ask its operator to "
