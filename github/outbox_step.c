@@ -13,9 +13,9 @@ static const char SQL_SAME[] =
 /* When an effect may go: its own moment, its backoff, and the time in which an unanswered POST shows up. */
 #define READY_AT "max(not_before_ms, next_ms, CASE posting_ms WHEN 0 THEN 0 ELSE posting_ms+?2 END)"
 #define CONCLUDES "(kind=2 AND status<>'pending' OR kind=3 AND status='completed')"
-/* The order of outbox.h. 0: the conclusion of the gate check; whatever waited for long goes before 1 to 4. */
+/* The order of outbox.h. 0: the conclusion of the gate check; whatever waited for long goes before 1 to 5, of which the last ends what is out of sight. */
 #define RANK                                                                                                                                             \
-	"CASE WHEN retired THEN 4 WHEN " CONCLUDES " THEN CASE context WHEN '" OUTBOX_GATE "' THEN 0 ELSE 2 END"                                          \
+	"CASE WHEN retired THEN 5 WHEN " CONCLUDES " THEN CASE context WHEN '" OUTBOX_GATE "' THEN 0 ELSE 2 END"                                          \
 	" WHEN kind>=2 THEN 4 WHEN not_before_ms=0 THEN 1 ELSE 3 END"
 static const char SQL_NEXT[] =
 	"SELECT id, slot, kind, repo_id, repo, pull, body, sha, context, status, description, target_url, digest, desired_rev, remote_id,"
