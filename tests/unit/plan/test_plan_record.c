@@ -176,6 +176,27 @@ static void which_fields_the_merge_changes(void **state)
 	assert_string_equal(buf_str(&signed_only), "planned_ms expires_ms ");
 }
 
+/* docs/plan-record.md tells of every field, and which ones the merge changes. */
+static void fields_are_documented(void **state)
+{
+	(void)state;
+	size_t n;
+	const struct plan_record_row *rows = plan_record_rows(&n);
+	CLEANUP_BUF struct buf doc = {0};
+	struct err err = {0};
+	must(fs_read("docs/plan-record.md", 65536, &doc, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP_FREE char *name = xasprintf("`%s`", rows[i].name);
+		const char *at = strstr(buf_str(&doc), name);
+		if (at == NULL)
+			fail_msg("%s is not in the document", rows[i].name);
+		CLEANUP_FREE char *line = xstrndup(at, strcspn(at, "\n"));
+		assert_int_equal(strstr(line, "| the same") != NULL, rows[i].bound == RECORD_ALWAYS);
+		assert_int_equal(strstr(line, "| others") != NULL, rows[i].bound == RECORD_BEFORE);
+		assert_int_equal(strstr(line, "| signed") != NULL, rows[i].bound == RECORD_SIGNED);
+	}
+}
+
 static void a_file_that_differs_is_named(void **state)
 {
 	(void)state;
@@ -400,6 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_as_it_was),           cmocka_unit_test(every_field_of_the_signed_text),
 		cmocka_unit_test(every_field_of_what_is_derived), cmocka_unit_test(which_fields_the_merge_changes),
+		cmocka_unit_test(fields_are_documented),
 		cmocka_unit_test(a_file_that_differs_is_named),   cmocka_unit_test(every_pair_of_plans_swapped),
 		cmocka_unit_test(every_byte_of_signature_and_text), cmocka_unit_test(signatures_of_another_kind),
 		cmocka_unit_test(other_texts_are_no_records),     cmocka_unit_test(what_is_too_large),
