@@ -30,6 +30,7 @@ enum sim_need_state sim_gate_need(const struct sim_repo *r, const char *sha, con
 void sim_gate_pushed(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u);
 
 /* sim_owners.c: true when a code owner has still to approve; names says who. */
+bool sim_owners_match(const char *pattern, const char *path);
 bool sim_owners_missing(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct buf *names);
 void sim_get_codeowners_errors(struct sim_req *q);
 

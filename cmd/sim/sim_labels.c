@@ -19,7 +19,7 @@ static void shape(struct json_writer *w, const char *key, const struct sim *s, c
 	jw_str(w, "name", name);
 	jw_str(w, "color", "ededed");
 	jw_bool(w, "default", false);
-	jw_null(w, "description");
+	jw_str(w, "description", "");
 	jw_close(w);
 }
 

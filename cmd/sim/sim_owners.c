@@ -58,7 +58,7 @@ static void read_line(struct line *l, const char *start)
 	const char *at = start + strspn(start, " \t");
 	l->column = (size_t)(at - start) + 1;
 	l->pattern = take_word(&at);
-	if (l->pattern != NULL && (l->pattern[0] == '!' || strpbrk(l->pattern, "[]") != NULL || strstr(l->pattern, "\\#") != NULL))
+	if (l->pattern != NULL && (l->pattern[0] == '!' || strcmp(l->pattern, "/") == 0 || strpbrk(l->pattern, "[]") != NULL || strstr(l->pattern, "\\#") != NULL))
 		l->problem = "Invalid pattern";
 	while (l->problem == NULL && *at != '\0' && *at != '#') {
 		size_t column = (size_t)(at - start) + 1;
@@ -101,23 +101,24 @@ static void free_lines(struct line *v, size_t n)
 
 /* ---- matching ---- */
 
-static void translate(struct buf *b, const char *p)
+/* Two stars are more than one only where they are a whole part of the path. */
+static void translate(struct buf *b, const char *pattern)
 {
-	while (*p != '\0') {
-		if (text_starts(p, "**/")) {
-			buf_adds(b, "(.*/)?");
-			p += 3;
-		} else if (text_starts(p, "**")) {
-			buf_adds(b, ".*");
-			p += 2;
-		} else if (*p == '*') {
+	for (const char *p = pattern; *p != '\0';) {
+		size_t stars = strspn(p, "*");
+		bool whole = stars == 2 && (p == pattern || p[-1] == '/') && (p[2] == '/' || p[2] == '\0');
+		if (whole) {
+			buf_adds(b, p[2] == '/' ? "(.*/)?" : ".*");
+			p += p[2] == '/' ? 3 : 2;
+		} else if (stars > 0) {
 			buf_adds(b, "[^/]*");
-			p++;
+			p += stars;
 		} else if (*p == '?') {
 			buf_adds(b, "[^/]");
 			p++;
 		} else {
-			if (strchr(".^$+(){}|\\", *p) != NULL)
+			p += *p == '\\' && p[1] != '\0';
+			if (strchr(".^$+(){}|\\*?", *p) != NULL)
 				buf_addc(b, '\\');
 			buf_addc(b, *p++);
 		}
@@ -126,7 +127,7 @@ static void translate(struct buf *b, const char *p)
 
 /* "/docs/" and "docs/x" hang on the root, "*.tf" and "docs/" are found at any depth; what names a directory owns all below it, but "docs/" with
  * one star owns the files right there. */
-static bool matches(const char *pattern, const char *path)
+bool sim_owners_match(const char *pattern, const char *path)
 {
 	struct buf b CLEANUP_BUF = {0};
 	const char *slash = strchr(pattern, '/');
@@ -145,7 +146,7 @@ static bool matches(const char *pattern, const char *path)
 static const struct line *owner_line(const struct line *v, size_t n, const char *path)
 {
 	for (size_t i = n; i-- > 0;)
-		if (v[i].problem == NULL && matches(v[i].pattern, path))
+		if (v[i].problem == NULL && sim_owners_match(v[i].pattern, path))
 			return &v[i];
 	return NULL;
 }
