@@ -118,25 +118,47 @@ static int write_down(struct db_conn *c, void *arg, struct err *err)
 	return rc;
 }
 
+static void forget_mirror(struct decide *d)
+{
+	gh_revoke_token(d->o.gh, d->mirror.token);
+	prepare_request_free(&d->mirror);
+}
+
 static void fetched(const struct loop_exit *e, void *arg)
 {
 	struct decide *d = arg;
 	d->fetch = NULL;
+	forget_mirror(d);
 	if (e->err.code != 0 || e->code != 0)
 		log_warn("push.fetch", "error=%s", log_value(e->err.code != 0 ? e->err.msg : e->out));
+}
+
+static void on_mirror_token(const struct gh_answer *a, void *arg)
+{
+	struct decide *d = arg;
+	d->mirror_waits = false;
+	if (a->r.err.code != 0) {
+		log_warn("push.fetch", "error=%s", log_value(a->r.err.msg));
+		prepare_request_free(&d->mirror);
+		return;
+	}
+	d->mirror.token = xstrdup(a->token);
+	d->fetch = prepare_start(d->o.loop, d->o.program, &d->mirror, fetched, d);
 }
 
 /* Keeps the mirror near, so that the next plan fetches little. What fails is fetched then. */
 static void fetch_mirror(struct decide *d, const struct item *it)
 {
-	if (d->fetch != NULL)
+	if (d->fetch != NULL || d->mirror_waits)
 		return;
-	struct prepare_request q = {.server_file = xstrdup(d->o.server_file), .clone_url = xstrdup(it->clone_url), .token = xstrdup(gh_git_token(d->o.gh)),
-				    .base_ref = xstrdup(it->event.ref + strlen("refs/heads/")), .fetch_only = true};
-	prepare_request_place(&q, d->o.config->data_dir, it->event.repo_id);
-	if (fs_is_dir(q.mirror_dir))
-		d->fetch = prepare_start(d->o.loop, d->o.program, &q, fetched, d);
-	prepare_request_free(&q);
+	d->mirror = (struct prepare_request){.server_file = xstrdup(d->o.server_file), .clone_url = xstrdup(it->clone_url),
+					     .base_ref = xstrdup(it->event.ref + strlen("refs/heads/")), .fetch_only = true};
+	prepare_request_place(&d->mirror, d->o.config->data_dir, it->event.repo_id);
+	d->mirror_waits = fs_is_dir(d->mirror.mirror_dir);
+	if (d->mirror_waits)
+		gh_get_token(d->o.gh, it->event.repo, GH_FOR_CLONE, on_mirror_token, d);
+	else
+		prepare_request_free(&d->mirror);
 }
 
 static void submit_items(struct decide *d, struct item *items);
@@ -384,8 +406,10 @@ void decide_close(struct decide *d)
 	loop_timer_close(d->prune);
 	loop_timer_close(d->again);
 	loop_timer_close(d->later);
+	gh_cancel(d->o.gh, d);
 	if (d->fetch != NULL)
 		loop_process_close(d->fetch);
+	forget_mirror(d);
 	for (struct item *it = d->asking, *next; it != NULL; it = next) {
 		next = it->next;
 		role_lookup_cancel(it->lookup);

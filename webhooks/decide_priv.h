@@ -4,6 +4,7 @@
 
 #include "github/event.h"
 #include "plan/command.h"
+#include "plan/prepare.h"
 #include "plan/role.h"
 #include "webhooks/decide.h"
 #include "webhooks/delivery_store.h"
@@ -19,6 +20,8 @@ struct decide {
 	struct item *asking;    /* commands whose role is being looked up */
 	struct loop_timer *prune;
 	struct loop_process *fetch; /* one at a time */
+	struct prepare_request mirror; /* what it was asked, with its token */
+	bool mirror_waits;          /* for that token */
 };
 
 /* One delivery on its way to a disposition. Owned by the batch, then by whoever holds its wake-up. */
