@@ -79,7 +79,7 @@ moved_base() {
 	pr=$second
 	approve bob
 	comment alice apply
-	check 'what was not planned is not applied' wait_for 'comment=not the files that were planned'
+	check 'another plan than the reviewed one is not applied' wait_for 'comment=is not the one that was reviewed'
 	settle
 	same 'and the roll-up is red' failure "$(status sluice | cut -d ' ' -f 1)"
 	same 'the project has one state version' 1 "$(versions b)"
