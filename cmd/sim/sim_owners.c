@@ -58,7 +58,8 @@ static void read_line(struct line *l, const char *start)
 	const char *at = start + strspn(start, " \t");
 	l->column = (size_t)(at - start) + 1;
 	l->pattern = take_word(&at);
-	if (l->pattern != NULL && (l->pattern[0] == '!' || strcmp(l->pattern, "/") == 0 || strpbrk(l->pattern, "[]") != NULL || strstr(l->pattern, "\\#") != NULL))
+	const char *p = l->pattern;
+	if (p != NULL && (p[0] == '!' || strcmp(p, "/") == 0 || strpbrk(p, "[]") != NULL || strstr(p, "\\#") != NULL))
 		l->problem = "Invalid pattern";
 	while (l->problem == NULL && *at != '\0' && *at != '#') {
 		size_t column = (size_t)(at - start) + 1;

@@ -56,7 +56,8 @@ void sim_rules_renamed(struct sim_repo *r, const char *from, const char *to)
 static struct sim_protection copy(struct sim *s, const char *branch, const struct sim_rules *n)
 {
 	struct sim_protection p = {.id = sim_new_id(s), .branch = xstrdup(branch), .how = n->how, .reviews = n->reviews,
-				   .dismiss_stale = n->dismiss_stale, .code_owners = n->code_owners, .last_push = n->last_push, .conversations = n->conversations, .strict = n->strict,
+				   .dismiss_stale = n->dismiss_stale, .code_owners = n->code_owners, .last_push = n->last_push,
+				   .conversations = n->conversations, .strict = n->strict,
 				   .signatures = n->signatures, .admins = n->admins, .queue = xstrdup(n->queue),
 				   .queue_minutes = n->queue_minutes > 0 ? n->queue_minutes : QUEUE_MINUTES,
 				   .queue_wait_ms = n->queue_wait_ms};
