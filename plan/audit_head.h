@@ -1,5 +1,5 @@
-/* Step 6, and beside all others. The signed head of the audit log: its last row, signed by the key agent a few seconds after it was written. What a chain of hashes cannot tell
- * by itself, a cut end and a log that was made anew as a whole, is told by this signature. */
+/* Step 6, and beside all others. The signed head of the audit log: its last row, signed by the key agent a few seconds after it was written.
+ * What a chain of hashes cannot tell by itself, a cut end and a log that was made anew as a whole, is told by this signature. */
 #ifndef PLAN_AUDIT_HEAD_H
 #define PLAN_AUDIT_HEAD_H
 

@@ -1,6 +1,8 @@
 #include "plan/job_plan.h"
 
+#include "base/audit.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "plan/state_store.h"
 
 int job_plan_state(struct db_conn *c, int64_t job_id, const char *lineage, int64_t serial, struct err *err)
@@ -106,6 +108,27 @@ int job_plan_find_kept(struct db_conn *c, const struct run_row *run, const struc
 	return rc;
 }
 
+/* What became of a plan, on record: what ("kept_from", "used_by", "given_back_by") and the other job. */
+static int note(struct db_conn *c, int64_t plan_job, const char *what, int64_t other, struct err *err)
+{
+	struct job_row j = {0};
+	CLEANUP_BUF struct buf detail = {0};
+	int rc = job_get(c, plan_job, &j, err);
+	if (rc != 0)
+		return rc;
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "project", j.project);
+	jw_int(&w, what, other);
+	jw_str(&w, "plan", j.plan_sha256);
+	jw_str(&w, "changes", j.changes);
+	jw_close(&w);
+	rc = audit_add(c, &(struct audit){.kind = "plan", .repo_id = j.repo_id, .pull = j.pull, .run_id = j.run_id, .job_id = j.id,
+					  .detail = buf_str(&detail)}, err);
+	job_row_free(&j);
+	return rc;
+}
+
 int job_plan_keep(struct db_conn *c, int64_t job_id, int64_t kept_id, struct err *err)
 {
 	int rc = db_run(c, err,
@@ -116,7 +139,7 @@ int job_plan_keep(struct db_conn *c, int64_t job_id, int64_t kept_id, struct err
 			"ii", job_id, kept_id);
 	if (rc == 0 && db_changes(c) != 1)
 		return err_set(err, ERR_CONFLICT, "job %lld is not new any more", (long long)job_id);
-	return rc;
+	return rc == 0 ? note(c, job_id, "kept_from", kept_id, err) : rc;
 }
 
 int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err)
@@ -133,10 +156,13 @@ int job_use_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct 
 		return err_set(err, ERR_CONFLICT, "this plan was applied before: plan again");
 	if (rc == 0)
 		rc = db_run(c, err, "UPDATE job SET used_by=?2 WHERE id=?1", "ii", plan_job, apply_job);
-	return rc == 0 && db_changes(c) != 1 ? err_set(err, ERR_CONFLICT, "this plan is gone: plan again") : rc;
+	if (rc == 0 && db_changes(c) != 1)
+		return err_set(err, ERR_CONFLICT, "this plan is gone: plan again");
+	return rc == 0 ? note(c, plan_job, "used_by", apply_job, err) : rc;
 }
 
 int job_unuse_plan(struct db_conn *c, int64_t plan_job, int64_t apply_job, struct err *err)
 {
-	return db_run(c, err, "UPDATE job SET used_by=0 WHERE id=?1 AND used_by=?2", "ii", plan_job, apply_job);
+	int rc = db_run(c, err, "UPDATE job SET used_by=0 WHERE id=?1 AND used_by=?2", "ii", plan_job, apply_job);
+	return rc == 0 && db_changes(c) == 1 ? note(c, plan_job, "given_back_by", apply_job, err) : rc;
 }

@@ -1,7 +1,9 @@
 #include "plan/lock_store.h"
 
+#include "base/audit.h"
 #include "base/clock.h"
-#include "base/mem.h"
+#include "base/json.h"
+#include "plan/run_store.h"
 
 #include <stdio.h>
 
@@ -51,6 +53,16 @@ int lock_in_way(struct db_conn *c, int64_t repo_id, const char *project, int64_t
 	return rc;
 }
 
+static int note_claim(struct db_conn *c, int64_t repo_id, const char *project, int64_t pull, int64_t run_id, struct err *err)
+{
+	CLEANUP_BUF struct buf detail = {0};
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "project", project);
+	jw_close(&w);
+	return audit_add(c, &(struct audit){.kind = "lock", .repo_id = repo_id, .pull = pull, .run_id = run_id, .detail = buf_str(&detail)}, err);
+}
+
 int lock_take(struct db_conn *c, int64_t repo_id, const char *project, int64_t pull, int64_t run_id, struct err *err)
 {
 	struct lock_row held;
@@ -63,8 +75,9 @@ int lock_take(struct db_conn *c, int64_t repo_id, const char *project, int64_t p
 			       " `resolve %lld --as applied`, `failed` or `replan` there", project, (long long)held.pull, (long long)held.run_id);
 	if (in_way)
 		return err_set(err, ERR_CONFLICT, "`%s` is held by the apply of #%lld: wait until that is over", project, (long long)held.pull);
-	return db_run(c, err, "INSERT INTO claim(run_id, repo_id, project, pull, created_ms) VALUES(?,?,?,?,?) ON CONFLICT(run_id, project) DO NOTHING",
-		      "iisii", run_id, repo_id, project, pull, clock_wall_ms());
+	rc = db_run(c, err, "INSERT INTO claim(run_id, repo_id, project, pull, created_ms) VALUES(?,?,?,?,?) ON CONFLICT(run_id, project) DO NOTHING",
+		    "iisii", run_id, repo_id, project, pull, clock_wall_ms());
+	return rc == 0 && db_changes(c) == 1 ? note_claim(c, repo_id, project, pull, run_id, err) : rc;
 }
 
 void lock_list_free(struct lock_list *l)
@@ -98,6 +111,5 @@ int lock_give_back(struct db_conn *c, int64_t repo_id, int64_t pull, int64_t *re
 		rc = db_number(s, ret_run_id, err);
 	if (rc != 0 || *ret_run_id == 0)
 		return rc;
-	return db_run(c, err, "UPDATE job SET state='cancelled', error=coalesce(error, 'given back by `unlock` before it began'), finished_ms=?2"
-		      " WHERE run_id=?1 AND state IN('waiting','ready')", "ii", *ret_run_id, clock_wall_ms());
+	return job_end_open(c, *ret_run_id, JOBS_CANCELLED, "given back by `unlock` before it began", err);
 }

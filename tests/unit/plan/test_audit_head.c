@@ -5,6 +5,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/job_plan.h"
+#include "plan/lock_store.h"
 #include "tests/support/store_support.h"
 
 #include <setjmp.h>
@@ -247,6 +249,23 @@ static void states_of_jobs_are_rows(void **state)
 			    "ready>running \nrunning>ready \nready>running \nrunning>done 5ea1\n");
 }
 
+static void plans_and_locks_are_rows(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t run = store_run(c, RUN_PLAN, 7), plan = store_job(c, run, "net", PHASE_PLAN, JOBS_DONE, NULL), apply = store_run(c, RUN_APPLY, 7);
+	store_must(job_use_plan(c, plan, 5, &err), &err);
+	store_must(job_unuse_plan(c, plan, 6, &err), &err); /* another one's: nothing happens */
+	store_must(job_unuse_plan(c, plan, 5, &err), &err);
+	store_must(lock_take(c, STORE_REPO, "net", 7, apply, &err), &err);
+	store_must(lock_take(c, STORE_REPO, "net", 7, apply, &err), &err); /* it has it */
+	assert_string_equal(store_text(c, "SELECT group_concat(kind||' '||run_id||'/'||job_id||' '||detail||char(10), '') FROM"
+					  " (SELECT * FROM audit WHERE kind IN('plan','lock') ORDER BY seq)", NULL),
+			    "plan 1/1 {\"project\":\"net\",\"used_by\":5,\"plan\":null,\"changes\":null}\n"
+			    "plan 1/1 {\"project\":\"net\",\"given_back_by\":5,\"plan\":null,\"changes\":null}\n"
+			    "lock 2/0 {\"project\":\"net\"}\n");
+}
+
 /* ---- on a loop, as in a daemon ---- */
 
 static int add_tx(struct db_conn *conn, void *arg, struct err *err)
@@ -333,7 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LOG(a_good_log), WITH_LOG(an_empty_log), WITH_LOG(what_is_found), WITH_LOG(the_whole_chain_made_anew),
 		WITH_LOG(the_end_cut_off_and_written_over), WITH_LOG(a_missing_head_leaves_a_row), WITH_LOG(an_older_head_put_back), WITH_LOG(another_key),
-		WITH_LOG(states_are_rows), WITH_LOG(states_of_jobs_are_rows), WITH_LOG(signed_by_the_daemon),
+		WITH_LOG(states_are_rows), WITH_LOG(states_of_jobs_are_rows), WITH_LOG(plans_and_locks_are_rows), WITH_LOG(signed_by_the_daemon),
 	};
 	int rc = cmocka_run_group_tests_name("audit head", tests, NULL, NULL);
 	agent_stop(agent);
