@@ -19,6 +19,7 @@ enum {
 	LIFE_MIN_MS = 2 * 60 * 1000,   /* of use, whatever the two clocks say: a 401 is noticed anyway */
 	LIFE_MAX_MS = 55 * 60 * 1000,
 	JWT_LIFE_MS = 8 * 60 * 1000,   /* of 9 minutes */
+	JWT_WAIT_MS = 30 * 1000,       /* for whoever signs it */
 };
 
 static const char BEARER[] = "Bearer ";
@@ -37,7 +38,8 @@ struct gh_auth {
 	struct gh_home *homes;
 	struct gh_install *installs; /* kept until the end: one per account that installed the App */
 	struct jwt_ask *asking;
-	struct loop_timer *sweeper;
+	struct loop_timer *sweeper, *patience; /* with the one who signs */
+	int64_t jwt_wait_ms;
 	uint64_t serials;
 	unsigned giving_back;
 };
@@ -300,6 +302,14 @@ void gh_token_set(struct gh_token *t, const char *token, int64_t left_ms)
 	t->ends_ms = t->renew_ms + RENEW_MS;
 }
 
+static struct gh_token *jwt_of(const struct gh_auth *a)
+{
+	struct gh_token *t = a->tokens;
+	while (t->purpose != GH_FOR_APP) /* it is there since the first question and stays */
+		t = t->next;
+	return t;
+}
+
 static void got_jwt(const char *jwt, const struct err *err, void *arg)
 {
 	struct jwt_ask *ask = arg;
@@ -309,11 +319,8 @@ static void got_jwt(const char *jwt, const struct err *err, void *arg)
 	if (a == NULL)
 		return;
 	a->asking = NULL;
-	struct gh_token *t = a->tokens;
-	while (t != NULL && t->purpose != GH_FOR_APP)
-		t = t->next;
-	if (t == NULL)
-		return;
+	loop_timer_stop(a->patience);
+	struct gh_token *t = jwt_of(a);
 	if (jwt == NULL) {
 		r.err = *err;
 		(void)err_wrap(&r.err, "sign in as the GitHub App");
@@ -324,6 +331,26 @@ static void got_jwt(const char *jwt, const struct err *err, void *arg)
 	gh_token_tell(t, &r);
 }
 
+static void no_jwt(void *arg)
+{
+	struct gh_auth *a = arg;
+	struct gh_result r = {0};
+	a->asking->auth = NULL; /* what comes later finds nobody */
+	a->asking = NULL;
+	(void)err_set(&r.err, ERR_TIMEOUT, "sign in as the GitHub App: the key agent did not answer");
+	gh_token_tell(jwt_of(a), &r);
+}
+
+static void ask_jwt(struct gh_auth *a)
+{
+	if (a->patience == NULL)
+		a->patience = loop_timer_new(a->gh->loop, no_jwt, a);
+	loop_timer_start(a->patience, a->jwt_wait_ms, 0);
+	a->asking = xcalloc(1, sizeof(*a->asking));
+	a->asking->auth = a;
+	a->app.jwt(a->app.self, got_jwt, a->asking);
+}
+
 void gh_token_wait(struct gh_token *t, struct gh_waiter *w)
 {
 	struct gh_auth *a = t->auth;
@@ -331,14 +358,13 @@ void gh_token_wait(struct gh_token *t, struct gh_waiter *w)
 	if (t->asking)
 		return;
 	t->asking = true;
-	if (t->home != NULL) {
+	if (t->home != NULL)
 		gh_grant_mint(a->gh, t);
-		return;
-	}
-	a->asking = xcalloc(1, sizeof(*a->asking));
-	a->asking->auth = a;
-	a->app.jwt(a->app.self, got_jwt, a->asking);
+	else
+		ask_jwt(a);
 }
+
+void gh_auth_patience(struct gh_auth *a, int64_t ms) { a->jwt_wait_ms = ms; }
 
 /* --- lending --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -377,7 +403,7 @@ bool gh_auth_giving_back(const struct gh_auth *a) { return a->giving_back > 0; }
 struct gh_auth *gh_auth_new(struct gh *g, const struct gh_options *o)
 {
 	struct gh_auth *a = xcalloc(1, sizeof(*a));
-	*a = (struct gh_auth){.gh = g};
+	*a = (struct gh_auth){.gh = g, .jwt_wait_ms = JWT_WAIT_MS};
 	if (o->app != NULL) {
 		a->app = *o->app;
 		a->app_id = xstrdup(o->app->id);
@@ -399,11 +425,6 @@ bool gh_auth_is_app(const struct gh_auth *a) { return a->app.jwt != NULL; }
 int64_t gh_auth_app_number(const struct gh_auth *a) { return a->number; }
 
 void gh_auth_learn_number(struct gh_auth *a, int64_t id) { a->number = id; }
-
-const char *gh_auth_personal(const struct gh_auth *a)
-{
-	return a->app.jwt == NULL ? a->tokens->authorization + sizeof(BEARER) - 1 : NULL;
-}
 
 void gh_auth_minted(struct gh_auth *a, const char *repo, enum gh_purpose purpose, const char *permissions, bool revoked)
 {
@@ -429,6 +450,7 @@ void gh_auth_close(struct gh_auth *a)
 		free(in);
 	}
 	loop_timer_close(a->sweeper);
+	loop_timer_close(a->patience);
 	free(a->app_id);
 	free(a);
 }

@@ -33,7 +33,6 @@ enum { GH_MAY_ADMINISTRATION = 1, GH_MAY_DEPLOYMENTS = 2, GH_MAY_MEMBERS = 4, GH
 struct gh_auth *gh_auth_new(struct gh *g, const struct gh_options *o);
 void gh_auth_close(struct gh_auth *a); /* after every flow is gone; tokens are forgotten, not given back */
 bool gh_auth_is_app(const struct gh_auth *a);
-const char *gh_auth_personal(const struct gh_auth *a); /* the account's token; NULL for an App */
 int64_t gh_auth_app_number(const struct gh_auth *a);   /* of our App; 0: not known */
 void gh_auth_learn_number(struct gh_auth *a, int64_t id);
 

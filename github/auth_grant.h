@@ -55,6 +55,7 @@ struct gh_install *gh_auth_install(struct gh_auth *a, int64_t id);
 void gh_token_set(struct gh_token *t, const char *token, int64_t left_ms);
 void gh_token_tell(struct gh_token *t, const struct gh_result *r);
 void gh_auth_given_back(struct gh_auth *a);
+void gh_auth_patience(struct gh_auth *a, int64_t ms); /* how long a JWT is waited for; for tests */
 void gh_auth_minted(struct gh_auth *a, const char *repo, enum gh_purpose purpose, const char *permissions, bool revoked);
 
 #endif

@@ -50,8 +50,6 @@ void gh_close(struct gh *g)
 
 bool gh_is_app(const struct gh *g) { return gh_auth_is_app(g->auth); }
 
-const char *gh_git_token(const struct gh *g) { return gh_auth_personal(g->auth); }
-
 /* --- reads ------------------------------------------------------------------------------------------------------------------------- */
 
 static void got_repo(struct gh_flow *f, const struct http_response *res)

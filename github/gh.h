@@ -40,8 +40,6 @@ void gh_close(struct gh *g); /* what is under way ends without a callback */
 /* Forgets the calls that were made with this arg: no callback any more; a write may still reach GitHub. */
 void gh_cancel(struct gh *g, const void *arg);
 bool gh_is_app(const struct gh *g);
-/* Basic-auth password for git over HTTPS (user "x-access-token"): the account's token; NULL for an App, see gh_get_token. */
-const char *gh_git_token(const struct gh *g);
 /* Gives every token of ours back, without waiting; gh_giving_back says whether some are still on their way. For the end of the daemon. */
 void gh_give_back(struct gh *g);
 bool gh_giving_back(const struct gh *g);
@@ -251,7 +249,8 @@ void gh_edit_check(struct gh *g, const char *repo, int64_t id, const struct gh_c
 /* The newest check run of our App with this name and external id on a commit; id 0 when there is none. */
 void gh_find_check(struct gh *g, const char *repo, const char *sha, const char *name, const char *external_id, gh_cb cb, void *arg);
 
-/* A token that can only read the files of one repository, for git. The account's own token where we are no App. */
+/* For GH_FOR_CLONE, the password of git over HTTPS (user "x-access-token"): it can only read the files of one repository. The account's own
+ * token where we are no App. */
 void gh_get_token(struct gh *g, const char *repo, enum gh_purpose purpose, gh_cb cb, void *arg);
 /* Given back when the run is over; nothing happens for the account's own token or one that is not ours. */
 void gh_revoke_token(struct gh *g, const char *token);

@@ -1,6 +1,7 @@
 /* The life of an App's tokens: asked for once, shared, renewed, refused, given back; and what people are told when there is none. */
 #include "base/clock.h"
 #include "base/limits.h"
+#include "github/auth_grant.h"
 #include "tests/support/app_github.h"
 
 #include <setjmp.h>
@@ -61,7 +62,6 @@ static void test_minted_once_and_shared(void **state)
 	struct app_told a = {0}, b = {0}, c = {0};
 	open_bench(&g);
 	assert_true(gh_is_app(g.gh));
-	assert_null(gh_git_token(g.gh));
 	gh_get_repo(g.gh, "acme/infra", app_told_cb, &a);
 	gh_get_repo(g.gh, "ACME/Infra", app_told_cb, &b); /* names of repositories ignore case */
 	app_wait(&g, &a);
@@ -382,6 +382,18 @@ static void test_closed_at_any_time(void **state)
 	g.gh = NULL;
 	app_github_sign(&g);
 	assert_false(t.done);
+	close_bench(&g);
+	open_bench(&g);
+	g.jwt_silent = true; /* nobody signs: after a while that is told, and the next call asks again */
+	gh_auth_patience(g.gh->auth, 20);
+	gh_get_repo(g.gh, "acme/infra", app_told_cb, &t);
+	app_wait(&g, &t);
+	assert_int_equal(t.code, ERR_TIMEOUT);
+	assert_non_null(strstr(t.err.msg, "the key agent did not answer"));
+	app_told_free(&t);
+	app_github_sign(&g); /* too late */
+	g.jwt_silent = false;
+	read_repo(&g, "acme/infra", 0);
 	close_bench(&g);
 	open_bench(&g);
 	gh_get_token(g.gh, "acme/infra", GH_FOR_CLONE, close_in_callback, &g);
