@@ -98,6 +98,17 @@ enum approval_why approval_judge(const struct approval_question *q, const struct
 	return why == APPROVAL_COUNTS ? judge_unknown(q, r) : why;
 }
 
+const char *approval_why_name(enum approval_why w)
+{
+	static const char *const names[] = {
+		[APPROVAL_COUNTS] = "counts",		      [APPROVAL_OF_AUTHOR] = "author",		    [APPROVAL_OF_PUSHER] = "pusher",
+		[APPROVAL_OF_COMMITTER] = "committer",	      [APPROVAL_OF_BOT] = "bot",		    [APPROVAL_NO_WRITE] = "no write permission",
+		[APPROVAL_OLD_COMMIT] = "older commit",	      [APPROVAL_OTHER_PLAN] = "other plan",	    [APPROVAL_TOO_EARLY] = "before the plan",
+		[APPROVAL_UNKNOWN_WRITE] = "permission unknown", [APPROVAL_UNKNOWN_PUSHER] = "pusher unknown", [APPROVAL_UNKNOWN_COMMITTERS] = "committers unknown",
+	};
+	return names[w];
+}
+
 static void explain(struct buf *out, const struct review *r, enum approval_why why, const char *project)
 {
 	static const char *const words[] = {
@@ -143,7 +154,7 @@ void approval_count(const struct approval_question *q, struct approval_result *r
 {
 	size_t n = q->projects_n != 0 ? q->projects_n : 1, told = 0;
 	CLEANUP_FREE int *counted = xcalloc(n, sizeof(*counted)), *unknown = xcalloc(n, sizeof(*unknown));
-	*ret = (struct approval_result){0};
+	*ret = (struct approval_result){.why = xcalloc(q->reviews->n + 1, sizeof(*ret->why))};
 	for (size_t i = 0; i < q->reviews->n; i++) {
 		const struct review *r = &q->reviews->v[i];
 		const char *project = NULL;
@@ -151,7 +162,7 @@ void approval_count(const struct approval_question *q, struct approval_result *r
 			ret->changes_requested += r->writes != TRI_NO && (!r->bot || bot_may(q, r->login));
 			continue;
 		}
-		enum approval_why why = weigh(q, r, counted, unknown, &project);
+		enum approval_why why = ret->why[i] = weigh(q, r, counted, unknown, &project);
 		if (why == APPROVAL_COUNTS)
 			strlist_add(&ret->by, r->login);
 		else if (approval_is_unknown(why))
@@ -171,6 +182,7 @@ void approval_result_free(struct approval_result *r)
 {
 	strlist_free(&r->by);
 	strlist_free(&r->maybe);
+	free(r->why);
 	buf_free(&r->why_not);
 	*r = (struct approval_result){0};
 }

@@ -79,6 +79,7 @@ enum approval_why {
 	APPROVAL_UNKNOWN_PUSHER,
 	APPROVAL_UNKNOWN_COMMITTERS,
 };
+const char *approval_why_name(enum approval_why w); /* "counts", "author" ... */
 static inline bool approval_is_unknown(enum approval_why w) { return w >= APPROVAL_UNKNOWN_WRITE; }
 
 /* Does this review approve the plan of one project? project NULL: of a head without changes. */
@@ -90,6 +91,7 @@ struct approval_result {
 	int changes_requested;
 	struct strlist by;    /* logins whose approval counts for every project */
 	struct strlist maybe; /* logins whose approval may count, as far as is known */
+	enum approval_why *why; /* of each review in the order of the question; of one that asks for changes APPROVAL_COUNTS */
 	struct buf why_not;   /* sentences: "`@bob` approved an older commit whose plan of `db` differs." one after the other */
 };
 void approval_count(const struct approval_question *q, struct approval_result *ret);

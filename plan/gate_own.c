@@ -15,6 +15,7 @@ void gate_own_free(struct gate_own *o)
 	free(o->planned_base);
 	free(o->label);
 	free(o->bad_record);
+	strlist_free(&o->considered);
 	owners_free(&o->owners);
 	*o = (struct gate_own){0};
 }

@@ -15,6 +15,7 @@ struct gate_own {
 	char *planned_base, *label, *bad_record;
 	struct owners owners; /* of the plan run */
 	bool owners_read;
+	struct strlist considered; /* each review as a JSON object, for the audit */
 	int64_t work; /* plans that have something to apply and were not applied */
 };
 void gate_own_free(struct gate_own *o);
@@ -37,6 +38,11 @@ struct gate_history {
 void gate_reviews_add(const struct gate_heard *heard, const struct gate_history *history, struct gate_facts *facts, struct gate_own *own);
 /* The first label that blocks; NULL. Labels are compared as GitHub does, without case. */
 const char *gate_blocking_label(const struct strlist *labels, const struct strlist *blocked_by);
+
+/* For the audit, in the transaction that decided: each review that was considered, and the verdict with its rows (gate_audit.c). at: "asked",
+ * "credentials", "exec". */
+int gate_audit(struct db_conn *c, const struct run_row *run, const char *at, const struct gate_facts *f, const struct gate_own *own,
+	       const struct gate_verdict *v, struct err *err) MUST_CHECK;
 
 /* What GitHub said, as the run's facts column keeps it (gate_facts.c). */
 void gate_facts_write(const struct gate_seen *seen, struct buf *out);

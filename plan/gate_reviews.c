@@ -1,4 +1,5 @@
 /* What the reviews are worth: approvals that count for the plans, and the owners who have to be among them. Pure. */
+#include "base/json.h"
 #include "base/text.h"
 #include "plan/gate_own.h"
 
@@ -104,6 +105,25 @@ static void add_owners(const struct gate_heard *h, const struct approval_result 
 	f->codeowners_missing = own->owners_missing.len != 0 ? buf_str(&own->owners_missing) : NULL;
 }
 
+static void note_considered(const struct review_list *l, const struct approval_result *result, struct gate_own *own)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct buf b = {0};
+		struct json_writer w = json_writer(&b);
+		jw_open(&w, NULL);
+		jw_str(&w, "login", l->v[i].login);
+		jw_int(&w, "user", l->v[i].user_id);
+		jw_str(&w, "says", l->v[i].approves ? "approve" : "changes");
+		jw_str(&w, "commit", l->v[i].commit_id);
+		jw_int(&w, "submitted_ms", l->v[i].submitted_ms);
+		if (l->v[i].approves)
+			jw_str(&w, "is", approval_why_name(result->why[i]));
+		jw_close(&w);
+		strlist_take(&own->considered, buf_take(&b));
+		buf_free(&b);
+	}
+}
+
 void gate_reviews_add(const struct gate_heard *heard, const struct gate_history *history, struct gate_facts *f, struct gate_own *own)
 {
 	struct approval_result result;
@@ -131,6 +151,7 @@ void gate_reviews_add(const struct gate_heard *heard, const struct gate_history 
 	own->not_counted = result.why_not;
 	result.why_not = (struct buf){0};
 	f->not_counted = own->not_counted.len != 0 ? buf_str(&own->not_counted) : NULL;
+	note_considered(&heard->reviews, &result, own);
 	add_owners(heard, &result, f, own);
 	xstrset(&own->label, gate_blocking_label(&heard->labels, &own->owners.blocked_by));
 	f->label = own->label;
