@@ -15,6 +15,8 @@ static struct db_conn *c;
 static struct err err;
 static const struct comment_context ctx = {.public_url = "https://sluice.example.com", .sandbox = "bubblewrap, no network"};
 
+static const struct comment_context app = {.public_url = "https://sluice.example.com", .sandbox = "bubblewrap, no network", .checks = true};
+
 static int setup(void **state)
 {
 	(void)state;
@@ -258,6 +260,171 @@ static void rollup(void **state)
 	assert_int_equal(store_int(c, "SELECT count(*) FROM effect"), 0);
 }
 
+/* "STATUS CONCLUSION EXTERNAL_ID: TITLE" of a check as it is owed. */
+static const char *check(const char *name)
+{
+	return store_text(c, "SELECT status||' '||coalesce(conclusion,'-')||' '||external_id||': '||description FROM effect WHERE kind=3 AND context=?", name);
+}
+
+static void job_checks(void **state)
+{
+	static const struct {
+		enum job_state job;
+		const char *error, *want;
+	} rows[] = {
+		{JOBS_WAITING, NULL, "queued - job 9: queued"},
+		{JOBS_READY, NULL, "queued - job 9: queued"},
+		{JOBS_RUNNING, NULL, "in_progress - job 9: running"},
+		{JOBS_DONE, NULL, "completed success job 9: planned"},
+		{JOBS_FAILED, "a.tf:3: broken", "completed failure job 9: failed"},
+		{JOBS_FAILED, "stopped after 600 s, the time limit of this phase", "completed timed_out job 9: failed"},
+		{JOBS_REFUSED, "no", "completed action_required job 9: refused"},
+		{JOBS_UNKNOWN, "lost", "completed failure job 9: interrupted: outcome unknown"},
+		{JOBS_CANCELLED, NULL, "completed cancelled job 9: cancelled"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run_row run = {.id = 5, .token = (char[]){"t"}, .repo_id = STORE_REPO, .repo = (char[]){"acme/infra"}, .pull = 1, .state = RUN_WORKING,
+				      .head_sha = (char[]){"abc"}};
+		CLEANUP_FREE char *error = rows[i].error != NULL ? xstrdup(rows[i].error) : NULL;
+		struct job_row job = {.id = 9, .project = (char[]){"net"}, .state = rows[i].job, .error = error};
+		store_exec(c, "DELETE FROM effect");
+		store_must(comment_job_status(c, &app, &run, &job, &err), &err);
+		if (strncmp(check("sluice/net"), rows[i].want, strlen(rows[i].want)) != 0)
+			fail_msg("row %zu: %s", i, check("sluice/net"));
+		assert_string_equal(store_text(c, "SELECT slot FROM effect", NULL), "check/77/abc/sluice/net");
+		assert_string_equal(store_text(c, "SELECT target_url FROM effect", NULL), "https://sluice.example.com/runs/5?k=t");
+		bool waits = rows[i].job <= JOBS_RUNNING;
+		assert_int_equal(store_int(c, "SELECT not_before_ms FROM effect"), STORE_NOW + (waits ? 2000 : 1000));
+		assert_int_equal(store_int(c, "SELECT annotations_n FROM effect"), i == 4);
+	}
+}
+
+/* The diff of a finished plan stands in its own check. */
+static void a_check_has_its_diff(void **state)
+{
+	(void)state;
+	int64_t id = store_run_at(c, RUN_PLAN, 1, "abcdef0123", RUN_WORKING), net = store_job(c, id, "network", PHASE_PLAN, JOBS_READY, NULL);
+	start(net);
+	finish(net, JOBS_DONE, NULL, 2);
+	struct run_row run;
+	struct job_row job;
+	store_must(run_get(c, id, &run, &err), &err);
+	store_must(job_get(c, net, &job, &err), &err);
+	store_must(comment_job_status(c, &app, &run, &job, &err), &err);
+	says(store_text(c, "SELECT details FROM effect", NULL), "+   job = ");
+	says(store_text(c, "SELECT body FROM effect", NULL), "| `network` | 2 to add |");
+	says(store_text(c, "SELECT actions FROM effect", NULL), "\"identifier\":\"plan\"");
+	job_row_free(&job);
+	run_row_free(&run);
+}
+
+static void rollup_checks(void **state)
+{
+	static const struct {
+		enum run_kind kind;
+		enum run_state run;
+		enum job_state jobs[3];
+		size_t n;
+		const char *only;
+		bool after_merge;
+		const char *want; /* its beginning; "" for nothing said */
+	} rows[] = {
+		{RUN_PLAN, RUN_READING, {0}, 0, NULL, false, "queued - run "},
+		{RUN_PLAN, RUN_PREPARING, {0}, 0, NULL, false, "in_progress - run "},
+		{RUN_PLAN, RUN_WORKING, {JOBS_DONE, JOBS_RUNNING}, 2, NULL, false, "in_progress - run "},
+		{RUN_PLAN, RUN_DONE, {JOBS_DONE, JOBS_DONE}, 2, NULL, false, "completed success run "},
+		{RUN_PLAN, RUN_DONE, {JOBS_DONE, JOBS_FAILED, JOBS_REFUSED}, 3, NULL, false, "completed failure run "},
+		{RUN_PLAN, RUN_DONE, {JOBS_REFUSED, JOBS_DONE}, 2, NULL, false, "completed action_required run "},
+		{RUN_PLAN, RUN_DONE, {JOBS_CANCELLED}, 1, NULL, false, "completed cancelled run "},
+		{RUN_PLAN, RUN_DONE, {0}, 0, NULL, false, "completed success run 1: no project is touched by this change"},
+		{RUN_PLAN, RUN_DONE, {JOBS_DONE}, 1, "{\"projects\":[\"a\"]}", false, "in_progress - run 1: some projects are not planned: comment plan"},
+		{RUN_PLAN, RUN_DONE, {JOBS_FAILED}, 1, "{\"projects\":[\"a\"]}", false, "completed failure run "},
+		{RUN_PLAN, RUN_FAILED, {0}, 0, NULL, false, "completed failure run "},
+		{RUN_PLAN, RUN_REFUSED, {0}, 0, NULL, false, "completed action_required run "},
+		{RUN_PLAN, RUN_CANCELLED, {0}, 0, NULL, false, "completed cancelled run "},
+		{RUN_PLAN, RUN_SUPERSEDED, {0}, 0, NULL, false, "completed cancelled run 1: superseded: a newer commit is planned instead"},
+		{RUN_APPLY, RUN_WORKING, {JOBS_RUNNING}, 1, NULL, false, "in_progress - run "},
+		{RUN_APPLY, RUN_DONE, {JOBS_DONE, JOBS_DONE}, 2, NULL, false, "completed success run 1: applied "},
+		{RUN_APPLY, RUN_DONE, {JOBS_DONE, JOBS_UNKNOWN}, 2, NULL, false, "completed failure run 1: 1 apply interrupted: outcome unknown"},
+		{RUN_APPLY, RUN_DONE, {0}, 0, NULL, false, "completed action_required run 1: nothing was applied: no plan stands for this commit"},
+		{RUN_APPLY, RUN_DONE, {0}, 0, NULL, true, ""},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		store_exec(c, "DELETE FROM effect; DELETE FROM job; DELETE FROM run; DELETE FROM sqlite_sequence");
+		int64_t id = store_run_at(c, rows[i].kind, 1, "abcdef0123", rows[i].run);
+		for (size_t k = 0; k < rows[i].n; k++)
+			store_job(c, id, (const char *const[]){"a", "b", "c"}[k], rows[i].kind == RUN_PLAN ? PHASE_PLAN : PHASE_APPLY, rows[i].jobs[k], NULL);
+		store_must(run_set_only(c, id, rows[i].only, &err), &err);
+		struct run_row run;
+		store_must(run_get(c, id, &run, &err), &err);
+		run.after_merge = rows[i].after_merge;
+		store_must(comment_rollup(c, &app, &run, &err), &err);
+		if (strncmp(check("sluice"), rows[i].want, strlen(rows[i].want)) != 0 || (rows[i].want[0] == '\0' && check("sluice")[0] != '\0'))
+			fail_msg("row %zu: %s", i, check("sluice"));
+		run_row_free(&run);
+	}
+}
+
+/* A push while a plan is at work: everything that the old commit was told to be pending ends, what was finished stays. */
+static void superseded_ends(void **state)
+{
+	(void)state;
+	for (int checks = 0; checks < 2; checks++) {
+		const struct comment_context *how = checks ? &app : &ctx;
+		store_exec(c, "DELETE FROM effect; DELETE FROM job; DELETE FROM run; DELETE FROM sqlite_sequence");
+		int64_t old = store_run_at(c, RUN_PLAN, 1, "aaaa", RUN_WORKING);
+		int64_t done = store_job(c, old, "done", PHASE_PLAN, JOBS_READY, NULL);
+		start(done);
+		finish(done, JOBS_DONE, NULL, 2);
+		store_job(c, old, "ready", PHASE_PLAN, JOBS_READY, NULL);
+		start(store_job(c, old, "running", PHASE_PLAN, JOBS_READY, NULL));
+		struct run_row run;
+		struct job_list jobs;
+		store_must(run_get(c, old, &run, &err), &err);
+		store_must(job_list_of_run(c, old, &jobs, &err), &err);
+		for (size_t i = 0; i < jobs.n; i++)
+			store_must(comment_job_status(c, how, &run, &jobs.v[i], &err), &err);
+		store_must(comment_rollup(c, how, &run, &err), &err);
+		store_must(comment_end_superseded(c, how, &run, &err), &err); /* it is at work: nothing ends */
+		assert_int_equal(store_int(c, "SELECT count(*) FROM effect WHERE status IN('pending','queued','in_progress')"), 3);
+		job_list_free(&jobs);
+		run_row_free(&run);
+		int64_t new = store_run_at(c, RUN_PLAN, 1, "bbbb", RUN_PREPARING);
+		store_must(run_get(c, new, &run, &err), &err);
+		store_must(comment_end_older(c, how, STORE_REPO, 1, &run, &err), &err);
+		assert_int_equal(store_int(c, "SELECT count(*) FROM effect WHERE status IN('pending','queued','in_progress')"), 0);
+		assert_int_equal(store_int(c, "SELECT count(*) FROM effect WHERE description='superseded: a newer commit is planned instead'"), 3);
+		assert_string_equal(store_text(c, "SELECT group_concat(context, ' ') FROM (SELECT context FROM effect WHERE status='success' OR"
+						  " conclusion='success' ORDER BY context)", NULL), "sluice/done");
+		store_exec(c, "UPDATE effect SET state='done'");
+		store_must(comment_end_older(c, how, STORE_REPO, 1, &run, &err), &err); /* once */
+		assert_int_equal(store_int(c, "SELECT count(*) FROM effect WHERE state='due'"), 0);
+		run_row_free(&run);
+	}
+}
+
+/* `plan` again on the same commit: the newer run speaks in the same slots, so the older one stays silent. */
+static void the_same_commit_is_spoken_for(void **state)
+{
+	(void)state;
+	struct run_row run;
+	int64_t old = store_run_at(c, RUN_PLAN, 1, "aaaa", RUN_WORKING);
+	store_must(run_get(c, old, &run, &err), &err);
+	store_must(comment_rollup(c, &app, &run, &err), &err);
+	run_row_free(&run);
+	int64_t new = store_run_at(c, RUN_PLAN, 1, "aaaa", RUN_PREPARING);
+	store_must(run_get(c, new, &run, &err), &err);
+	store_must(comment_end_older(c, &app, STORE_REPO, 1, &run, &err), &err);
+	says(check("sluice"), "in_progress");
+	run_row_free(&run);
+	/* closed: both end */
+	store_must(run_supersede(c, STORE_REPO, 1, 0, RUN_CANCELLED, &err), &err);
+	store_must(comment_end_older(c, &app, STORE_REPO, 1, NULL, &err), &err);
+	says(check("sluice"), "completed cancelled");
+}
+
 static void replies_once(void **state)
 {
 	(void)state;
@@ -300,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(nothing_to_say), T(waits_when_it_may), T(a_plan_in_its_phases), T(an_apply_in_its_phases), T(an_unknown_outcome), T(job_statuses), T(rollup),
+		T(job_checks), T(a_check_has_its_diff), T(rollup_checks), T(superseded_ends), T(the_same_commit_is_spoken_for),
 		T(replies_once), T(the_gate_column),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
