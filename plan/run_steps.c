@@ -138,6 +138,8 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 	*ret_next = RUN_PREPARING;
 	r->row.state = RUN_PREPARING; /* the status speaks of the state that follows */
 	rc = comment_rollup(c, &r->m->comment, &r->row, err);
+	if (rc == 0) /* what an older commit was told to be pending will not be heard of again */
+		rc = comment_end_older(c, &r->m->comment, r->row.repo_id, r->row.pull, &r->row, err);
 	r->row.state = RUN_READING;
 	return rc;
 }
