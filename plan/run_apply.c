@@ -139,6 +139,8 @@ static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs,
 	gate_evaluate(&r->seen.facts, &verdict);
 	comment_gate_write(&verdict, &json);
 	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
+	if (rc == 0)
+		rc = gate_audit(c, &r->row, "asked", &r->seen.facts, own, &verdict, err);
 	CLEANUP_FREE char *why = NULL;
 	if (!verdict.open)
 		why = xasprintf("apply%s%s: refused, %s", r->row.asker != NULL ? " asked by @" : "", r->row.asker != NULL ? r->row.asker : "",
@@ -173,6 +175,8 @@ static int tell_merged(struct db_conn *c, struct run *r, const struct gate_own *
 	gate_evaluate(&r->seen.facts, &verdict);
 	comment_gate_write(&verdict, &json);
 	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
+	if (rc == 0)
+		rc = gate_audit(c, &r->row, "merged", &r->seen.facts, own, &verdict, err);
 	CLEANUP_FREE char *why =
 		verdict.open ? xasprintf("merged as %.7s and not applied yet: comment `apply`", r->seen.merge_sha)
 			     : xasprintf("merged as %.7s past the gate (%s): nothing was applied, and nothing is before the gate is open", r->seen.merge_sha,

@@ -31,7 +31,8 @@ int run_claimed_plans(struct db_conn *c, const struct run_row *row, struct job_l
 }
 
 /* After the merge: what GitHub says now, and our own rows. ret_why: NULL when it is open. */
-static int evaluate(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, char **ret_gate, char **ret_why, struct err *err)
+static int evaluate(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, const char *at,
+		    char **ret_gate, char **ret_why, struct err *err)
 {
 	const struct gate_facts as_read = seen->facts; /* our own are added anew each time */
 	struct job_list jobs = {0};
@@ -47,6 +48,7 @@ static int evaluate(struct db_conn *c, const struct runs *m, const struct run_ro
 		gate_evaluate(&seen->facts, &verdict);
 		comment_gate_write(&verdict, &json);
 		*ret_gate = buf_take(&json);
+		rc = gate_audit(c, row, at, &seen->facts, &own, &verdict, err);
 		const char *no = gate_first_no(&verdict);
 		*ret_why = verdict.open ? NULL : xstrdup(no != NULL ? no : "a condition does not hold any more");
 	}
@@ -103,7 +105,7 @@ int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 		return 0;
 	}
 	CLEANUP_FREE char *gate = NULL, *why = NULL;
-	int rc = evaluate(c, r->m, &r->row, &r->seen, &gate, &why, err);
+	int rc = evaluate(c, r->m, &r->row, &r->seen, "credentials", &gate, &why, err);
 	if (rc == 0)
 		rc = run_set_gate(c, r->row.id, gate, err);
 	if (rc != 0)
@@ -173,7 +175,7 @@ static int judge_tx(struct db_conn *c, void *arg, struct err *err)
 	struct recheck *k = arg;
 	CLEANUP_FREE char *gate = NULL;
 	free(TAKE(k->why));
-	int rc = evaluate(c, k->m, &k->row, &k->seen, &gate, &k->why, err);
+	int rc = evaluate(c, k->m, &k->row, &k->seen, "exec", &gate, &k->why, err);
 	return rc == 0 ? run_set_gate(c, k->row.id, gate, err) : rc;
 }
 
