@@ -87,8 +87,6 @@ static const char SQL_SAME[] =
 	"SELECT DISTINCT r.head_sha FROM job j JOIN run r ON r.id=j.run_id WHERE j.repo_id=?1 AND j.project=?2 AND j.pull=?3 AND j.phase='plan'"
 	" AND j.state='done' AND j.workspace=?4 AND j.changes=?5 AND j.inputs=?6 AND r.head_sha IS NOT NULL ORDER BY r.id DESC LIMIT 200";
 static const char SQL_PUSHER[] = "SELECT user_id FROM head_push WHERE repo_id=?1 AND sha=?2";
-static const char SQL_MERGED_BY_US[] =
-	"SELECT count(*) FROM run WHERE repo_id=?1 AND pull=?2 AND kind='apply' AND merge_sha IS NOT NULL AND after_merge=0";
 
 /* Heads of this pull request for which a plan with the same inputs found the same changes. */
 static int find_same(struct db_conn *c, const struct job_row *j, struct strlist *ret, struct err *err)
@@ -102,10 +100,10 @@ static int find_same(struct db_conn *c, const struct job_row *j, struct strlist 
 	return rc;
 }
 
-static int find_number(struct db_conn *c, const char *sql, int64_t repo_id, int64_t pull, const char *sha, int64_t *ret, struct err *err)
+static int find_pusher(struct db_conn *c, int64_t repo_id, const char *sha, int64_t *ret, struct err *err)
 {
 	struct db_stmt *s;
-	int rc = sha != NULL ? db_query(c, &s, err, sql, "is", repo_id, sha) : db_query(c, &s, err, sql, "ii", repo_id, pull);
+	int rc = db_query(c, &s, err, SQL_PUSHER, "is", repo_id, sha);
 	return rc == 0 ? db_number(s, ret, err) : rc;
 }
 
@@ -114,7 +112,7 @@ static int add_history(struct db_conn *c, const struct run_row *plan, int64_t re
 {
 	struct gate_history h = {.head = plan != NULL ? plan->head_sha : NULL};
 	struct approval_project *projects = xcalloc(jobs->n + 1, sizeof(*projects));
-	int rc = h.head != NULL ? find_number(c, SQL_PUSHER, repo_id, 0, h.head, &h.pusher_id, err) : 0;
+	int rc = h.head != NULL ? find_pusher(c, repo_id, h.head, &h.pusher_id, err) : 0;
 	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
 		const struct job_row *j = &jobs->v[i];
 		if (!gate_own_has_work(j))
@@ -147,14 +145,12 @@ static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_
 		    struct err *err)
 {
 	bool whole = plan == NULL || f->merged == TRI_YES || (plan->only == NULL && plan->state == RUN_DONE);
-	int64_t merges = 0;
 	int rc = whole ? 0 : run_is_whole(c, plan, &whole, err);
 	if (rc == 0 && f->merged == TRI_YES)
-		rc = find_number(c, SQL_MERGED_BY_US, repo_id, pull, NULL, &merges, err);
+		rc = run_merged_by_us(c, repo_id, pull, &f->merged_by_us, err);
 	own->planned_base = plan != NULL ? xstrdup(plan->base_ref) : NULL;
 	own->owners_read = plan != NULL && plan->owners != NULL && owners_read(plan->owners, &own->owners, NULL) == 0;
 	f->planned_base = own->planned_base;
-	f->merged_by_us = merges != 0;
 	f->projects += !whole; /* those that nobody looked for */
 	f->up_to_date = is_up_to_date(plan, f->heard);
 	if (plan != NULL && !run_state_is_over(plan->state))

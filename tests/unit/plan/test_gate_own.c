@@ -361,7 +361,7 @@ static void who_merged(void **state)
 {
 	struct job_list none = {0};
 	(void)state;
-	static const char *const sql[] = {"UPDATE run SET merge_sha='m', after_merge=1", "UPDATE run SET merge_sha='m', after_merge=0", "UPDATE run SET merge_sha=NULL"};
+	static const char *const sql[] = {"UPDATE run SET merge_sha='m'", "UPDATE run SET merge_sha='m', merged_by_us=1", "UPDATE run SET merge_sha=NULL"};
 	for (size_t i = 0; i < ARRAY_LEN(sql); i++) {
 		struct gate_facts f = {.merged = TRI_YES};
 		struct gate_own own = {0};
