@@ -279,24 +279,30 @@ void outbox_close(struct outbox *o)
 }
 
 struct count {
-	int (*of)(struct db_conn *c, int64_t *ret, struct err *err);
-	void (*cb)(int64_t n, void *arg);
+	void (*pending)(int64_t n, void *arg);             /* one of them */
+	void (*both)(int64_t pending, int64_t dead, void *arg);
 	void *arg;
-	int64_t n;
+	int64_t n, dead;
 };
 
 static int count_work(struct db_conn *c, void *arg, struct err *err)
 {
 	struct count *p = arg;
-	return p->of(c, &p->n, err);
+	int rc = outbox_store_pending(c, &p->n, err);
+	return rc == 0 && p->both != NULL ? outbox_store_dead(c, &p->dead, err) : rc;
 }
 
 static void count_done(int rc, const struct err *err, void *arg)
 {
 	struct count *p = arg;
-	if (rc != 0)
+	if (rc != 0) {
 		log_err("outbox.count", "error=%s", log_value(err->msg));
-	p->cb(rc == 0 ? p->n : -1, p->arg);
+		p->n = p->dead = -1;
+	}
+	if (p->both != NULL)
+		p->both(p->n, p->dead, p->arg);
+	else
+		p->pending(p->n, p->arg);
 	free(p);
 }
 
@@ -307,12 +313,9 @@ static void count(struct outbox *o, const struct count *what)
 	db_submit(o->db, count_work, count_done, p);
 }
 
-void outbox_pending(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg)
-{
-	count(o, &(struct count){.of = outbox_store_pending, .cb = cb, .arg = arg});
-}
+void outbox_pending(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg) { count(o, &(struct count){.pending = cb, .arg = arg}); }
 
-void outbox_dead(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg)
+void outbox_counts(struct outbox *o, void (*cb)(int64_t pending, int64_t dead, void *arg), void *arg)
 {
-	count(o, &(struct count){.of = outbox_store_dead, .cb = cb, .arg = arg});
+	count(o, &(struct count){.both = cb, .arg = arg});
 }

@@ -61,7 +61,7 @@ void outbox_wake(struct outbox *o); /* after a commit that set something */
 void outbox_close(struct outbox *o);
 /* Effects not delivered yet (-1: the database did not say), for tests, /metrics and a clean stop. */
 void outbox_pending(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg);
-/* Effects that GitHub will not take (a locked conversation, issues switched off, an archived repository ...), likewise. */
-void outbox_dead(struct outbox *o, void (*cb)(int64_t n, void *arg), void *arg);
+/* The same, and how many effects GitHub will not take: a locked conversation, issues switched off, an archived repository ... */
+void outbox_counts(struct outbox *o, void (*cb)(int64_t pending, int64_t dead, void *arg), void *arg);
 
 #endif

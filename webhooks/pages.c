@@ -190,7 +190,7 @@ static void add_gauge(struct buf *b, const char *name, const char *help, int64_t
 	buf_printf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
 }
 
-static void metrics_reply(int64_t pending, void *arg)
+static void metrics_reply(int64_t pending, int64_t dead, void *arg)
 {
 	struct metrics *m = arg;
 	const struct intake_counts *in = intake_counts(m->p->o.intake);
@@ -205,6 +205,7 @@ static void metrics_reply(int64_t pending, void *arg)
 		buf_printf(&b, "sluice_webhooks_total{disposition=\"%s\"} %llu\n", rows[i].name, (unsigned long long)rows[i].n);
 	add_gauge(&b, "sluice_active", "Runs and jobs under way.", (int64_t)runs_active(m->p->o.runs));
 	add_gauge(&b, "sluice_outbox_pending", "Effects owed to GitHub.", pending);
+	add_gauge(&b, "sluice_outbox_dead", "Effects that GitHub will not take: locked, archived, switched off, or a permission is missing.", dead);
 	add_gauge(&b, "sluice_store_queue", "Requests waiting for the database.", (int64_t)db_waiting(m->p->o.db));
 	http_reply(m->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), b.len, NULL, 0);
 	free(m);
@@ -232,7 +233,7 @@ void pages_on_request(struct http_exchange *x, struct pages *p)
 	} else if (strcmp(path, "/metrics") == 0) {
 		struct metrics *m = xcalloc(1, sizeof(*m));
 		*m = (struct metrics){p, x};
-		outbox_pending(p->o.outbox, metrics_reply, m);
+		outbox_counts(p->o.outbox, metrics_reply, m);
 	} else {
 		http_reply_text(x, 404, "not found\n");
 	}

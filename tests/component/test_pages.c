@@ -194,7 +194,7 @@ static void metrics(void **state)
 	says(a.type, "version=0.0.4");
 	static const char *const lines[] = {
 		"# TYPE sluice_webhooks_total counter\n", "sluice_webhooks_total{disposition=\"stored\"} 0\n", "sluice_webhooks_total{disposition=\"refused\"} 0\n",
-		"\nsluice_active 0\n", "\nsluice_outbox_pending 0\n", "\nsluice_store_queue 0\n",
+		"\nsluice_active 0\n", "\nsluice_outbox_pending 0\n", "\nsluice_outbox_dead 0\n", "\nsluice_store_queue 0\n",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		says(buf_str(&a.body), lines[i]);
