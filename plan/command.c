@@ -272,7 +272,8 @@ static void check_whole(struct command *c, const struct verb *verb)
 	if (c->args.n < verb->args_min || (verb->verb == COMMAND_STATE && !text_same_case(c->args.v[0], "rm")))
 		unknown(c, "`%s` is written `%s`.", verb->word, verb->usage);
 	else if (verb->verb == COMMAND_RESOLVE && (c->as == NULL || (c->run == 0 && c->projects.n == 0)))
-		unknown(c, "`resolve` is written `resolve RUN --as applied`, `--as failed` or `--as replan`; instead of the run's number, `-p NAME` names a project.");
+		unknown(c, "`resolve` is written `resolve RUN --as applied`, `--as failed` or `--as replan`; instead of the run's number, `-p NAME` names"
+			   " a project.");
 	else if (c->destroy && (c->projects.n == 0 || c->dirs.n != 0 || c->workspace != NULL))
 		unknown(c, "`--destroy` is said of projects by their names: `apply -p NAME --destroy`.");
 }

@@ -24,7 +24,8 @@ static enum job_state state_of(const char *word)
 #define JOB_COLUMNS                                                                                                                        \
 	"id, run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, step, engine, engine_version, "      \
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
-	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, nullif(asker,''), "  \
+	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, "                   \
+	"nullif(asker,''), "                                                                                                               \
 	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence"
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };

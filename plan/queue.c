@@ -1,5 +1,6 @@
 #include "plan/queue.h"
 
+#include "base/audit.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -13,6 +14,21 @@ static int tell_all(struct db_conn *c, int64_t repo_id, const char *project, str
 		      "UPDATE run SET dirty=1 WHERE finished_ms=0 AND id IN(SELECT run_id FROM job WHERE repo_id=?1 AND project=?2 AND state='waiting'"
 		      " AND behind<>0)",
 		      "is", repo_id, project);
+}
+
+/* Who begins to wait for whom, and when nobody is waited for any more (holder 0), are rows of the audit log. */
+static int note(struct db_conn *c, int64_t repo_id, const char *project, int64_t holder, const struct job_row *waits, struct err *err)
+{
+	CLEANUP_BUF struct buf detail = {0};
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "project", project);
+	jw_str(&w, "what", waits != NULL ? "waits" : holder != 0 ? "held by the next" : "free");
+	jw_int(&w, "holder", holder);
+	jw_close(&w);
+	struct audit a = {.kind = "lock", .repo_id = repo_id, .pull = waits != NULL ? waits->pull : holder, .run_id = waits != NULL ? waits->run_id : 0,
+			  .job_id = waits != NULL ? waits->id : 0, .detail = buf_str(&detail)};
+	return audit_add(c, &a, err);
 }
 
 int queue_hold(struct db_conn *c, const struct job_row *j, bool *ret_waits, struct err *err)
@@ -29,6 +45,8 @@ int queue_hold(struct db_conn *c, const struct job_row *j, bool *ret_waits, stru
 	rc = db_run(c, err, "UPDATE job SET state='waiting', behind=?2 WHERE id=?1 AND state='ready'", "ii", j->id, lock.pull);
 	if (rc == 0 && db_changes(c) != 1)
 		return err_set(err, ERR_CONFLICT, "job %lld is not ready any more", (long long)j->id);
+	if (rc == 0)
+		rc = note(c, j->repo_id, j->project, lock.pull, j, err);
 	return rc == 0 ? tell_all(c, j->repo_id, j->project, err) : rc;
 }
 
@@ -50,10 +68,29 @@ static int list_waited(struct db_conn *c, struct waited **ret, size_t *ret_n, st
 	return rc;
 }
 
+/* True when nothing waits for another holder than this one. */
+static int is_known(struct db_conn *c, const struct waited *w, int64_t holder, bool *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int64_t n = 0;
+	int rc = db_query(c, &s, err, "SELECT count(*) FROM job WHERE repo_id=? AND project=? AND state='waiting' AND behind<>0 AND behind<>?", "isi",
+			  w->repo_id, w->project, holder);
+	if (rc == 0)
+		rc = db_number(s, &n, err);
+	*ret = n == 0;
+	return rc;
+}
+
 /* holder 0: nobody. A pull request that waited and holds it now itself does not wait any more. */
 static int release(struct db_conn *c, const struct waited *w, int64_t holder, struct err *err)
 {
-	int rc = db_run(c, err,
+	bool known = true;
+	int rc = is_known(c, w, holder, &known, err);
+	if (rc != 0 || known)
+		return rc;
+	rc = note(c, w->repo_id, w->project, holder, NULL, err);
+	if (rc == 0)
+		rc = db_run(c, err,
 			"UPDATE run SET dirty=1 WHERE finished_ms=0 AND id IN(SELECT run_id FROM job WHERE repo_id=?1 AND project=?2 AND state='waiting'"
 			" AND behind<>0 AND behind<>?3)",
 			"isi", w->repo_id, w->project, holder);

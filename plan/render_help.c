@@ -8,7 +8,8 @@ static const struct {
 	{"apply", "check what is needed, merge, and apply the reviewed plans from the merge commit"},
 	{"cancel", "stop plans that run or wait; an apply that runs is interrupted, ends the step it is in and says how far it came"},
 	{"unlock", "take back an apply of this pull request that waits for its turn, and tell what it holds"},
-	{"resolve RUN --as applied", "say how an interrupted apply ended, after looking: `applied`, `failed`, or `replan` to plan what is left to do; for admins"},
+	{"resolve RUN --as applied", "say how an interrupted apply ended, after looking: `applied`, `failed`, or `replan` to plan what is left to do; "
+				     "for admins"},
 	{"apply -p NAME --destroy", "apply the plan that destroys everything of a project whose directory is gone; for admins"},
 	{"version", "tell the version of sluice"},
 	{"help", "this page"},

@@ -161,7 +161,8 @@ static int find_jobs(struct db_conn *c, const struct resolve_ask *ask, struct jo
 	*ret_run = ask->run_id;
 	for (size_t i = 0; rc == 0 && *ret_run == 0 && i < (ask->projects->n != 0 ? ask->projects->n : 1); i++) {
 		rc = db_query(c, &s, err,
-			      "SELECT max(run_id) FROM job WHERE repo_id=?1 AND pull=?2 AND state='unknown' AND resolution IS NULL AND (?3 IS NULL OR project=?3)",
+			      "SELECT max(run_id) FROM job WHERE repo_id=?1 AND pull=?2 AND state='unknown' AND resolution IS NULL"
+			      " AND (?3 IS NULL OR project=?3)",
 			      "iis", ask->repo_id, ask->pull, ask->projects->n != 0 ? ask->projects->v[i] : NULL);
 		if (rc == 0)
 			rc = db_number(s, ret_run, err);

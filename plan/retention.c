@@ -34,7 +34,8 @@ static int round_tx(struct db_conn *c, void *arg, struct err *err)
 	struct db_stmt *s;
 	int64_t before = clock_wall_ms() - (int64_t)KEEP_DAYS * 86400 * 1000;
 	int rc = db_query(c, &s, err, "SELECT id FROM job WHERE log IS NOT NULL AND finished_ms BETWEEN 1 AND ?"
-			  " AND NOT(state='unknown' AND resolution IS NULL) LIMIT ?" /* evidence, until a person has looked */, "ii", before, (int64_t)ROUND_JOBS);
+			  " AND NOT(state='unknown' AND resolution IS NULL) LIMIT ?" /* evidence, until a person has looked */,
+			  "ii", before, (int64_t)ROUND_JOBS);
 	while (rc == 0 && (rc = db_step(s, err)) == 1) {
 		id_list_add(&r->jobs, db_int(s, 0));
 		rc = 0;

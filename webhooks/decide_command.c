@@ -1,5 +1,6 @@
 /* Commands of comments: who may, and what it starts. */
 #include "base/audit.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "plan/comment.h"
@@ -156,6 +157,7 @@ static int do_resolve(struct db_conn *c, struct item *it, char **ret, struct err
 static int say_held(struct db_conn *c, const struct item *it, char **ret, struct err *err)
 {
 	struct lock_list held = {0};
+	char since[CLOCK_ISO_SIZE];
 	CLEANUP_BUF struct buf b = {0};
 	int rc = lock_list_of_pull(c, it->event.repo_id, it->event.pull, &held, err);
 	for (size_t i = 0; rc == 0 && i < held.n; i++) {
@@ -163,10 +165,12 @@ static int say_held(struct db_conn *c, const struct item *it, char **ret, struct
 		buf_adds(&b, "- ");
 		render_code(&b, l->project);
 		if (l->unknown)
-			buf_printf(&b, ": the outcome of its apply is unknown, so it stays locked. An admin looks at what exists and comments `resolve %lld --as"
-				       " applied`, `failed` or `replan`.\n", (long long)l->run_id);
+			buf_printf(&b,
+				   ": the outcome of its apply is unknown since %s, so it stays locked. An admin looks at what exists and comments"
+				   " `resolve %lld --as applied`, `failed` or `replan`.\n",
+				   clock_people(l->created_ms, since), (long long)l->run_id);
 		else
-			buf_adds(&b, ": an apply is under way. Comment `cancel` to stop it.\n");
+			buf_printf(&b, ": an apply is under way since %s. Comment `cancel` to stop it.\n", clock_people(l->created_ms, since));
 	}
 	*ret = held.n != 0 ? buf_take(&b) : NULL;
 	lock_list_free(&held);
@@ -252,7 +256,8 @@ static int note(struct db_conn *c, const struct item *it, const char *dispositio
 	jw_int(&w, "comment", it->event.comment_id);
 	jw_str(&w, "disposition", disposition);
 	jw_close(&w);
-	struct audit a = {.kind = "command", .actor = it->event.sender.login, .repo_id = it->event.repo_id, .pull = it->event.pull, .detail = buf_str(&detail)};
+	struct audit a = {.kind = "command", .actor = it->event.sender.login, .repo_id = it->event.repo_id, .pull = it->event.pull,
+			  .detail = buf_str(&detail)};
 	return audit_add(c, &a, err);
 }
 

@@ -109,7 +109,7 @@ static void an_apply(void **state)
 	says(reply(s), "is under way");
 	comment(s, "alice", "sluice unlock");
 	assert_string_equal(last(s), "unlock");
-	says(reply(s), "an apply is under way. Comment `cancel` to stop it.");
+	says(reply(s), "UTC. Comment `cancel` to stop it.");
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM held"), 1);
 	/* the merge that we made comes back as an event: nothing more is started */
 	CLEANUP_FREE char *sha = xstrdup(rig_text(&s->w->r, "SELECT merge_sha FROM run WHERE kind='apply'"));

@@ -99,6 +99,9 @@ static void behind_and_free_again(void **state)
 	assert_string_equal(place(second), "ready behind 0, 0 of 0");
 	assert_int_equal(store_int(c, "SELECT count(*) FROM run WHERE dirty=1"), 3);
 	release(); /* and nothing more */
+	assert_string_equal(store_text(c, "SELECT group_concat(json_extract(detail, '$.what')||' '||coalesce(pull, 0), '; ') FROM (SELECT * FROM audit WHERE"
+				       " kind='lock' ORDER BY rowid)", NULL),
+			    "waits 13; waits 14; waits 15; free 0");
 }
 
 /* The next holder may be one of those who waited: it goes on, the others wait behind it. */
