@@ -63,7 +63,7 @@ static enum approval_why judge_person(const struct approval_question *q, const s
 		return APPROVAL_OF_BOT;
 	if (q->pusher_id != 0 && r->user_id == q->pusher_id)
 		return APPROVAL_OF_PUSHER;
-	if (person_list_has(q->committers, r->user_id))
+	if (person_list_has(q->committers, r->user_id) || (q->pushers != NULL && person_list_has(q->pushers, r->user_id)))
 		return APPROVAL_OF_COMMITTER;
 	return r->writes == TRI_NO ? APPROVAL_NO_WRITE : APPROVAL_COUNTS;
 }

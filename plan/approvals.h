@@ -58,6 +58,7 @@ struct approval_question {
 	const struct person_list *committers; /* authors, committers and co-authors of the commits */
 	enum tri committers_read;             /* unknown: no approval is sure */
 	int64_t pusher_id;                    /* who pushed the head; 0: not known */
+	const struct person_list *pushers;    /* who pushed an earlier head, as far as is known; a commit may name anybody. NULL: nobody */
 	bool last_push;                       /* GitHub asks that another person than the pusher approves: an unknown pusher makes it unknown */
 	bool head_only;                       /* GitHub dismisses on each push: only reviews of the head count */
 	const struct strlist *bots;           /* logins of bots that count */

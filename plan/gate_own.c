@@ -88,6 +88,22 @@ static const char SQL_SAME[] =
 	" AND j.state='done' AND j.workspace=?4 AND j.changes=?5 AND j.inputs=?6 AND r.head_sha IS NOT NULL ORDER BY r.id DESC LIMIT 200";
 static const char SQL_PUSHER[] = "SELECT user_id FROM head_push WHERE repo_id=?1 AND sha=?2";
 
+/* What a commit says of its author is anybody's to write; who pushed it is not. */
+static const char SQL_PUSHERS[] =
+	"SELECT DISTINCT h.user_id, h.login FROM run AS r JOIN head_push AS h ON h.repo_id=r.repo_id AND h.sha=r.head_sha"
+	" WHERE r.repo_id=?1 AND r.pull=?2 AND r.kind='plan' LIMIT 500";
+
+static int find_pushers(struct db_conn *c, int64_t repo_id, int64_t pull, struct person_list *ret, struct err *err)
+{
+	struct db_stmt *s;
+	int rc = db_query(c, &s, err, SQL_PUSHERS, "ii", repo_id, pull);
+	if (rc != 0)
+		return rc;
+	while ((rc = db_step(s, err)) == 1)
+		person_list_add(ret, db_int(s, 0), db_text(s, 1));
+	return rc;
+}
+
 /* Heads of this pull request for which a plan with the same inputs found the same changes. */
 static int find_same(struct db_conn *c, const struct job_row *j, struct strlist *ret, struct err *err)
 {
@@ -107,12 +123,15 @@ static int find_pusher(struct db_conn *c, int64_t repo_id, const char *sha, int6
 	return rc == 0 ? db_number(s, ret, err) : rc;
 }
 
-static int add_history(struct db_conn *c, const struct run_row *plan, int64_t repo_id, const struct job_list *jobs, struct gate_facts *f,
+static int add_history(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, const struct job_list *jobs, struct gate_facts *f,
 		       struct gate_own *own, struct err *err)
 {
-	struct gate_history h = {.head = plan != NULL ? plan->head_sha : NULL};
+	struct person_list pushers = {0};
+	struct gate_history h = {.head = plan != NULL ? plan->head_sha : NULL, .pushers = &pushers};
 	struct approval_project *projects = xcalloc(jobs->n + 1, sizeof(*projects));
 	int rc = h.head != NULL ? find_pusher(c, repo_id, h.head, &h.pusher_id, err) : 0;
+	if (rc == 0)
+		rc = find_pushers(c, repo_id, pull, &pushers, err);
 	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
 		const struct job_row *j = &jobs->v[i];
 		if (!gate_own_has_work(j))
@@ -129,6 +148,7 @@ static int add_history(struct db_conn *c, const struct run_row *plan, int64_t re
 	for (size_t i = 0; i < h.projects_n; i++)
 		strlist_free(&projects[i].same);
 	free(projects);
+	person_list_free(&pushers);
 	return rc;
 }
 
@@ -203,6 +223,6 @@ int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id,
 	if (rc == 0)
 		rc = add_told(c, plan, repo_id, pull, facts, own, err);
 	if (rc == 0 && facts->heard != NULL)
-		rc = add_history(c, plan, repo_id, jobs, facts, own, err);
+		rc = add_history(c, plan, repo_id, pull, jobs, facts, own, err);
 	return rc;
 }

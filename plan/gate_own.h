@@ -32,6 +32,7 @@ bool gate_own_has_work(const struct job_row *j);
 struct gate_history {
 	const char *head;
 	int64_t pusher_id; /* 0: not known */
+	const struct person_list *pushers; /* of earlier heads; NULL: none */
 	const struct approval_project *projects;
 	size_t projects_n;
 };

@@ -134,6 +134,7 @@ void gate_reviews_add(const struct gate_heard *heard, const struct gate_history 
 		.committers = &heard->committers,
 		.committers_read = heard->committers_read,
 		.pusher_id = history->pusher_id,
+		.pushers = history->pushers,
 		.last_push = heard->needs.last_push,
 		.head_only = heard->needs.dismiss_stale,
 		.bots = &own->owners.bots,

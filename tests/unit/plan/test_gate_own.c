@@ -287,6 +287,12 @@ static void the_pusher(void **state)
 	assert_int_equal(counted("h1", 20, &own, &f), 0);
 	assert_string_equal(f.not_counted, "`@bob` pushed the head.");
 	gate_own_free(&own);
+	static const struct step two[] = {{"h1", "A", "i1"}, {"h2", "A", "i1"}};
+	plan_all(two, 2); /* an earlier head of the same pull request: its commits may name anybody as their author */
+	assert_int_equal(counted("h2", 20, &own, &f), 0);
+	assert_string_equal(f.not_counted, "`@bob` is a committer.");
+	gate_own_free(&own);
+	plan_all(one, 1);
 	store_must(db_run(c, &err, "UPDATE head_push SET repo_id=?", "i", (int64_t)STORE_REPO + 1), &err); /* another repository's */
 	assert_int_equal(counted("h1", 20, &own, &f), 1);
 	gate_own_free(&own);
