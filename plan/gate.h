@@ -41,6 +41,7 @@ struct gate_facts {
 	enum tri mergeable;                 /* GitHub's answer; unknown while it computes */
 	const char *mergeable_state;        /* "clean", "blocked" ... */
 	enum tri may_apply;                 /* role of the person who asks */
+	bool destroys;                      /* what is asked destroys projects whose directory is gone: the role is admin then */
 	const char *asker;
 	const char *label;                  /* one that blocks; labels are read with the pull request */
 

@@ -439,6 +439,7 @@ struct gate_reader *gate_read_start(const struct gate_question *q, gate_read_cb 
 	if (owners_read(q->owners, &r->owners, NULL) != 0)
 		r->owners = (struct owners){0}; /* the writer thread says so */
 	r->timer = loop_timer_new(q->loop, ask_again, r);
+	r->seen.facts.destroys = q->destroys;
 	r->q.owners = NULL; /* the caller's */
 	(void)ask(r, GATE_READ_PULL);
 	pump(r);

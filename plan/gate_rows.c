@@ -28,6 +28,13 @@ GATE_JUDGE(gate_judge_role)
 		return GATE_YES;
 	if (f->may_apply == TRI_UNKNOWN)
 		return gate_unread(f, w, GATE_READ_ROLE, "the role of the person who asks");
+	if (f->destroys) {
+		buf_printf(w->brief, "`@%s` may not destroy here", f->asker);
+		return gate_say(GATE_NO, w, "",
+				"`@%s` does not have the role admin, which `--destroy` needs. A person who has it comments the same, or the operator of this "
+				"server gives the role under `roles:` in `sluice-server.yaml`; then comment `apply` again.",
+				f->asker);
+	}
 	buf_printf(w->brief, "`@%s` may not apply here", f->asker);
 	return gate_say(GATE_NO, w, "",
 			"`@%s` does not have the role apply. A person who has it comments `apply`, or the operator of this server gives the role "

@@ -119,6 +119,7 @@ FACT(unmergeable_nameless, f->mergeable = TRI_NO; f->mergeable_state = NULL;)
 FACT(computing, f->mergeable = TRI_UNKNOWN;)
 FACT(merge_unread, f->mergeable = TRI_UNKNOWN; f->read_failed[GATE_READ_PULL] = "GET /pulls/7: 502";)
 FACT(stranger, f->may_apply = TRI_NO; f->asker = "bob";)
+FACT(destroyer, f->may_apply = TRI_NO; f->asker = "bob"; f->destroys = true;)
 FACT(role_unknown, f->may_apply = TRI_UNKNOWN;)
 FACT(nobody_asks, f->asker = NULL; f->may_apply = TRI_UNKNOWN;)
 FACT(nobody_asks_but_may, f->asker = NULL;)
@@ -240,6 +241,7 @@ static const struct {
 	CASE(computing, "mergeable? GitHub is still computing whether it can be merged"),
 	CASE(merge_unread, "mergeable? whether it can be merged is not known"),
 	CASE(stranger, "role! `@bob` may not apply here"),
+	CASE(destroyer, "role! `@bob` may not destroy here"),
 	CASE(role_unknown, "role? the role of the person who asks is not known"),
 	CASE(nobody_asks_but_may, ""),
 	CASE(no_approval, "approved! 1 approval is missing"),
