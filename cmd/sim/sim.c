@@ -153,7 +153,7 @@ void sim_fail_err(struct sim_req *q, const struct err *err)
 
 struct sim_user *sim_user_of_token(struct sim *s, const char *token, size_t len)
 {
-	for (size_t i = 0; i < s->tokens_n; i++)
+	for (size_t i = 0; len > 0 && i < s->tokens_n; i++)
 		if (strlen(s->tokens[i].token) == len && crypto_same(s->tokens[i].token, token, len))
 			return s->tokens[i].user;
 	return NULL;

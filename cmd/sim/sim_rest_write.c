@@ -162,7 +162,7 @@ void sim_put_merge(struct sim_req *q)
 	else if (why != NULL)
 		sim_fail(q, 405, why);
 	else if (sim_pull_merge(q->s, q->repo, q->pull, q->viewer, method, title, message, &err) != 0)
-		sim_fail(q, 500, err.msg);
+		sim_fail(q, err.code == ERR_REFUSED ? 405 : 500, err.code == ERR_REFUSED ? "This branch can't be rebased" : err.msg);
 	else
 		answer_merged(q);
 }

@@ -61,7 +61,8 @@ static void push(struct world *w, struct story *t, const char *branch, size_t i,
 
 static void random_reviews(struct world *w, struct story *t, int64_t pull)
 {
-	static const char *const people[] = {"bob", "carol", "olivia", "rita"}, *const events[] = {"APPROVE", "APPROVE", "APPROVE", "COMMENT", "REQUEST_CHANGES"};
+	static const char *const people[] = {"bob", "carol", "olivia", "rita"};
+	static const char *const events[] = {"APPROVE", "APPROVE", "APPROVE", "COMMENT", "REQUEST_CHANGES"};
 	struct err err = {0};
 	for (size_t i = 0; i < ARRAY_LEN(people); i++) {
 		const char *event = events[roll(ARRAY_LEN(events))];

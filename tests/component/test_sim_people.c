@@ -301,6 +301,7 @@ static void ghosts(void **state)
 	is(&f, "mergeable_state", "\"blocked\""); /* nobody's approval */
 	get(&f, "/collaborators/bob/permission", 404);
 	assert_int_equal(sim_fixture_call_as(&f, "alice-token", "GET", "/user", NULL), 401);
+	assert_int_equal(sim_fixture_call_as(&f, "", "GET", "/user", NULL), 401);
 	control(&f, "ghost", "\"user\":\"bob\"", 404);
 	sim_fixture_stop(&f);
 }

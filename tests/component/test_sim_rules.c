@@ -280,6 +280,24 @@ static void methods(void **state)
 	sim_fixture_stop(&f);
 }
 
+/* What merges as a whole need not do so commit by commit. */
+static void what_cannot_be_rebased(void **state)
+{
+	struct sim_fixture f;
+	(void)state;
+	sim_fixture_start(&f, NULL);
+	const struct sim_file back[] = {{.path = "live/a/main.tf", .content = "a = 1\n"}, {.path = "b", .content = "2"}};
+	const struct sim_file theirs = {.path = "live/a/main.tf", .content = "a = 9\n"};
+	protect(&f, &(struct sim_rules){.how = SIM_OPEN});
+	must(&f, sim_commit(f.s, REPO, "change", "alice", "Back", back, 2, NULL, &f.err));
+	must(&f, sim_commit(f.s, REPO, "main", "olivia", "Theirs", &theirs, 1, NULL, &f.err));
+	assert_int_equal(sim_fixture_call(&f, "POST", "/_sim/settings", "{\"repo\":\"" REPO "\",\"rebase\":true}"), 200);
+	assert_int_equal(sim_fixture_call(&f, "PUT", "/repos/" REPO "/pulls/1/merge", "{\"merge_method\":\"rebase\"}"), 405);
+	assert_string_equal(sim_fixture_member(&f, "message"), "\"This branch can't be rebased\"");
+	merges(&f);
+	sim_fixture_stop(&f);
+}
+
 static void past_the_rules(void **state)
 {
 	struct sim_fixture f;
@@ -336,6 +354,7 @@ int main(void)
 		cmocka_unit_test(conversations_deployments_signatures_base),
 		cmocka_unit_test(code_owners),
 		cmocka_unit_test(methods),
+		cmocka_unit_test(what_cannot_be_rebased),
 		cmocka_unit_test(past_the_rules),
 		cmocka_unit_test(rules_send_events),
 	};
