@@ -63,11 +63,11 @@ static void off_the_wire(struct gh_flow *f)
 	struct gh *g = f->gh;
 	f->call = NULL;
 	g->on_wire--;
-	struct gh_flow *next = g->turn_first;
-	if (next == NULL || g->closing)
-		return;
-	leave_turn(next);
-	send_now(next); /* it asks for its token and budget again: they may have changed while it stood in line */
+	while (!g->closing && g->turn_first != NULL && g->on_wire < g->wire_max) {
+		struct gh_flow *next = g->turn_first;
+		leave_turn(next);
+		send_now(next); /* it asks for its token and budget again, which may have changed while it stood in line; then it may not go at all */
+	}
 }
 
 /* --- the end of a flow --------------------------------------------------------------------------------------------------------------- */
@@ -237,6 +237,7 @@ static bool answer_from_cache(struct gh_flow *f, const struct http_response *res
 	return true;
 }
 
+/* What the answer says about everybody's next request; before others get their turn. */
 static void judge(struct gh_flow *f, const struct http_response *res)
 {
 	gh_judge(f->method, path_part(f), res, clock_wall_ms(), gh_flow_budget(f)->times, &f->a.r);
@@ -244,14 +245,7 @@ static void judge(struct gh_flow *f, const struct http_response *res)
 		gh_flow_limited(f, f->a.r.retry_at_ms);
 	else if (f->token != NULL && (res->status == 403 || res->status == 404))
 		gh_token_doubted(f->token);
-	if (f->a.r.err.code == 0 && res->status == 200 && may_be_kept(f)) {
-		CLEANUP_FREE char *key = cache_key(f);
-		gh_cache_put(f->gh->cache, key, res);
-	}
-	if (f->a.r.err.code == 0 || (f->also_status != 0 && res->status == f->also_status))
-		f->step(f, res);
-	else
-		gh_flow_done(f);
+	note_budget(f, res);
 }
 
 static void keep_request_id(struct gh_flow *f, const struct http_response *res)
@@ -263,25 +257,44 @@ static void keep_request_id(struct gh_flow *f, const struct http_response *res)
 	(void)snprintf(f->request_id, sizeof(f->request_id), "%s", buf_str(&clean));
 }
 
+static void take_step(struct gh_flow *f, const struct http_response *res)
+{
+	if (f->a.r.err.code == 0 && res->status == 200 && may_be_kept(f)) {
+		CLEANUP_FREE char *key = cache_key(f);
+		gh_cache_put(f->gh->cache, key, res);
+	}
+	if (f->a.r.err.code == 0 || (f->also_status != 0 && res->status == f->also_status))
+		f->step(f, res);
+	else
+		gh_flow_done(f);
+}
+
+static void once_more(struct gh_flow *f)
+{
+	f->a.r = (struct gh_result){0};
+	send_now(f);
+}
+
 static void answered(const struct http_response *res, void *arg)
 {
 	struct gh_flow *f = arg;
-	off_the_wire(f);
+	judge(f, res);
 	keep_request_id(f, res);
-	note_budget(f, res);
+	off_the_wire(f);
 	if (is_worth_retrying(f, res)) {
 		log_debug("github.retry", "method=%s path=%s status=%d try=%u", f->method, log_value(path_part(f)), res->status, f->tries + 1);
+		f->a.r = (struct gh_result){0};
 		after(f, f->gh->backoff_ms[f->tries++]);
 	} else if (res->status == 401 && f->token != NULL && !f->renewed && gh_token_refused(f->token, f->serial)) {
 		f->renewed = true; /* nothing happened there, so a write may be repeated, too */
-		send_now(f);
+		once_more(f);
 	} else if (res->status == 304 && f->asked_etag) {
 		if (answer_from_cache(f, res))
 			return;
 		f->no_etag = true;
-		send_now(f);
+		once_more(f);
 	} else {
-		judge(f, res);
+		take_step(f, res);
 	}
 }
 

@@ -373,12 +373,36 @@ static void test_turns(void **state)
 	assert_false(t[0].done);
 }
 
+/* One in line that is not sent after all must not keep the place of the others. */
+static void test_turns_of_those_that_do_not_go(void **state)
+{
+	(void)state;
+	enum { CALLS = 4 };
+	static const struct scripted limited[] = {{200, NULL, REPO}, {429, "Retry-After: 30\r\n", NULL}, {0}};
+	struct bench b;
+	struct app_told t[CALLS] = {{0}};
+	open_bench(&b, limited);
+	read_repo(&b, "acme/infra", &t[0]);
+	app_told_free(&t[0]);
+	b.g.gh->wire_max = 1;
+	for (size_t i = 0; i < CALLS; i++)
+		gh_get_repo(b.g.gh, "acme/infra", app_told_cb, &t[i]);
+	for (size_t i = 0; i < CALLS; i++) {
+		app_wait(&b.g, &t[i]);
+		assert_int_equal(t[i].code, ERR_UNAVAILABLE);
+		app_told_free(&t[i]);
+	}
+	assert_null(b.g.gh->turn_first);
+	assert_int_equal(b.g.requests, 4); /* installation, token, one that went well, one that was limited: the others were not sent */
+	close_bench(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_redirects), cmocka_unit_test(test_redirected_writes), cmocka_unit_test(test_redirects_have_an_end),
 		cmocka_unit_test(test_etags), cmocka_unit_test(test_no_etags_of_lists), cmocka_unit_test(test_limits_are_an_installations),
-		cmocka_unit_test(test_secondary_limit_doubles), cmocka_unit_test(test_budget_is_used_up), cmocka_unit_test(test_request_ids), cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_secondary_limit_doubles), cmocka_unit_test(test_budget_is_used_up), cmocka_unit_test(test_request_ids), cmocka_unit_test(test_turns), cmocka_unit_test(test_turns_of_those_that_do_not_go),
 	};
 	return cmocka_run_group_tests_name("github/gh_wire", tests, NULL, NULL);
 }
