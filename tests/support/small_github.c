@@ -58,11 +58,84 @@ static struct comment *comment_at(struct small_github *g, const char *path)
 	return c->gone ? NULL : c;
 }
 
+/* --- check runs ------------------------------------------------------------------------------------------------------------------------ */
+
+static void take_text(const struct json *root, const char *key, char **text)
+{
+	struct json m = json_member(root, key);
+	if (json_text(&m) != NULL)
+		xstrset(text, json_text(&m));
+}
+
+static void print_check(struct json_writer *w, const struct small_github *g, const struct check *c)
+{
+	jw_open(w, NULL);
+	jw_int(w, "id", c - g->checks + 1);
+	jw_str(w, "name", c->name);
+	jw_str(w, "head_sha", c->sha);
+	jw_str(w, "external_id", c->external_id);
+	jw_str(w, "status", c->status);
+	jw_open(w, "output");
+	jw_int(w, "annotations_count", (int64_t)c->annotations);
+	jw_close(w);
+	jw_open(w, "app");
+	jw_int(w, "id", 4711);
+	jw_close(w);
+	jw_close(w);
+}
+
+static void write_check(struct small_github *g, const struct double_request *rq, struct double_answer *ret)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root;
+	struct json_writer w = json_writer(&ret->body);
+	bool post = strcmp(rq->method, "POST") == 0;
+	int64_t id = (int64_t)g->checks_n + 1;
+	assert_int_equal(json_parse(rq->body, strlen(rq->body), NULL, &doc, &root, NULL), 0);
+	assert_true(!post || g->checks_n < CHECKS_MAX);
+	if (!post)
+		assert_int_equal(text_int(strrchr(rq->path, '/') + 1, 1, (int64_t)g->checks_n, &id, NULL), 0);
+	g->checks_n += post;
+	struct check *c = &g->checks[id - 1];
+	bool was_over = c->status != NULL && strcmp(c->status, "completed") == 0;
+	take_text(&root, "name", &c->name);
+	take_text(&root, "head_sha", &c->sha);
+	take_text(&root, "external_id", &c->external_id);
+	take_text(&root, "status", &c->status);
+	take_text(&root, "conclusion", &c->conclusion);
+	assert_true(!was_over || strcmp(c->status, "completed") == 0); /* never back */
+	struct json output = json_member(&root, "output"), annotations = json_member(&output, "annotations");
+	take_text(&output, "title", &c->title);
+	assert_true(json_count(&annotations) <= 50);
+	c->annotations += json_count(&annotations);
+	ret->status = post ? 201 : 200;
+	print_check(&w, g, c);
+}
+
+static void list_checks(const struct small_github *g, struct double_answer *ret)
+{
+	struct json_writer w = json_writer(&ret->body);
+	jw_open(&w, NULL);
+	jw_int(&w, "total_count", (int64_t)g->checks_n);
+	jw_open_arr(&w, "check_runs");
+	for (size_t i = 0; i < g->checks_n; i++)
+		print_check(&w, g, &g->checks[i]);
+	jw_close_arr(&w);
+	jw_close(&w);
+}
+
 static void apply(struct small_github *g, const struct double_request *rq, struct double_answer *ret)
 {
 	struct json_writer w = json_writer(&ret->body);
-	if (strcmp(rq->path, "/user") == 0) {
+	if (strcmp(rq->path, "/user") == 0 || text_starts(rq->path, "/users/")) {
 		buf_printf(&ret->body, "{\"id\":%d,\"login\":\"sluice\"}", SMALL_GITHUB_SELF);
+	} else if (strcmp(rq->path, "/app") == 0) {
+		buf_adds(&ret->body, "{\"id\":4711,\"slug\":\"sluice\"}");
+	} else if (strstr(rq->path, "/check-runs") != NULL) {
+		if (strcmp(rq->method, "GET") == 0)
+			list_checks(g, ret);
+		else
+			write_check(g, rq, ret);
 	} else if (strstr(rq->path, "/statuses/") != NULL) {
 		CLEANUP_FREE char *context = body_of(rq, "context");
 		CLEANUP_FREE char *status = body_of(rq, "state");
@@ -119,6 +192,12 @@ void small_github_free(struct small_github *g)
 {
 	for (size_t i = 0; i < g->comments_n; i++)
 		free(g->comments[i].body);
+	for (size_t i = 0; i < g->checks_n; i++) {
+		struct check *c = &g->checks[i];
+		char *const own[] = {c->name, c->sha, c->external_id, c->status, c->conclusion, c->title};
+		for (size_t k = 0; k < ARRAY_LEN(own); k++)
+			free(own[k]);
+	}
 	buf_free(&g->statuses);
 	buf_free(&g->log);
 }

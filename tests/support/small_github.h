@@ -1,4 +1,4 @@
-/* A GitHub of a few lines for tests of writes: comments and statuses of one repository, and faults before or after the effect. It answers
+/* A GitHub of a few lines for tests of writes: comments, statuses and check runs, and faults before or after the effect. It answers
  * through tests/support/github_double.h with small_github_serve and a struct small_github as its argument. */
 #ifndef TESTS_SUPPORT_SMALL_GITHUB_H
 #define TESTS_SUPPORT_SMALL_GITHUB_H
@@ -7,7 +7,7 @@
 
 #define SMALL_GITHUB_SELF 9 /* who the token is */
 
-enum { COMMENTS_MAX = 64 };
+enum { COMMENTS_MAX = 256, CHECKS_MAX = 512 };
 
 struct comment {
 	int64_t id, author;
@@ -15,11 +15,18 @@ struct comment {
 	char *body;
 };
 
+struct check {
+	char *name, *sha, *external_id, *status, *conclusion, *title; /* conclusion "" while there is none */
+	size_t annotations;
+};
+
 enum fault { FAULT_NONE, FAULT_RESET_BEFORE, FAULT_RESET_AFTER, FAULT_502_BEFORE, FAULT_502_AFTER, FAULT_LIMIT, FAULT_CUT, FAULTS };
 
 struct small_github {
 	struct comment comments[COMMENTS_MAX];
 	size_t comments_n;
+	struct check checks[CHECKS_MAX]; /* the id of each is its place from 1 */
+	size_t checks_n;
 	struct buf statuses;   /* "CONTEXT=STATE " in the order received */
 	struct buf log;        /* "POST PATCH GET ..." */
 	int writes;
