@@ -269,7 +269,24 @@ int run_set_only(struct db_conn *c, int64_t id, const char *only, struct err *er
 
 int run_set_merge(struct db_conn *c, int64_t id, const char *merge_sha, bool by_us, struct err *err)
 {
-	return db_run(c, err, "UPDATE run SET merge_sha=?2, merged_by_us=?3 WHERE id=?1", "isi", id, merge_sha, (int64_t)by_us);
+	struct run_row r = {0};
+	CLEANUP_BUF struct buf detail = {0};
+	int rc = db_run(c, err, "UPDATE run SET merge_sha=?2, merged_by_us=?3 WHERE id=?1", "isi", id, merge_sha, (int64_t)by_us);
+	if (rc == 0)
+		rc = run_get(c, id, &r, err);
+	if (rc != 0)
+		return rc;
+	struct json_writer w = json_writer(&detail);
+	jw_open(&w, NULL);
+	jw_str(&w, "commit", merge_sha);
+	jw_str(&w, "head", r.head_sha);
+	jw_str(&w, "base", r.base_ref);
+	jw_bool(&w, "by_us", by_us);
+	jw_close(&w);
+	rc = audit_add(c, &(struct audit){.kind = "merge", .actor = by_us ? r.asker : NULL, .repo_id = r.repo_id, .pull = r.pull, .run_id = id,
+					  .detail = buf_str(&detail)}, err);
+	run_row_free(&r);
+	return rc;
 }
 
 int run_merged_by_us(struct db_conn *c, int64_t repo_id, int64_t pull, bool *ret, struct err *err)

@@ -264,6 +264,9 @@ static void plans_and_locks_are_rows(void **state)
 			    "plan 1/1 {\"project\":\"net\",\"used_by\":5,\"plan\":null,\"changes\":null}\n"
 			    "plan 1/1 {\"project\":\"net\",\"given_back_by\":5,\"plan\":null,\"changes\":null}\n"
 			    "lock 2/0 {\"project\":\"net\"}\n");
+	store_must(run_set_merge(c, apply, "feed", true, &err), &err);
+	assert_string_equal(store_text(c, "SELECT actor||' '||run_id||' '||detail FROM audit WHERE kind='merge'", NULL),
+			    "alice 2 {\"commit\":\"feed\",\"head\":null,\"base\":null,\"by_us\":true}");
 }
 
 /* ---- on a loop, as in a daemon ---- */
