@@ -87,11 +87,24 @@ static void serve_mint(struct app_github *g, const struct double_request *rq, st
 		   clock_iso(clock_wall_ms() + (g->life_ms != 0 ? g->life_ms : 3600 * 1000), until));
 }
 
+uint64_t app_github_dice(struct app_github *g)
+{
+	g->seed ^= g->seed << 13;
+	g->seed ^= g->seed >> 7;
+	g->seed ^= g->seed << 17;
+	return g->seed;
+}
+
 /* What goes wrong before anything happened. */
 static bool fails_before(struct app_github *g, struct double_answer *ret)
 {
 	static const int statuses[APP_FAULTS] = {[APP_502] = 502, [APP_401] = 401, [APP_403] = 403, [APP_404] = 404, [APP_422] = 422, [APP_LIMIT] = 429};
-	if (++g->requests != g->fault_at)
+	g->requests++;
+	if (g->seed != 0) {
+		g->fault = (enum app_fault)(app_github_dice(g) % APP_FAULTS);
+		g->fault_at = app_github_dice(g) % 4 == 0 ? g->requests : 0;
+	}
+	if (g->requests != g->fault_at)
 		return false;
 	ret->reset = g->fault == APP_RESET;
 	if (statuses[g->fault] != 0)

@@ -36,6 +36,7 @@ struct app_github {
 	int mint_502;        /* that many mints fail for a moment */
 	size_t requests, fault_at; /* that request (from 1) goes wrong; 0: none */
 	enum app_fault fault;
+	uint64_t seed; /* not 0: one request in four goes wrong in some way */
 	void (*on_request)(struct app_github *g);
 	void (*on_mint)(struct app_github *g); /* while a mint is being answered */
 	double_fn other;     /* everything that is not about tokens; NULL: {"id":5,"full_name":"R"} */
@@ -49,6 +50,7 @@ struct app_github {
 void app_github_open(struct app_github *g);
 void app_github_close(struct app_github *g); /* the client, too, when it is still there */
 struct gh_app app_github_app(struct app_github *g);
+uint64_t app_github_dice(struct app_github *g);
 void app_github_sign(struct app_github *g); /* a JWT that was held back (jwt_silent) */
 
 /* What callers are told, and waiting for it. */
