@@ -42,8 +42,10 @@ faults ''
 
 repo=acme/rules
 printf '%s' "$base" | new_repo "$repo" '{"protect": "ruleset", "no_merge_commits": true}'
+act protect "$(jq -nc --arg r "$repo" '{repo: $r, branch: "main", protect: "ruleset", reviews: 1, conversations: true, deployments: ["staging"], methods: ["squash"]}')"
 change 2
 open_pull change2 alice
+act deployment "$(jq -nc --arg r "$repo" --arg s "$(of_pull .head)" '{repo: $r, sha: $s, environment: "staging", state: "success"}')"
 wait_for 'comment=To apply' context=sluice state=success
 approve bob
 comment alice apply
@@ -57,9 +59,11 @@ end "$github_pid"
 github_pid=''
 
 classes=$(jq -r 'select(.kind == "rest") | .class' "$tmp/record" | sort -u | tr '\n' ' ')
-for class in pull reviews merge comments comment_create comment_edit permission branch rules status_create status_list check_runs repo team user; do
+for class in pull reviews merge comments comment_create comment_edit permission branch rules status_create statuses check_runs repo team user pull_commits \
+	protection graphql deployments; do
 	says "the record has $class" "$class " "$classes"
 done
 check 'requests and answers are as GitHub describes them' node "$root/tests/openapi/check.mjs" "$tmp/record"
+check 'GraphQL is as GitHub describes it' node "$root/tests/openapi/graphql.mjs" check "$tmp/record"
 check 'webhooks are as GitHub describes them' node "$root/tests/openapi/webhooks.mjs" check "$tmp/record"
 finish
