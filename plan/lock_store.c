@@ -59,6 +59,8 @@ static int note_claim(struct db_conn *c, int64_t repo_id, const char *project, i
 	struct json_writer w = json_writer(&detail);
 	jw_open(&w, NULL);
 	jw_str(&w, "project", project);
+	jw_str(&w, "what", "claimed");
+	jw_int(&w, "holder", pull);
 	jw_close(&w);
 	return audit_add(c, &(struct audit){.kind = "lock", .repo_id = repo_id, .pull = pull, .run_id = run_id, .detail = buf_str(&detail)}, err);
 }

@@ -263,7 +263,7 @@ static void plans_and_locks_are_rows(void **state)
 					  " (SELECT * FROM audit WHERE kind IN('plan','lock') ORDER BY seq)", NULL),
 			    "plan 1/1 {\"project\":\"net\",\"used_by\":5,\"plan\":null,\"changes\":null}\n"
 			    "plan 1/1 {\"project\":\"net\",\"given_back_by\":5,\"plan\":null,\"changes\":null}\n"
-			    "lock 2/0 {\"project\":\"net\"}\n");
+			    "lock 2/0 {\"project\":\"net\",\"what\":\"claimed\",\"holder\":7}\n");
 	store_must(run_set_merge(c, apply, "feed", true, &err), &err);
 	assert_string_equal(store_text(c, "SELECT actor||' '||run_id||' '||detail FROM audit WHERE kind='merge'", NULL),
 			    "alice 2 {\"commit\":\"feed\",\"head\":null,\"base\":null,\"by_us\":true}");
