@@ -4,10 +4,24 @@
 
 #include "plan/job_record.h"
 #include "plan/jobs.h"
+#include "plan/state_store.h"
 
 struct running {
 	int64_t job_id, run_id;
 	struct running *next;
+};
+
+/* A job that was picked: everything its runner must be told. Keys are wiped when it is freed. */
+struct launch {
+	struct job_row job;
+	char *tree_dir;
+	uint8_t key[AGENT_KEY_SIZE], state_key[AGENT_KEY_SIZE], plan_key[AGENT_KEY_SIZE];
+	struct state_version state; /* id 0: none */
+	int64_t plan_job;           /* 0: none */
+	int64_t plan_file;          /* the job under which its plan file was sealed */
+	struct launch *next;
+	struct jobs *jobs;          /* while the gate is asked once more */
+	bool cancelled;             /* meanwhile */
 };
 
 struct jobs {
@@ -22,6 +36,10 @@ struct jobs {
 	char *engine_missing[ENGINE_KINDS];         /* then the sentence */
 };
 
+/* jobs_launch.c: fills what is handed over, or says why the job may not start. */
+int jobs_prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, struct err *err) MUST_CHECK;
+void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spec *s);
+void jobs_launch_free(struct launch *l);
 struct record_context jobs_record_context(const struct jobs *j);
 void jobs_harvest(struct jobs *j, int64_t job_id, enum exec_end end, const struct job_exit *record, bool past_point, const struct err *err);
 /* Once more, what could not be taken in. */

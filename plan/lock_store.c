@@ -10,7 +10,19 @@
 /* Each part has few rows however long the history is: what nobody has resolved, claims of applies that are not over, and, should a run ever end
  * before its job, applies at work. */
 const char LOCK_SCHEMA[] =
-	"CREATE VIEW held AS SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since, r.asker AS asker, 1 AS"
+	/* version 1 let `unlock` forget an unknown outcome */
+	"UPDATE job SET resolution='replan', resolved_by='unlock' WHERE state='unknown' AND NOT EXISTS(SELECT 1 FROM lock AS l"
+	" WHERE l.repo_id=job.repo_id AND l.project=job.project AND l.run_id=job.run_id AND l.reason='outcome unknown');"
+	"CREATE TABLE claim("
+	" run_id INTEGER NOT NULL REFERENCES run(id), repo_id INTEGER NOT NULL, project TEXT NOT NULL, pull INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, PRIMARY KEY(run_id, project)) WITHOUT ROWID;"
+	"INSERT INTO claim(run_id, repo_id, project, pull, created_ms) SELECT run_id, repo_id, project, pull, created_ms FROM lock WHERE reason='apply'"
+	" AND run_id IN(SELECT id FROM run);"
+	"DROP TABLE lock;"
+	"CREATE INDEX job_unknown ON job(repo_id, project) WHERE state='unknown' AND resolution IS NULL;"
+	"CREATE INDEX run_applying ON run(id) WHERE finished_ms=0 AND kind='apply';"
+	"CREATE VIEW held AS SELECT j.repo_id AS repo_id, j.project AS project, j.pull AS pull, j.run_id AS run_id, j.finished_ms AS since,"
+	" r.asker AS asker, 1 AS"
 	" unknown FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.state='unknown' AND j.resolution IS NULL UNION ALL SELECT c.repo_id,"
 	" c.project, c.pull, c.run_id, c.created_ms, r.asker, 0 FROM run AS r INDEXED BY run_applying CROSS JOIN claim AS c ON c.run_id=r.id LEFT"
 	" JOIN job AS j ON j.run_id=c.run_id AND j.project=c.project AND j.phase='apply' WHERE r.finished_ms=0 AND r.kind='apply' AND"

@@ -65,7 +65,8 @@ struct gate_question run_gate_question(const struct runs *m, const struct run_ro
 	only_read(row->only, &only);
 	bool destroys = row->kind == RUN_APPLY && only.destroy;
 	only_free(&only);
-	return (struct gate_question){.destroys = destroys, .gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull, .asker = row->asker,
+	return (struct gate_question){.destroys = destroys, .gh = m->o.gh, .loop = m->o.loop, .config = m->o.config, .repo = row->repo, .pull = row->pull,
+				      .asker = row->asker,
 				      .owners = row->owners};
 }
 
@@ -115,8 +116,8 @@ int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 		return run_create_apply_jobs(c, r, err);
 	}
 	*ret_next = RUN_REFUSED;
-	CLEANUP_FREE char *text = xasprintf("apply: merged as %.7s, but the gate closed before anything was applied: %s. Comment `apply` when it is open again",
-					    r->row.merge_sha, why);
+	CLEANUP_FREE char *text = xasprintf("apply: merged as %.7s, but the gate closed before anything was applied: %s. Comment `apply` when it is open"
+					    " again", r->row.merge_sha, why);
 	return run_end_with(c, r, text, err);
 }
 

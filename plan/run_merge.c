@@ -158,7 +158,8 @@ static void on_queue_pull(const struct gh_answer *a, void *arg)
 	if (r->pull.merged) {
 		run_wake(r);
 	} else if (!r->pull.open || strcmp(r->pull.head_sha, r->row.head_sha) != 0) {
-		err_set(&r->failure, ERR_REFUSED, "%s", r->pull.open ? "a push took it out of the merge queue" : "it was closed while it waited in the merge queue");
+		err_set(&r->failure, ERR_REFUSED, "%s",
+			r->pull.open ? "a push took it out of the merge queue" : "it was closed while it waited in the merge queue");
 		run_wake(r);
 	} else {
 		gh_get_threads(r->m->o.gh, r->row.repo, r->row.pull, on_entry, r);

@@ -11,7 +11,8 @@ enum { NOTE_ERROR_MAX = 300 };
 
 static const char *const state_names[RUN_STATES] = {
 	[RUN_QUEUED] = "queued",       [RUN_READING] = "reading", [RUN_GATING] = "gating",   [RUN_MERGING] = "merging",
-	[RUN_ENQUEUED] = "enqueued",   [RUN_PREPARING] = "preparing", [RUN_CHECKING] = "checking", [RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
+	[RUN_ENQUEUED] = "enqueued",   [RUN_PREPARING] = "preparing", [RUN_CHECKING] = "checking",
+	[RUN_WORKING] = "working", [RUN_DONE] = "done",       [RUN_FAILED] = "failed",
 	[RUN_REFUSED] = "refused",     [RUN_SUPERSEDED] = "superseded", [RUN_CANCELLED] = "cancelled",
 };
 
@@ -31,7 +32,8 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
-	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, config_id, owners, author, asked_ms, asked_sha"
+	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, "    \
+	"config_id, owners, author, asked_ms, asked_sha"
 
 static void read_row(struct db_stmt *s, struct run_row *r)
 {

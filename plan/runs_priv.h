@@ -120,6 +120,10 @@ void run_may_start(int64_t run_id, jobs_may_start_cb cb, void *cb_arg, void *arg
 void run_check_forget(struct runs *m, int64_t run_id);
 void run_checks_close(struct runs *m);
 
+/* run_cancel.c: runs_cancel, and */
+void run_cancel_late(struct runs *m); /* those that could not be written yet */
+void run_cancels_close(struct runs *m);
+
 /* run_facts.c */
 void run_facts_start(struct run *r);
 void run_facts_close(struct runs *m);
