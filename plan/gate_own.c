@@ -20,15 +20,18 @@ void gate_own_free(struct gate_own *o)
 	*o = (struct gate_own){0};
 }
 
-bool gate_own_has_work(const struct job_row *j)
+/* A plan with something in it, whether or not it was applied: right before its engine starts, the apply that asks has taken it already. */
+static bool has_changes(const struct job_row *j)
 {
 	struct plan_summary s;
-	if (j->state != JOBS_DONE || j->used_by != 0 || j->summary == NULL || plan_summary_parse(j->summary, strlen(j->summary), &s, NULL) != 0)
+	if (j->state != JOBS_DONE || j->summary == NULL || plan_summary_parse(j->summary, strlen(j->summary), &s, NULL) != 0)
 		return false;
-	bool work = s.applyable;
+	bool changes = s.applyable;
 	plan_summary_free(&s);
-	return work;
+	return changes;
 }
+
+bool gate_own_has_work(const struct job_row *j) { return j->used_by == 0 && has_changes(j); }
 
 /* A directory that is gone, and of which nothing can be planned away: nothing of it is planned or applied. */
 static bool is_gone(const struct job_row *j) { return j->deleted && !j->destroy; }
@@ -134,7 +137,7 @@ static int add_history(struct db_conn *c, const struct run_row *plan, int64_t re
 		rc = find_pushers(c, repo_id, pull, &pushers, err);
 	for (size_t i = 0; rc == 0 && i < jobs->n; i++) {
 		const struct job_row *j = &jobs->v[i];
-		if (!gate_own_has_work(j))
+		if (!has_changes(j))
 			continue;
 		struct approval_project *p = &projects[h.projects_n++];
 		p->name = j->project;

@@ -275,6 +275,20 @@ static void approvals_follow_plans(void **state)
 	}
 }
 
+/* The apply that asks has taken the plan already when it is asked for the last time: the plan's approvals are still the plan's. */
+static void a_plan_in_use(void **state)
+{
+	static const struct step two[] = {{"h1", "A", "i1"}, {"h2", "A", "i1"}};
+	struct gate_own own = {0};
+	struct gate_facts f;
+	(void)state;
+	plan_all(two, 2);
+	store_exec(c, "UPDATE job SET used_by=99");
+	assert_int_equal(counted("h1", 20, &own, &f), 1);
+	assert_int_equal(own.work, 0);
+	gate_own_free(&own);
+}
+
 /* Who pushed the head, as the event told it. */
 static void the_pusher(void **state)
 {
@@ -438,7 +452,7 @@ static void a_directory_that_is_gone(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(the_pusher),
+	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(a_plan_in_use), T(the_pusher),
 					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(told), T(a_directory_that_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
