@@ -259,6 +259,15 @@ static bool same(const struct plan_record *a, const struct plan_record *b, const
 	return false;
 }
 
+/* A path that can stand in a sentence: a repository may hold names that would end the code span around them. */
+static bool is_plain(const char *path)
+{
+	for (; *path != '\0'; path++)
+		if ((unsigned char)*path < ' ' || *path == '`')
+			return false;
+	return true;
+}
+
 static bool is_bound(const struct plan_record_row *row, enum plan_record_when when)
 {
 	return row->bound == RECORD_ALWAYS || (row->bound == RECORD_BEFORE && when == RECORD_BEFORE_MERGE);
@@ -272,9 +281,9 @@ int plan_record_compare(const struct plan_record *was, const struct plan_record 
 			continue;
 		if (ret_field != NULL)
 			*ret_field = rows[i].name;
-		if (rows[i].kind == RECORD_INPUTS)
-			return err_set(err, ERR_REFUSED, "the plan of `%s` %s (`%s`): plan again", project, rows[i].sentence,
-				       other_input(&was->each, &now->each));
+		const char *path = rows[i].kind == RECORD_INPUTS ? other_input(&was->each, &now->each) : NULL;
+		if (path != NULL && is_plain(path))
+			return err_set(err, ERR_REFUSED, "the plan of `%s` %s (`%s`): plan again", project, rows[i].sentence, path);
 		return err_set(err, ERR_REFUSED, "the plan of `%s` %s: plan again", project, rows[i].sentence);
 	}
 	return 0;

@@ -207,7 +207,8 @@ static void a_file_that_differs_is_named(void **state)
 		const char *named;
 	} cases[] = {
 		{1, NULL, "other", true, "`modules/vpc`"}, {1, NULL, "bbbb", false, "`modules/vpc`"}, {1, "modules/net", "bbbb", true, "`modules/net`"},
-		{1, "modules/wan", "bbbb", true, "`modules/vpc`"}, {-1, "z.tf", "dddd", false, "`z.tf`"}, {-2, NULL, NULL, false, "`shared \"odd\"\n.tfvars`"},
+		{1, "modules/wan", "bbbb", true, "`modules/vpc`"}, {-1, "z.tf", "dddd", false, "`z.tf`"}, {-2, NULL, NULL, false, "other files: plan again"},
+		{1, "modules/`x", "bbbb", true, "other files: plan again"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct plan_record was, now;
