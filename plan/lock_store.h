@@ -10,7 +10,7 @@
 
 #include "base/db.h"
 
-extern const char LOCK_SCHEMA[]; /* part of migration 2, after PLAN_SCHEMA_2: the view `held` */
+extern const char LOCK_SCHEMA[]; /* part of migration 2, after PLAN_SCHEMA_2: claims, and the view `held` */
 
 struct lock_row {
 	int64_t pull, run_id, created_ms; /* created_ms: since when */

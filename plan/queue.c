@@ -151,7 +151,8 @@ int queue_place(struct db_conn *c, const struct job_row *j, struct queue_place *
 	return rc != 0 ? rc : db_number(s, &ret->place, err);
 }
 
-/* Of each other pull request its newest plan of the project, when that saw a world that is gone: one that is done or at work. One that still
+/* A pull request that is being applied itself is left alone: its gate, or the engine, finds a plan that is stale.
+ * Of each other pull request its newest plan of the project, when that saw a world that is gone: one that is done or at work. One that still
  * waits will see the new one, and so will a run that has not come as far as its jobs. */
 static const char SQL_STALE[] =
 	"SELECT j.pull, r.repo FROM job AS j JOIN run AS r ON r.id=j.run_id WHERE j.repo_id=?1 AND j.project=?2"
@@ -160,7 +161,7 @@ static const char SQL_STALE[] =
 	" AND j.used_by=0 AND j.started_ms<=?4"
 	" AND r.head_sha=(SELECT h.head_sha FROM run AS h WHERE h.repo_id=?1 AND h.pull=j.pull AND h.kind='plan' AND h.head_sha IS NOT NULL"
 	" ORDER BY h.id DESC LIMIT 1)"
-	" AND NOT EXISTS(SELECT 1 FROM run AS m WHERE m.repo_id=?1 AND m.pull=j.pull AND m.merge_sha IS NOT NULL)"
+	" AND NOT EXISTS(SELECT 1 FROM run AS m WHERE m.repo_id=?1 AND m.pull=j.pull AND (m.merge_sha IS NOT NULL OR (m.kind='apply' AND m.finished_ms=0)))"
 	" AND NOT EXISTS(SELECT 1 FROM run AS q WHERE q.repo_id=?1 AND q.pull=j.pull AND q.kind='plan' AND q.state IN('queued','reading','preparing')"
 	" AND (q.only IS NULL OR q.only=?5))"
 	" ORDER BY j.pull LIMIT ?6";

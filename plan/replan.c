@@ -34,7 +34,7 @@ int replan_create(struct db_conn *c, const struct run_row *run, const struct pre
 		.run_id = run->id, .repo_id = run->repo_id, .pull = run->pull, .phase = PHASE_PLAN, .project = plan->project, .dir = now->dir,
 		.workspace = now->workspace, .backend = now->backend, .reason = why, .inputs = now->inputs, .bound = now->bound, .engine = now->engine,
 		.apply = plan->apply, .needs_init = now->needs_init, .managed_state = now->managed_state, .depends_on = plan->depends_on,
-		.asker = plan->asker, .plan_job = plan->id,
+		.asker = run->asker != NULL ? run->asker : plan->asker, .plan_job = plan->id,
 		/* the stricter of both: what was reviewed, and what the merged file says */
 		.requires_approved = plan->requires_approved || now->requires_approved, .requires_checks = plan->requires_checks || now->requires_checks,
 		.requires_up_to_date = plan->requires_up_to_date || now->requires_up_to_date,

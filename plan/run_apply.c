@@ -244,6 +244,7 @@ static int create_destroy_job(struct db_conn *c, const struct run *r, const stru
 	char gone[] = "the files that its plan was made from are gone from this server: nothing was destroyed. Comment `plan`, then `apply` again";
 	j.run_id = r->row.id;
 	j.phase = PHASE_APPLY;
+	j.asker = r->row.asker != NULL ? r->row.asker : plan->asker;
 	j.plan_job = plan->id;
 	j.state = fs_is_dir(plan->tree_dir) ? JOBS_READY : JOBS_REFUSED;
 	j.error = j.state == JOBS_REFUSED ? gone : NULL;
@@ -270,6 +271,7 @@ static int create_apply_job(struct db_conn *c, const struct run *r, const struct
 	run_row_free(&planned);
 	j.run_id = r->row.id;
 	j.phase = PHASE_APPLY;
+	j.asker = r->row.asker != NULL ? r->row.asker : plan->asker;
 	j.plan_job = plan->id;
 	j.error = NULL;
 	j.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY;

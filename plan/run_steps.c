@@ -77,6 +77,10 @@ static bool may_not_plan(const struct run *r, const char **ret_error)
 	*ret_error = NULL;
 	if (!p->open && !p->merged)
 		return true;
+	if (r->row.after_merge && !p->merged) {
+		*ret_error = "GitHub does not say that this pull request is merged, and what is left to do after a merge was asked for: comment `plan`";
+		return true;
+	}
 	if (p->merged && !r->row.after_merge) {
 		*ret_error = r->row.asker != NULL ? "the pull request is merged: `plan -p NAME` shows what is left to do of a project that was to be "
 						    "applied, and a further change needs a new pull request" : NULL;

@@ -71,16 +71,6 @@ const char PLAN_SCHEMA_2[] =
 	"UPDATE job_2 SET plan_file=id WHERE phase='plan' AND state='done';"
 	"UPDATE job_2 SET rank=0 WHERE phase='apply';"
 	"UPDATE job_2 SET asker=coalesce((SELECT asker FROM run WHERE run.id=job_2.run_id), '');"
-	/* version 1 let `unlock` forget an unknown outcome */
-	"UPDATE job_2 SET resolution='replan', resolved_by='unlock' WHERE state='unknown' AND NOT EXISTS(SELECT 1 FROM lock AS l"
-	" WHERE l.repo_id=job_2.repo_id AND l.project=job_2.project AND l.run_id=job_2.run_id AND l.reason='outcome unknown');"
-	"CREATE TABLE claim("
-	" run_id INTEGER NOT NULL REFERENCES run(id), repo_id INTEGER NOT NULL, project TEXT NOT NULL, pull INTEGER NOT NULL,"
-	" created_ms INTEGER NOT NULL, PRIMARY KEY(run_id, project)) WITHOUT ROWID;"
-	"CREATE INDEX claim_of_project ON claim(repo_id, project);"
-	"INSERT INTO claim(run_id, repo_id, project, pull, created_ms) SELECT run_id, repo_id, project, pull, created_ms FROM lock WHERE reason='apply'"
-	" AND run_id IN(SELECT id FROM run);"
-	"DROP TABLE lock;"
 	"DROP TABLE job;"
 	"ALTER TABLE job_2 RENAME TO job;"
 	"CREATE INDEX job_open ON job(state, id) WHERE state IN('waiting','ready','running');"
@@ -89,9 +79,8 @@ const char PLAN_SCHEMA_2[] =
 	"CREATE INDEX job_at_work ON job(repo_id) WHERE state='running';"
 	"CREATE INDEX job_at_work_for ON job(asker) WHERE state='running';"
 	"CREATE INDEX job_behind ON job(repo_id, project, id) WHERE state='waiting' AND behind<>0;"
-	"CREATE INDEX job_unknown ON job(repo_id, project) WHERE state='unknown' AND resolution IS NULL;"
+	"CREATE INDEX job_of_person ON job(asker) WHERE state IN('waiting','ready');"
 	"CREATE INDEX job_began ON job(repo_id, started_ms);"
 	"CREATE INDEX job_began_for ON job(asker, started_ms);"
 	"DROP INDEX run_open;"
-	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;"
-	"CREATE INDEX run_applying ON run(id) WHERE finished_ms=0 AND kind='apply';";
+	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;";

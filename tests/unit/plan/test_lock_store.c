@@ -1,12 +1,16 @@
 /* Locks, read from history: held while an apply is under way and while an outcome is unknown; free without anybody letting go. */
 #include "plan/lock_store.h"
 
+#include "base/audit.h"
 #include "base/clock.h"
+#include "github/outbox.h"
 #include "tests/support/store_support.h"
+#include "webhooks/delivery_store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -165,6 +169,46 @@ static void given_back(void **state)
 	assert_string_equal(holder("net"), "");
 }
 
+/* From the first version: what was locked by an unknown outcome stays so, what `unlock` had forgotten does not come back, and applies that were
+ * at work keep their claims. */
+static void from_version_one(void **state)
+{
+	static char first[32 * 1024], second[32 * 1024];
+	static const struct db_migration list[] = {{1, first}, {2, second}};
+	char path[] = "/tmp/lock-test-XXXXXX";
+	(void)state;
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+	(void)snprintf(first, sizeof(first), "%s%s%s", DELIVERY_SCHEMA, OUTBOX_SCHEMA, PLAN_SCHEMA);
+	(void)snprintf(second, sizeof(second), "%s%s%s%s%s", DELIVERY_SCHEMA_2, OUTBOX_SCHEMA_2, PLAN_SCHEMA_2, LOCK_SCHEMA, AUDIT_SCHEMA);
+	store_close(c);
+	store_must(db_conn_open(path, list, 1, &c, &err), &err);
+	store_exec(c, "INSERT INTO run(id,token,repo_id,repo,pull,kind,state,created_ms,finished_ms,asker) VALUES(1,'t',77,'a/a',12,'apply','done',1,1,'alice'),"
+		      "(2,'t',77,'a/a',13,'apply','working',1,0,'bob')");
+	static const char *const jobs[] = {"1,12,'unknown','kept'", "1,12,'unknown','forgotten'", "2,13,'running','works'", "2,13,'waiting','queued'"};
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+		CLEANUP_FREE char *sql = xasprintf("INSERT INTO job(run_id,pull,state,project,repo_id,phase,dir,workspace,engine,apply,needs_init,managed_state,"
+						   "deleted,requires,approvals) VALUES(%s,77,'apply','.','default','','on_comment',0,0,0,0,0)", jobs[i]);
+		store_exec(c, sql);
+	}
+	store_exec(c, "INSERT INTO lock VALUES(77,'kept',12,1,'outcome unknown',5),(77,'works',13,2,'apply',6),(77,'queued',13,2,'apply',6),"
+		      "(77,'of no run',14,99,'apply',7)");
+	db_conn_close(c);
+	store_must(db_conn_open(path, list, 2, &c, &err), &err);
+	assert_string_equal(holder("kept"), "#12 outcome unknown");
+	assert_string_equal(holder("forgotten"), "");
+	assert_string_equal(holder("works"), "#13 apply");
+	assert_string_equal(holder("queued"), "#13 apply");
+	assert_string_equal(holder("of no run"), "");
+	assert_string_equal(store_text(c, "SELECT group_concat(project||' '||asker||' '||rank, '; ') FROM (SELECT * FROM job ORDER BY id)", NULL),
+			    "kept alice 0; forgotten alice 0; works bob 0; queued bob 0");
+	assert_int_equal(unlink(path), 0);
+	CLEANUP_FREE char *wal = xasprintf("%s-wal", path), *shm = xasprintf("%s-shm", path);
+	(void)unlink(wal); /* gone with the last connection, or not made */
+	(void)unlink(shm);
+}
+
 /* A long history costs nothing: each part of the question is answered from an index of what is open. */
 static void a_long_history(void **state)
 {
@@ -186,7 +230,7 @@ static void a_long_history(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(one_holder), T(read_from_history), T(a_plan_in_an_apply), T(unknown_outcome), T(listed), T(given_back),
+	const struct CMUnitTest tests[] = {T(one_holder), T(read_from_history), T(a_plan_in_an_apply), T(unknown_outcome), T(listed), T(given_back), T(from_version_one),
 					   T(a_long_history)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,7 @@ static void behind_and_free_again(void **state)
 	release(); /* and nothing more */
 	assert_string_equal(store_text(c, "SELECT group_concat(json_extract(detail, '$.what')||' '||coalesce(pull, 0), '; ') FROM (SELECT * FROM audit WHERE"
 				       " kind='lock' ORDER BY rowid)", NULL),
-			    "waits 13; waits 14; waits 15; free 0");
+			    "claimed 12; waits 13; waits 14; waits 15; free 0");
 }
 
 /* The next holder may be one of those who waited: it goes on, the others wait behind it. */
@@ -205,6 +205,10 @@ static void stale_plans(void **state)
 	plan_job(19, "db", JOBS_DONE);
 	plan_job(20, "db", JOBS_DONE); /* merged */
 	store_must(run_set_merge(c, store_run_at(c, RUN_APPLY, 20, "bbb", RUN_DONE), "mmm", true, &err), &err);
+	plan_job(23, "db", JOBS_DONE); /* being applied itself: its comment is about that */
+	store_run_at(c, RUN_APPLY, 23, "bbb", RUN_GATING);
+	plan_job(24, "db", JOBS_DONE); /* an apply of it was refused */
+	store_run_at(c, RUN_APPLY, 24, "bbb", RUN_REFUSED);
 	plan_job(21, "db", JOBS_DONE); /* of a head that is gone: the newer one does not touch the project */
 	store_run_at(c, RUN_PLAN, 21, "ccc", RUN_DONE);
 	plan_job(22, "db", JOBS_DONE); /* a run has just begun, and its job with it */
@@ -212,7 +216,7 @@ static void stale_plans(void **state)
 	plan_job(12, "db", JOBS_DONE); /* its own */
 	int64_t apply = apply_job(12, "db"), mark = newest_run();
 	after(apply, JOBS_DONE);
-	assert_string_equal(planned_again(mark), "13 16 19");
+	assert_string_equal(planned_again(mark), "13 16 19 24");
 	assert_string_equal(store_text(c, "SELECT only||' '||notes||' '||state||' '||coalesce(asker, '-') FROM run ORDER BY id DESC LIMIT 1", NULL),
 			    "{\"projects\":[\"db\"],\"dirs\":[],\"workspace\":null} `db` was applied by #12: planned again. queued -");
 	assert_int_equal(store_int(c, "SELECT count(*) FROM run WHERE state='superseded'"), 0); /* the run at work goes on */
