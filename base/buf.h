@@ -20,6 +20,7 @@ struct buf {
 };
 
 void buf_free(struct buf *b);
+void buf_wipe(struct buf *b); /* buf_free for bytes that may be secret; what growing left elsewhere stays */
 void buf_reset(struct buf *b); /* empties, keeps memory */
 void buf_reserve(struct buf *b, size_t extra);
 void buf_add(struct buf *b, const void *bytes, size_t len);

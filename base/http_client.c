@@ -80,7 +80,7 @@ static void call_free(struct http_call *k)
 	free(k->url);
 	free(k->list);
 	buf_free(&k->head.bytes);
-	buf_free(&k->in);
+	buf_wipe(&k->in); /* some answers are tokens */
 	free(k);
 }
 

@@ -244,6 +244,12 @@ bool json_is_true(const struct json *j) { return j->node != NULL && cJSON_IsTrue
 
 const char *json_text(const struct json *j) { return json_type(j) == JSON_STRING ? node_of(j)->valuestring : NULL; }
 
+void json_wipe(const struct json *j)
+{
+	if (json_type(j) == JSON_STRING)
+		explicit_bzero(node_of(j)->valuestring, strlen(node_of(j)->valuestring));
+}
+
 double json_number(const struct json *j) { return node_of(j)->valuedouble; }
 
 /* Points a loop's cursor at an element and names it. */

@@ -69,6 +69,7 @@ struct json json_member(const struct json *obj, const char *key); /* type MISSIN
 struct json json_at(const struct json *arr, size_t i);            /* O(i): use json_each for loops */
 size_t json_count(const struct json *arr_or_obj);
 bool json_is_true(const struct json *j);
+void json_wipe(const struct json *j);                               /* of a string: its bytes become NUL, so that a secret is gone before its doc */
 const char *json_text(const struct json *j);                        /* string value or NULL */
 bool json_same(const struct json *a, const struct json *b);        /* deep equality, object order ignored */
 /* A number as it would be printed in JSON ("1", "0.5"); for strings NULL. Valid until the doc is freed or the next call. */

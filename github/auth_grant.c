@@ -97,11 +97,13 @@ int gh_decode_token(const char *body, size_t len, int64_t now_ms, char **ret_tok
 		rc = gh_time_opt_from(&root, "expires_at", &ends, err);
 	if (rc == 0 && ends == 0)
 		rc = err_set(err, ERR_PARSE, "expires_at: missing");
-	if (rc != 0)
-		return rc;
-	*ret_token = xstrdup(token);
-	*ret_left_ms = ends - now_ms;
-	return 0;
+	if (rc == 0) {
+		*ret_token = xstrdup(token);
+		*ret_left_ms = ends - now_ms;
+	}
+	struct json secret = doc != NULL ? json_member(&root, "token") : (struct json){0};
+	json_wipe(&secret);
+	return rc;
 }
 
 /* --- minting ----------------------------------------------------------------------------------------------------------------------------- */

@@ -106,10 +106,23 @@ static void is_taken(void **state)
 	assert_false(b.overflow);
 }
 
+static void is_wiped(void **state)
+{
+	struct buf b = {.max = 64}, none = {0};
+	(void)state;
+	buf_adds(&b, "secret");
+	buf_wipe(&b);
+	assert_null(b.data);
+	assert_int_equal(b.len + b.cap, 0);
+	assert_int_equal(b.max, 64);
+	buf_wipe(&none); /* nothing to wipe is fine */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grows), cmocka_unit_test(prints), cmocka_unit_test(ceiling), cmocka_unit_test(shortens), cmocka_unit_test(is_taken),
+		cmocka_unit_test(is_wiped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

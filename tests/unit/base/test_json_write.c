@@ -64,8 +64,26 @@ static void deepest(void **state)
 	assert_int_equal(json_scan(out.data, out.len, NULL, NULL), 0);
 }
 
+static void wiped(void **state)
+{
+	static const char text[] = "{\"token\":\"ghs_1\",\"n\":7}";
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root, missing = {0};
+	struct err err = {0};
+	(void)state;
+	assert_int_equal(json_parse(text, sizeof(text) - 1, NULL, &doc, &root, &err), 0);
+	struct json token = json_member(&root, "token"), n = json_member(&root, "n");
+	const char *bytes = json_text(&token);
+	json_wipe(&token);
+	assert_memory_equal(bytes, "\0\0\0\0\0", 6);
+	json_wipe(&n); /* only strings hold any */
+	json_wipe(&missing);
+	assert_int_equal(json_type(&n), JSON_NUMBER);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(writing), cmocka_unit_test(every_byte), cmocka_unit_test(deepest)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wiped), cmocka_unit_test(writing), cmocka_unit_test(every_byte), cmocka_unit_test(deepest)};
 	return cmocka_run_group_tests_name("json writer", tests, NULL, NULL);
 }
