@@ -299,7 +299,7 @@ void gh_token_set(struct gh_token *t, const char *token, int64_t left_ms)
 	t->authorization = xasprintf("%s%s", BEARER, token);
 	t->serial = ++t->auth->serials;
 	t->renew_ms = now + (use < LIFE_MIN_MS ? LIFE_MIN_MS : use > LIFE_MAX_MS ? LIFE_MAX_MS : use);
-	t->ends_ms = t->renew_ms + RENEW_MS;
+	t->ends_ms = now + LIFE_MAX_MS + RENEW_MS; /* not by GitHub's clock: giving back one that ended already does no harm */
 }
 
 static struct gh_token *jwt_of(const struct gh_auth *a)

@@ -141,7 +141,10 @@ static void explain(struct gh_result *r, const struct gh_token *t)
 	else if (strstr(r->err.msg, "suspended") != NULL)
 		(void)err_set(&r->err, ERR_REFUSED, "the installation of the GitHub App for %s is suspended; an owner of the account can lift that under "
 						    "Settings, Applications", repo);
-	else if (r->status == 422 && t->in != NULL && strstr(r->err.msg, "repositor") == NULL) {
+	else if (r->status == 422 && strstr(r->err.msg, "repositor") != NULL)
+		(void)err_set(&r->err, ERR_NOT_FOUND, "the installation of the GitHub App does not include a repository named %s; add it to the installation; "
+						      "if it was renamed, its next event brings the new name", repo);
+	else if (r->status == 422 && t->in != NULL) {
 		CLEANUP_FREE char *words = gh_grant_words(t->purpose, t->in->lacks);
 		(void)err_set(&r->err, ERR_REFUSED, "the installation of the GitHub App for %s lacks one of its permissions (%s); add it to the App and accept "
 						    "it for the account", repo, words);

@@ -166,7 +166,7 @@ static void test_no_token(void **state)
 {
 	(void)state;
 	static const struct {
-		bool gone, suspended, suspended_late, broken, jwt_fails;
+		bool gone, suspended, suspended_late, broken, jwt_fails, renamed;
 		const char *lacks, *told;
 		size_t bytes;
 		int code;
@@ -179,6 +179,7 @@ static void test_no_token(void **state)
 		{.jwt_fails = true, .code = ERR_IO, .says = "sign in as the GitHub App: the key agent is gone"},
 		{.lacks = "contents", .code = ERR_REFUSED, .says = "lacks one of its permissions (metadata:read, contents:read, pull_requests:read, "
 								    "checks:read, statuses:read); add it"},
+		{.renamed = true, .code = ERR_NOT_FOUND, .says = "does not include a repository named acme/infra; add it"},
 		{.bytes = LIMIT_GITHUB_TOKEN_BYTES + 1, .code = ERR_PARSE, .says = "token: "},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -190,6 +191,7 @@ static void test_no_token(void **state)
 		g.suspended_late = rows[i].suspended_late;
 		g.mint_broken = rows[i].broken;
 		g.jwt_fails = rows[i].jwt_fails;
+		g.renamed = rows[i].renamed;
 		g.lacks = rows[i].lacks;
 		g.token_bytes = rows[i].bytes;
 		gh_get_repo(g.gh, "acme/infra", app_told_cb, &t);
@@ -200,7 +202,7 @@ static void test_no_token(void **state)
 			fail_msg("row %zu: \"%s\" does not say \"%s\"", i, t.err.msg, rows[i].says);
 		assert_null(strstr(buf_str(&g.log), "GET /repos/acme/infra t"));
 		/* and once it is mended, it goes on */
-		g.gone = g.suspended = g.suspended_late = g.mint_broken = g.jwt_fails = false;
+		g.gone = g.suspended = g.suspended_late = g.mint_broken = g.jwt_fails = g.renamed = false;
 		g.lacks = NULL;
 		g.token_bytes = 0;
 		read_repo(&g, "acme/infra", 0);

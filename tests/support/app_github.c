@@ -69,6 +69,10 @@ static void serve_mint(struct app_github *g, const struct double_request *rq, st
 		ret->status = 502;
 		return;
 	}
+	if (g->renamed) {
+		refuse(ret, 422, "There is at least one repository that does not exist or is not accessible to the parent installation.");
+		return;
+	}
 	if (g->lacks != NULL && strstr(rq->body, g->lacks) != NULL) {
 		refuse(ret, 422, "The permissions requested are not granted to this installation.");
 		return;

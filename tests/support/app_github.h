@@ -31,7 +31,7 @@ struct app_github {
 	int64_t life_ms;     /* 0: an hour */
 	const char *lacks;   /* a mint that asks for this permission gets a 422 */
 	const char *told;    /* "permissions" of an installation, as JSON; NULL: not told */
-	bool suspended, suspended_late /* only the mint says so */, mint_broken, gone /* no installation */, jwt_fails, jwt_silent;
+	bool suspended, suspended_late /* only the mint says so */, mint_broken, gone /* no installation */, renamed /* the mint knows no such repository */, jwt_fails, jwt_silent;
 	int jwt_refused;     /* that many requests with a JWT get a 401 */
 	int mint_502;        /* that many mints fail for a moment */
 	size_t requests, fault_at; /* that request (from 1) goes wrong; 0: none */
