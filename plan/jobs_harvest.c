@@ -187,6 +187,18 @@ static void judge(const struct harvest *h, struct job_row *job)
 	}
 }
 
+/* The digest of a change set covers sensitive values: what is kept of it must be no help in guessing a short one. */
+static int blind_changes(const struct harvest *h, struct job_row *job, struct err *err)
+{
+	char blinded[AGENT_DIGEST_HEX + 1];
+	if (job->phase != PHASE_PLAN || job->changes == NULL)
+		return 0;
+	int rc = agent_blind(h->jobs->o.agent, job->changes, blinded, err);
+	if (rc == 0)
+		xstrset(&job->changes, blinded);
+	return rc;
+}
+
 /* Takes a new state version in. One that may not replace the one in force is kept on disk and told; it never fails the harvest. */
 static int put_state(struct db_conn *c, const struct harvest *h, struct job_row *job, struct err *err)
 {
@@ -301,6 +313,8 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 	} else {
 		rc = drop_old_state(c, h, &job, err);
 		judge(h, &job);
+		if (rc == 0)
+			rc = blind_changes(h, &job, err);
 		if (rc == 0)
 			rc = put_state(c, h, &job, err);
 		if (rc == 0)

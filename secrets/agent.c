@@ -172,6 +172,22 @@ int agent_app_jwt(struct agent *a, int64_t now_s, char **ret_jwt, struct err *er
 	return rc;
 }
 
+int agent_blind(struct agent *a, const char *digest, char ret[AGENT_DIGEST_HEX + 1], struct err *err)
+{
+	struct agent_answer n = {0};
+	char body[AGENT_DIGEST_HEX] = {0};
+	size_t len = strlen(digest);
+	if (len == 0 || len > sizeof(body))
+		return err_set(err, ERR_LIMIT, "key agent: a digest has 1 to %d characters", AGENT_DIGEST_HEX);
+	memcpy(body, digest, len);
+	int rc = ask(a, AGENT_OP_BLIND, body, sizeof(body), AGENT_DIGEST_HEX, &n, err);
+	if (rc == 0) {
+		memcpy(ret, n.bytes, AGENT_DIGEST_HEX);
+		ret[AGENT_DIGEST_HEX] = '\0';
+	}
+	return rc;
+}
+
 int agent_sign(struct agent *a, enum agent_purpose purpose, const void *bytes, size_t len, uint8_t ret_sig[AGENT_SIG_SIZE], struct err *err)
 {
 	struct agent_answer n = {0};

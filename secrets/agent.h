@@ -37,6 +37,11 @@ int agent_unwrap(struct agent *a, const char *context, const uint8_t wrapped[AGE
  * frees. ERR_NOT_FOUND without an App; ERR_REFUSED when now_s is an hour or more away from the agent's own clock: no tokens for later. */
 int agent_app_jwt(struct agent *a, int64_t now_s, char **ret_jwt, struct err *err) MUST_CHECK;
 
+/* Makes a digest (hex, at most 64 characters) useless to whoever has not the key: a digest over a short secret could be guessed from. Equal digests
+ * stay equal. */
+enum { AGENT_DIGEST_HEX = 64 };
+int agent_blind(struct agent *a, const char *digest, char ret[AGENT_DIGEST_HEX + 1], struct err *err) MUST_CHECK;
+
 /* Signatures: what one purpose signed is nothing for another, since the agent puts the purpose before the bytes. At most AGENT_SIGN_MAX. */
 enum agent_purpose { AGENT_PLAN_RECORD, AGENT_AUDIT_HEAD, AGENT_PURPOSES };
 int agent_sign(struct agent *a, enum agent_purpose purpose, const void *bytes, size_t len, uint8_t ret_sig[AGENT_SIG_SIZE], struct err *err) MUST_CHECK;

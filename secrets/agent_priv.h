@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* Requests and answers are one packet each (SOCK_SEQPACKET): a head, then a body whose size the table in agent_serve.c knows. */
-enum agent_op { AGENT_OP_NEW_KEY = 1, AGENT_OP_UNWRAP, AGENT_OP_APP_JWT, AGENT_OP_SIGN_PLAN, AGENT_OP_SIGN_AUDIT };
+enum agent_op { AGENT_OP_NEW_KEY = 1, AGENT_OP_UNWRAP, AGENT_OP_APP_JWT, AGENT_OP_SIGN_PLAN, AGENT_OP_SIGN_AUDIT, AGENT_OP_BLIND };
 enum { AGENT_CONTEXT_MAX = 128, AGENT_ANSWER_MAX = 2560, AGENT_APP_ID_MAX = 64 };
 
 struct agent_head {

@@ -111,6 +111,21 @@ static int sign_audit(const struct agent_keys *k, const struct agent_request *q,
 	return sign(k, q, a, AGENT_AUDIT_HEAD);
 }
 
+/* With a key of its own, derived from the master key: nothing that is sealed can be opened with it. */
+static int blind(const struct agent_keys *k, const struct agent_request *q, struct agent_answer *a, struct err *err)
+{
+	static const char purpose[] = "sluice digest blinding key";
+	uint8_t key[SHA256_SIZE], out[SHA256_SIZE];
+	CLEANUP_BUF struct buf hex = {0};
+	(void)err;
+	crypto_hmac_sha256(k->master, sizeof(k->master), purpose, sizeof(purpose) - 1, key);
+	crypto_hmac_sha256(key, sizeof(key), q->body, AGENT_DIGEST_HEX, out);
+	crypto_wipe(key, sizeof(key));
+	text_hex(&hex, out, sizeof(out));
+	say(a, hex.data, hex.len);
+	return 0;
+}
+
 /* The table. min and max: bytes of the body; equal but for what is signed. */
 static const struct row {
 	enum agent_op op;
@@ -124,6 +139,7 @@ static const struct row {
 	{AGENT_OP_APP_JWT, "app token", sizeof(int64_t), sizeof(int64_t), true, app_jwt},
 	{AGENT_OP_SIGN_PLAN, "sign a plan record", 1, AGENT_SIGN_MAX, false, sign_plan},
 	{AGENT_OP_SIGN_AUDIT, "sign an audit head", 1, AGENT_SIGN_MAX, false, sign_audit},
+	{AGENT_OP_BLIND, "blind a digest", AGENT_DIGEST_HEX, AGENT_DIGEST_HEX, false, blind},
 };
 
 /* NULL: not a request at all. */
@@ -207,6 +223,8 @@ int agent_rehearse(const struct agent_keys *k, struct err *err)
 		rc = rehearse_one(k, &q, AGENT_OP_SIGN_PLAN, 1, &a, err);
 	if (rc == 0 && !agent_check(k->pub, AGENT_PLAN_RECORD, q.body, 1, a.bytes))
 		rc = err_set(err, ERR_INTERNAL, "key agent: its own signature does not verify");
+	if (rc == 0)
+		rc = rehearse_one(k, &q, AGENT_OP_BLIND, AGENT_DIGEST_HEX, &a, err);
 	memcpy(q.body, &now, sizeof(now));
 	if (rc == 0 && k->app != NULL)
 		rc = rehearse_one(k, &q, AGENT_OP_APP_JWT, sizeof(now), &a, err);

@@ -94,6 +94,36 @@ static void signatures_have_their_purpose(void **state)
 	assert_int_equal(agent_public_read(pub_path, from_file, &err), ERR_NOT_FOUND);
 }
 
+static void digests_are_blinded(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct agent *a = start();
+	char one[AGENT_DIGEST_HEX + 1], again[AGENT_DIGEST_HEX + 1], other[AGENT_DIGEST_HEX + 1], sha[2 * SHA256_SIZE + 1];
+	crypto_sha256_hex("pin=1234", 8, sha);
+	assert_int_equal(agent_blind(a, sha, one, &err), 0);
+	assert_int_equal(agent_blind(a, sha, again, &err), 0);
+	assert_string_equal(one, again);
+	assert_string_not_equal(one, sha);
+	assert_int_equal(strlen(one), AGENT_DIGEST_HEX);
+	assert_int_equal(strspn(one, "0123456789abcdef"), AGENT_DIGEST_HEX);
+	sha[63] = sha[63] == '0' ? '1' : '0';
+	assert_int_equal(agent_blind(a, sha, other, &err), 0);
+	assert_string_not_equal(one, other);
+	sha[63] = '\0'; /* a shorter one is another one */
+	assert_int_equal(agent_blind(a, sha, again, &err), 0);
+	assert_string_not_equal(again, other);
+	assert_int_equal(agent_blind(a, "", again, &err), ERR_LIMIT);
+	CLEANUP_FREE char *longer = xasprintf("%s00", one);
+	assert_int_equal(agent_blind(a, longer, again, &err), ERR_LIMIT);
+	agent_stop(a);
+	a = start(); /* the same after a restart */
+	assert_int_equal(agent_blind(a, "ab", one, &err), 0);
+	assert_int_equal(agent_blind(a, "ab", again, &err), 0);
+	assert_string_equal(one, again);
+	agent_stop(a);
+}
+
 /* A key of a GitHub App in a file, its public half. */
 static char *app_file;
 static struct crypto_rsa *app_public;
@@ -418,7 +448,7 @@ int main(void)
 		cmocka_unit_test(child_is_hardened),          cmocka_unit_test(a_dead_or_silent_agent_is_told),
 		cmocka_unit_test(dies_with_the_daemon),       cmocka_unit_test(signatures_have_their_purpose),
 		cmocka_unit_test(app_tokens),                 cmocka_unit_test(app_keys_that_are_refused),
-		cmocka_unit_test(child_is_filtered),
+		cmocka_unit_test(child_is_filtered),          cmocka_unit_test(digests_are_blinded),
 	};
 	int rc = cmocka_run_group_tests_name("agent", tests, NULL, NULL);
 	free(key_path);

@@ -88,6 +88,7 @@ static void sizes_of_the_table(void **state)
 		{AGENT_OP_APP_JWT, 8, 8},
 		{AGENT_OP_SIGN_PLAN, 1, AGENT_SIGN_MAX},
 		{AGENT_OP_SIGN_AUDIT, 1, AGENT_SIGN_MAX},
+		{AGENT_OP_BLIND, 64, 64},
 	};
 	uint64_t number = 0;
 	CLEANUP_FREE char *body = xcalloc(1, AGENT_SIGN_MAX + 64);
@@ -116,7 +117,7 @@ static void sizes_of_the_table(void **state)
 static void unknown_operations(void **state)
 {
 	(void)state;
-	static const uint32_t ops[] = {0, 6, 7, 255, 0x01000000, UINT32_MAX};
+	static const uint32_t ops[] = {0, 7, 8, 255, 0x01000000, UINT32_MAX};
 	static const uint32_t sizes[] = {0, 1, 8, sizeof(struct agent_key_request)};
 	CLEANUP_FREE char *body = xcalloc(1, 1024);
 	uint64_t number = 0;
