@@ -14,6 +14,9 @@
 #define ZERO "0000000000000000000000000000000000000000"
 #define REPO_ID INT64_C(4294967297) /* beyond 2^32 */
 
+/* created_at of the comments in the fixtures */
+#define COMMENTED INT64_C(1795599000000)
+
 static void assert_text(const char *got, const char *want)
 {
 	if (want == NULL)
@@ -54,6 +57,7 @@ static void assert_same(const struct gh_event *e, const struct gh_event *w)
 	assert_int_equal(e->forced, w->forced);
 	assert_int_equal(e->deleted, w->deleted);
 	assert_int_equal(e->comment_id, w->comment_id);
+	assert_int_equal(e->comment_created_ms, w->comment_id != 0 ? COMMENTED : 0);
 	assert_text(e->comment_body, w->comment_body);
 	assert_int_equal(e->is_pull_comment, w->is_pull_comment);
 	assert_int_equal(e->app_comment, w->app_comment);
@@ -154,6 +158,8 @@ static void test_refused(void **state)
 		 "webhook pull_request: pull_request.head.sha: "},
 		{"pull_request", "{\"action\":\"edited\",\"changes\":{\"base\":1}}", "webhook pull_request: changes.base: "},
 		{"issue_comment", "{\"action\":\"created\"," REPO "}", "webhook issue_comment: issue: missing"},
+		{"issue_comment", "{\"action\":\"created\"," REPO ",\"issue\":{\"number\":1},\"comment\":{\"id\":1,\"body\":\"a\",\"created_at\":\"soon\"}}",
+		 "webhook issue_comment: comment.created_at: expected a time like "},
 		{"issue_comment", "{\"action\":\"created\"," REPO ",\"issue\":{\"number\":1},\"comment\":{\"id\":1,\"body\":5}}",
 		 "webhook issue_comment: comment.body: "},
 	};

@@ -30,7 +30,7 @@ static int teardown(void **state)
 static void a_row_comes_back(void **state)
 {
 	struct run_new n = {.repo_id = 5000000000, .pull = 12, .repo = "acme/infra", .asker = "alice", .only = "{\"projects\":[\"a\"]}",
-			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1"};
+			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1", .asked_ms = 5000000001, .asked_sha = "1a2b3c4"};
 	struct run_row r;
 	int64_t id;
 	(void)state;
@@ -52,19 +52,47 @@ static void a_row_comes_back(void **state)
 	assert_int_equal(r.state, RUN_QUEUED);
 	assert_true(r.after_merge && r.base_moved && !r.dirty);
 	assert_int_equal(r.untouched, 36);
+	assert_int_equal(r.asked_ms, 5000000001);
 	assert_int_equal(r.created_ms, STORE_NOW);
 	assert_int_equal(r.finished_ms, 0);
 	const struct {
 		const char *got, *want;
 	} rows[] = {{r.repo, "acme/renamed"}, {r.clone_url, "u"}, {r.head_sha, "h"}, {r.base_ref, "b"}, {r.base_sha, "bs"}, {r.merge_base, "mb"},
 		    {r.tree_dir, "/t"}, {r.config_errors, "sluice.yaml:1:1: no"}, {r.asker, "alice"}, {r.only, "{\"projects\":[\"a\"]}"},
-		    {r.merge_sha, "m1"}, {r.gate, "[1]"}, {r.facts, "{}"}, {r.error, "went wrong"}, {r.notes, "one\ntwo"}};
+		    {r.merge_sha, "m1"}, {r.gate, "[1]"}, {r.facts, "{}"}, {r.error, "went wrong"}, {r.asked_sha, "1a2b3c4"}, {r.notes, "one\ntwo"}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(rows[i].got, rows[i].want);
 	assert_int_equal(strlen(r.token), 48);
 	run_row_free(&r);
 	assert_null(r.token);
 	assert_int_equal(run_get(c, 999, &r, &err), ERR_NOT_FOUND);
+}
+
+/* Plans beside others, closed pull requests, and the commit that one was merged as. */
+static void beside_closed_merged(void **state)
+{
+	(void)state;
+	int64_t wide = store_run_at(c, RUN_PLAN, 1, "aaa", RUN_WORKING), id;
+	struct run_new n = {.repo_id = STORE_REPO, .pull = 1, .repo = "acme/infra", .kind = RUN_PLAN, .beside = true};
+	store_must(run_create(c, &n, &id, &err), &err);
+	assert_int_equal(store_run_state(c, wide), RUN_WORKING);
+	n.beside = false;
+	store_must(run_create(c, &n, &id, &err), &err);
+	assert_int_equal(store_run_state(c, wide), RUN_SUPERSEDED);
+	assert_int_equal(store_int(c, "SELECT count(*) FROM run WHERE state='superseded'"), 2);
+	store_must(run_set_closed(c, STORE_REPO, 1, &err), &err);
+	store_run(c, RUN_PLAN, 1); /* opened again */
+	store_run(c, RUN_PLAN, 2);
+	assert_int_equal(store_int(c, "SELECT count(*) FROM run WHERE closed=1 AND pull=1"), 3);
+	assert_int_equal(store_int(c, "SELECT count(*) FROM run WHERE closed=0"), 2);
+	CLEANUP_FREE char *none = (char *)1;
+	store_must(run_merge_of(c, STORE_REPO, 1, &none, &err), &err);
+	assert_null(none);
+	store_must(run_set_merge(c, store_run(c, RUN_APPLY, 1), "m1", true, &err), &err);
+	store_run(c, RUN_APPLY, 1); /* asked again, and refused */
+	CLEANUP_FREE char *sha = NULL;
+	store_must(run_merge_of(c, STORE_REPO, 1, &sha, &err), &err);
+	assert_string_equal(sha, "m1");
 }
 
 static void moves(void **state)
@@ -236,7 +264,7 @@ static void edits_thin_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_row_comes_back), T(moves), T(supersedes), T(cancels_all_plans), T(newest), T(is_behind), T(open_ones), T(edits_thin_out),
+		T(a_row_comes_back), T(beside_closed_merged), T(moves), T(supersedes), T(cancels_all_plans), T(newest), T(is_behind), T(open_ones), T(edits_thin_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
