@@ -238,7 +238,7 @@ static int settle_apply(struct db_conn *c, struct harvest *h, const struct job_r
 				    .exit_code = h->record.exit_code, .step = h->record.step, .serial_before = h->serial_before};
 	if (job->state == JOBS_UNKNOWN)
 		return resolve_keep(c, job, &seen, err);
-	return job->state == JOBS_DONE || job->state == JOBS_FAILED ? queue_after_apply(c, job, err) : 0;
+	return job->state == JOBS_DONE || (job->state == JOBS_FAILED && h->past_point) ? queue_after_apply(c, job, err) : 0;
 }
 
 /* After the job's row is final: what it means for its run. */
