@@ -101,10 +101,18 @@ enum approval_why approval_judge(const struct approval_question *q, const struct
 const char *approval_why_name(enum approval_why w)
 {
 	static const char *const names[] = {
-		[APPROVAL_COUNTS] = "counts",		      [APPROVAL_OF_AUTHOR] = "author",		    [APPROVAL_OF_PUSHER] = "pusher",
-		[APPROVAL_OF_COMMITTER] = "committer",	      [APPROVAL_OF_BOT] = "bot",		    [APPROVAL_NO_WRITE] = "no write permission",
-		[APPROVAL_OLD_COMMIT] = "older commit",	      [APPROVAL_OTHER_PLAN] = "other plan",	    [APPROVAL_TOO_EARLY] = "before the plan",
-		[APPROVAL_UNKNOWN_WRITE] = "permission unknown", [APPROVAL_UNKNOWN_PUSHER] = "pusher unknown", [APPROVAL_UNKNOWN_COMMITTERS] = "committers unknown",
+		[APPROVAL_COUNTS] = "counts",
+		[APPROVAL_OF_AUTHOR] = "author",
+		[APPROVAL_OF_PUSHER] = "pusher",
+		[APPROVAL_OF_COMMITTER] = "committer",
+		[APPROVAL_OF_BOT] = "bot",
+		[APPROVAL_NO_WRITE] = "no write permission",
+		[APPROVAL_OLD_COMMIT] = "older commit",
+		[APPROVAL_OTHER_PLAN] = "other plan",
+		[APPROVAL_TOO_EARLY] = "before the plan",
+		[APPROVAL_UNKNOWN_WRITE] = "permission unknown",
+		[APPROVAL_UNKNOWN_PUSHER] = "pusher unknown",
+		[APPROVAL_UNKNOWN_COMMITTERS] = "committers unknown",
 	};
 	return names[w];
 }

@@ -95,7 +95,7 @@ static const struct config_row github_rows[] = {
 	 .dflt = "https://api.github.com", .help = "for GitHub Enterprise Server https://HOST/api/v3; http only for loopback"},
 	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; `sluice setup` makes one"},
 	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
-	 .help = "instead of app, for a first try: the token of an account that may read, comment, set statuses and merge"},
+	 .help = "instead of app, for a first try: the token of an account that may read (branch protection, too), comment, set statuses and merge"},
 	{.key = "webhook_secret_file", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_secret_files,
 	 .offset = SERVER(webhook_secret_files), .what = "path, or a list of two", .sample = "webhook.secret",
 	 .help = "the secret that GitHub signs webhooks with; two while it is being changed"},

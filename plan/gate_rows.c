@@ -143,8 +143,9 @@ GATE_JUDGE(gate_judge_lock)
 				"An apply of `%s` by pull request `%s` was interrupted, and its outcome is unknown. An admin looks at what exists, "
 				"then comments `resolve %lld --as applied`, `failed` or `replan` there; then comment `apply`.",
 				project, f->lock_holder, (long long)f->lock_run);
-	return gate_say(GATE_NO, w, "", "`%s` is being applied by pull request `%s`. When that is over, it is planned again here by itself; then comment `apply`.",
-			project, f->lock_holder);
+	return gate_say(GATE_NO, w, "",
+			"`%s` is being applied by pull request `%s`. When that is over, it is planned again here by itself; then comment `apply`.", project,
+			f->lock_holder);
 }
 
 /* What GitHub's mergeable_state means, and who can change it. */
