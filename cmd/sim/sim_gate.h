@@ -69,6 +69,13 @@ void sim_hook_comment_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, 
 void sim_shape_app_id(struct json_writer *w, const char *key, const struct sim *s, int64_t id); /* an application that we do not know more of */
 void sim_get_statuses(struct sim_req *q);
 void sim_get_check_suites(struct sim_req *q);
+
+/* sim_checks.c: check runs as Apps write them */
+void sim_post_check(struct sim_req *q);
+void sim_patch_check(struct sim_req *q);
+void sim_get_check(struct sim_req *q);
+void sim_shape_check_said(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_mark *m); /* members that a run of an App has */
+void sim_check_free(struct sim_check *c); /* NULL is fine */
 void sim_get_team_repo(struct sim_req *q);
 
 /* sim_queue.c */

@@ -84,7 +84,15 @@ struct sim_mark { /* a commit status, or a check run */
 	char *context, *state, *description, *target_url; /* check run: context = name, state = conclusion or NULL */
 	struct sim_user *user;
 	int64_t app_id; /* of a check run; 0: the application of whoever has a token */
-	int64_t at_ms;
+	int64_t at_ms, done_ms;
+	struct sim_check *check; /* what an application wrote over REST; NULL: the run is somebody else's */
+};
+
+/* What a check run says beside its conclusion. */
+struct sim_check {
+	char *status, *external_id, *details_url, *title, *summary, *text, *actions /* JSON */;
+	size_t annotations, writes;
+	struct strlist versions; /* "in_progress", "completed success", ... as they were written */
 };
 
 struct sim_need {
@@ -297,6 +305,7 @@ struct sim_req {
 	char *link;              /* Link header, or "retry-after N" */
 	char request_id[40];
 	bool wrote;              /* content, although the route does not say so */
+	int64_t app_id;          /* of the App whose installation token came with it; 0: a person's token */
 	int status;              /* answered; 0 before */
 };
 

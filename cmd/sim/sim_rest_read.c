@@ -222,6 +222,19 @@ static bool is_last_run(const struct sim_repo *r, size_t i, const char *sha)
 	return last;
 }
 
+/* filter: latest of each name (when absent) or all; check_name; app_id. */
+static bool is_wanted_run(const struct sim_req *q, size_t i, const char *sha)
+{
+	const struct sim_mark *m = &q->repo->checks[i];
+	const char *name = http_query(q->x, "check_name"), *filter = http_query(q->x, "filter"), *app = http_query(q->x, "app_id");
+	int64_t id = 0;
+	if (name != NULL && strcmp(name, m->context) != 0)
+		return false;
+	if (app != NULL && (text_int(app, 1, INT64_MAX, &id, NULL) != 0 || id != m->app_id))
+		return false;
+	return filter != NULL && strcmp(filter, "all") == 0 ? strcmp(m->sha, sha) == 0 : is_last_run(q->repo, i, sha);
+}
+
 void sim_get_check_runs(struct sim_req *q)
 {
 	char sha[SIM_SHA_SIZE];
@@ -231,14 +244,14 @@ void sim_get_check_runs(struct sim_req *q)
 		return;
 	}
 	for (size_t i = 0; i < q->repo->checks_n; i++)
-		n += is_last_run(q->repo, i, sha);
+		n += is_wanted_run(q, i, sha);
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
 	jw_int(&w, "total_count", n);
 	jw_open_arr(&w, "check_runs");
 	for (size_t i = 0; i < q->repo->checks_n; i++)
-		if (is_last_run(q->repo, i, sha))
+		if (is_wanted_run(q, i, sha))
 			sim_shape_check(&w, NULL, q->s, q->repo, &q->repo->checks[i]);
 	jw_close_arr(&w);
 	jw_close(&w);

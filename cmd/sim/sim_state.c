@@ -234,6 +234,7 @@ static void free_marks(struct sim_mark *m, size_t n)
 		free(m[i].state);
 		free(m[i].description);
 		free(m[i].target_url);
+		sim_check_free(m[i].check);
 	}
 	free(m);
 }
