@@ -100,6 +100,9 @@ static const char SQL_DELETED[] =
 static const char SQL_RECOVER[] =
 	"UPDATE effect SET applied_digest='', posting_ms=CASE posting_ms WHEN 0 THEN 0 ELSE ?1 END WHERE state='due'"
 	" AND (applied_digest<>'' OR posting_ms<>0)";
+/* Left by an App that we are no more: an account may not write check runs, and statuses say the same from now on. */
+static const char SQL_NO_CHECKS[] =
+	"UPDATE effect SET state='dead', told=1, last_error='only a GitHub App may write check runs' WHERE state='due' AND kind=3";
 static const char SQL_FORGET[] = "DELETE FROM effect WHERE kind>=2 AND state<>'due' AND since_ms<?1";
 static const char SQL_PENDING[] = "SELECT count(*) FROM effect WHERE state='due'";
 static const char SQL_DEAD[] = "SELECT count(*) FROM effect WHERE state='dead'";
@@ -346,6 +349,8 @@ int outbox_store_recover(struct db_conn *c, bool app, int64_t now_ms, struct err
 	int rc = db_run(c, err, SQL_RECOVER, "i", now_ms);
 	if (rc == 0)
 		rc = db_run(c, err, SQL_FORGET, "i", now_ms - INT64_C(1000) * KEEP_STATUSES_MS);
+	if (rc == 0 && !app)
+		rc = db_run(c, err, SQL_NO_CHECKS, "");
 	if (rc == 0)
 		rc = outbox_store_owners(c, &owners, err);
 	for (size_t i = 0; rc == 0 && i < (app ? owners.n : owners.n > 0); i++)

@@ -170,29 +170,6 @@ static void put_rollup_line(struct buf *out, enum check_state s, const struct vi
 		render_headline(v, out);
 }
 
-int comment_rollup(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, struct err *err)
-{
-	if (run->head_sha == NULL)
-		return 0;
-	struct comment_view v = {0};
-	int rc = comment_view_load_run(c, ctx, run, &v, err);
-	if (rc != 0)
-		return rc;
-	bool whole = true;
-	if (run->kind == RUN_PLAN && run->only != NULL && run->state == RUN_DONE)
-		rc = run_is_whole(c, run, &whole, err);
-	for (size_t i = 0; i < v.jobs.n; i++)
-		v.projects[i].timed_out = is_timed_out(&v.jobs.v[i]);
-	CLEANUP_BUF struct buf line = {0};
-	struct telling t = {.ctx = ctx, .run = run, .name = OUTBOX_GATE, .view = &v.view, .state = run_state_told(run, &v, whole)};
-	put_rollup_line(&line, t.state, &v.view);
-	t.line = buf_str(&line);
-	if (rc == 0 && !(t.state == CHECK_NOTHING_APPLIED && run->after_merge))
-		rc = tell(c, &t, err);
-	comment_view_free(&v);
-	return rc;
-}
-
 static int tell_job(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, const struct job_row *job, bool superseded,
 		    struct err *err)
 {
@@ -219,6 +196,41 @@ static int tell_job(struct db_conn *c, const struct comment_context *ctx, const 
 	if (rc == 0)
 		rc = tell(c, &t, err);
 	plan_summary_free(&summary);
+	return rc;
+}
+
+/* `plan -p NAME` took over from a plan of the same commit: what that one did not get to, and this one did not look at, is not pending any more. */
+static int tell_leftovers(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, const struct job_list *of_head, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && of_head->n <= LIMIT_RUN_STATUSES && i < of_head->n; i++)
+		if (of_head->v[i].run_id != run->id && of_head->v[i].state == JOBS_CANCELLED)
+			rc = tell_job(c, ctx, run, &of_head->v[i], false, err);
+	return rc;
+}
+
+int comment_rollup(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, struct err *err)
+{
+	if (run->head_sha == NULL)
+		return 0;
+	struct comment_view v = {0};
+	int rc = comment_view_load_run(c, ctx, run, &v, err);
+	if (rc != 0)
+		return rc;
+	bool whole = true;
+	if (run->kind == RUN_PLAN && run->only != NULL && run->state == RUN_DONE)
+		rc = run_is_whole(c, run, &whole, err);
+	for (size_t i = 0; i < v.jobs.n; i++)
+		v.projects[i].timed_out = is_timed_out(&v.jobs.v[i]);
+	CLEANUP_BUF struct buf line = {0};
+	struct telling t = {.ctx = ctx, .run = run, .name = OUTBOX_GATE, .view = &v.view, .state = run_state_told(run, &v, whole)};
+	put_rollup_line(&line, t.state, &v.view);
+	t.line = buf_str(&line);
+	if (rc == 0 && !(t.state == CHECK_NOTHING_APPLIED && run->after_merge))
+		rc = tell(c, &t, err);
+	if (rc == 0 && run->kind == RUN_PLAN && run->state == RUN_DONE)
+		rc = tell_leftovers(c, ctx, run, &v.jobs, err);
+	comment_view_free(&v);
 	return rc;
 }
 

@@ -295,6 +295,24 @@ static void test_annotations(void **state)
 	assert_true(number("SELECT delivered_ms FROM effect") > NOW);
 }
 
+/* The operator went back to a token: an account may not write check runs, so none is tried. */
+static void test_no_app_any_more(void **state)
+{
+	(void)state;
+	set_check("run 1", "in_progress", NULL, "planning", 0);
+	set_comment("acme/infra", 1, "hello");
+	must(outbox_store_recover(c, false, NOW, &err));
+	take("");
+	assert_string_equal(item.body, "hello");
+	delivered("", 70);
+	assert_int_equal(item.id, 0);
+	assert_int_equal(wait_ms, 0);
+	must(outbox_store_recover(c, true, NOW, &err));
+	set_check("run 1", "completed", "success", "done", 0); /* and an App again */
+	take("acme");
+	assert_check(OUTBOX_POST, "run 1", "completed", "done", 0);
+}
+
 /* A check that is not there any more is made anew, with all that belongs to it. */
 static void test_check_gone(void **state)
 {
@@ -435,7 +453,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_budget_of_each), TEST(test_recover_pays), TEST(test_migration), TEST(test_check_life), TEST(test_check_taken_over),
-		TEST(test_check_never_sent), TEST(test_annotations), TEST(test_check_gone), TEST(test_check_too_long), TEST(test_order),
+		TEST(test_check_never_sent), TEST(test_annotations), TEST(test_no_app_any_more), TEST(test_check_gone), TEST(test_check_too_long), TEST(test_order),
 		TEST(test_deleted_twice), TEST(test_gone_twice), TEST(test_told_once),
 	};
 	return cmocka_run_group_tests_name("github/outbox step", tests, NULL, NULL);

@@ -425,6 +425,29 @@ static void the_same_commit_is_spoken_for(void **state)
 	says(check("sluice"), "completed cancelled");
 }
 
+/* `plan -p a` while a plan of everything is under way: what that one did not get to is not left pending. */
+static void leftovers(void **state)
+{
+	(void)state;
+	struct run_row run;
+	struct job_row job;
+	int64_t old = store_run_at(c, RUN_PLAN, 1, "aaaa", RUN_WORKING), b = store_job(c, old, "b", PHASE_PLAN, JOBS_READY, NULL);
+	store_must(run_get(c, old, &run, &err), &err);
+	store_must(job_get(c, b, &job, &err), &err);
+	store_must(comment_job_status(c, &app, &run, &job, &err), &err);
+	says(check("sluice/b"), "queued");
+	job_row_free(&job);
+	run_row_free(&run);
+	int64_t new = store_run_at(c, RUN_PLAN, 1, "aaaa", RUN_DONE);
+	store_job(c, new, "a", PHASE_PLAN, JOBS_DONE, NULL);
+	store_must(run_set_only(c, new, "{\"projects\":[\"a\"]}", &err), &err);
+	store_must(run_supersede(c, STORE_REPO, 1, new, RUN_SUPERSEDED, &err), &err);
+	store_must(run_get(c, new, &run, &err), &err);
+	store_must(comment_rollup(c, &app, &run, &err), &err);
+	says(check("sluice/b"), "completed cancelled");
+	run_row_free(&run);
+}
+
 static void replies_once(void **state)
 {
 	(void)state;
@@ -467,7 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(nothing_to_say), T(waits_when_it_may), T(a_plan_in_its_phases), T(an_apply_in_its_phases), T(an_unknown_outcome), T(job_statuses), T(rollup),
-		T(job_checks), T(a_check_has_its_diff), T(rollup_checks), T(superseded_ends), T(the_same_commit_is_spoken_for),
+		T(job_checks), T(a_check_has_its_diff), T(rollup_checks), T(superseded_ends), T(leftovers), T(the_same_commit_is_spoken_for),
 		T(replies_once), T(the_gate_column),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
