@@ -30,7 +30,7 @@ struct slot {
 
 /* One installation's circle in the process that is tested. */
 struct lane {
-	char key[8];
+	char key[16];
 	struct outbox_item item;
 	struct outbox_outcome outcome;
 	int64_t wait_ms;
