@@ -1,9 +1,6 @@
 #include "github/event.h"
 
-#include "github/gh_priv.h"
-
-
-#define ID_MAX ((INT64_C(1) << 53) - 1)
+#include "github/event_priv.h"
 
 void gh_event_free(struct gh_event *e)
 {
@@ -18,6 +15,13 @@ void gh_event_free(struct gh_event *e)
 	free(e->after);
 	free(e->ref);
 	free(e->comment_body);
+	free(e->button);
+	free(e->base_sha);
+	free(e->context);
+	free(e->account);
+	for (size_t i = 0; i < e->repos_n; i++)
+		free(e->repos[i].name);
+	free(e->repos);
 	*e = (struct gh_event){0};
 }
 
@@ -30,13 +34,13 @@ static int copy(const struct json *obj, const char *key, size_t max, char **ret,
 	return rc;
 }
 
-static int repository(const struct json *root, struct gh_event *e, struct err *err)
+int gh_event_repository(const struct json *root, struct gh_event *e, struct err *err)
 {
 	struct json repo;
 	const char *branch = NULL;
 	int rc = json_obj(root, "repository", &repo, err);
 	if (rc == 0)
-		rc = json_int(&repo, "id", 1, ID_MAX, &e->repo_id, err);
+		rc = json_int(&repo, "id", 1, EVENT_ID_MAX, &e->repo_id, err);
 	if (rc == 0)
 		rc = copy(&repo, "full_name", GH_NAME_MAX, &e->repo, err);
 	if (rc == 0)
@@ -67,7 +71,7 @@ static int pull_refs(const struct json *pr, struct gh_event *e, struct err *err)
 	if (rc == 0)
 		rc = json_obj_opt(&head, "repo", &repo, err);
 	if (rc == 0 && json_ok(&repo))
-		rc = json_int(&repo, "id", 1, ID_MAX, &head_repo, err);
+		rc = json_int(&repo, "id", 1, EVENT_ID_MAX, &head_repo, err);
 	if (rc == 0)
 		rc = json_obj(pr, "base", &base, err);
 	if (rc == 0)
@@ -80,7 +84,7 @@ static int pull_event(const struct json *root, struct gh_event *e, struct err *e
 {
 	struct json pr, changes, base;
 	if (!is_pull_action(e->action))
-		return 0;
+		return gh_event_pull_facts(root, e, err);
 	int rc = json_obj_opt(root, "changes", &changes, err);
 	if (rc == 0 && json_ok(&changes))
 		rc = json_obj_opt(&changes, "base", &base, err);
@@ -89,7 +93,7 @@ static int pull_event(const struct json *root, struct gh_event *e, struct err *e
 	e->base_changed = rc == 0 && json_ok(&base);
 	if (rc != 0 || (strcmp(e->action, "edited") == 0 && !e->base_changed)) /* a new title or text changes nothing for us */
 		return rc;
-	rc = repository(root, e, err);
+	rc = gh_event_repository(root, e, err);
 	if (rc == 0)
 		rc = json_obj(root, "pull_request", &pr, err);
 	if (rc == 0)
@@ -106,6 +110,8 @@ static int pull_event(const struct json *root, struct gh_event *e, struct err *e
 		rc = gh_sha_opt_from(root, "before", &e->before, err);
 	if (rc == 0)
 		rc = gh_sha_opt_from(root, "after", &e->after, err);
+	if (rc == 0)
+		rc = gh_time_opt_from(&pr, "updated_at", &e->pushed_ms, err);
 	e->kind = GH_EVENT_PULL;
 	return rc;
 }
@@ -116,9 +122,10 @@ static int comment_event(const struct json *root, struct gh_event *e, struct err
 {
 	struct json issue, comment, pr, app;
 	const char *body = "";
-	if (strcmp(e->action, "created") != 0)
+	bool created = strcmp(e->action, "created") == 0;
+	if (!created && strcmp(e->action, "edited") != 0 && strcmp(e->action, "deleted") != 0)
 		return 0;
-	int rc = repository(root, e, err);
+	int rc = gh_event_repository(root, e, err);
 	if (rc == 0)
 		rc = json_obj(root, "issue", &issue, err);
 	if (rc == 0)
@@ -129,7 +136,7 @@ static int comment_event(const struct json *root, struct gh_event *e, struct err
 	if (rc == 0)
 		rc = json_obj(root, "comment", &comment, err);
 	if (rc == 0)
-		rc = json_int(&comment, "id", 1, ID_MAX, &e->comment_id, err);
+		rc = json_int(&comment, "id", 1, EVENT_ID_MAX, &e->comment_id, err);
 	if (rc == 0)
 		rc = json_str_opt(&comment, "body", GH_TEXT_MAX, "", &body, err);
 	if (rc == 0)
@@ -140,7 +147,7 @@ static int comment_event(const struct json *root, struct gh_event *e, struct err
 		return rc;
 	e->app_comment = json_ok(&app);
 	e->comment_body = xstrdup(body);
-	e->kind = GH_EVENT_COMMENT;
+	e->kind = created ? GH_EVENT_COMMENT : GH_EVENT_COMMENT_CHANGED;
 	return 0;
 }
 
@@ -148,7 +155,7 @@ static int comment_event(const struct json *root, struct gh_event *e, struct err
 
 static int push_event(const struct json *root, struct gh_event *e, struct err *err)
 {
-	int rc = repository(root, e, err);
+	int rc = gh_event_repository(root, e, err);
 	if (rc == 0)
 		rc = copy(root, "ref", GH_REF_MAX, &e->ref, err);
 	if (rc == 0)
@@ -165,10 +172,12 @@ static int push_event(const struct json *root, struct gh_event *e, struct err *e
 
 static int ping_event(const struct json *root, struct gh_event *e, struct err *err)
 {
-	(void)root;
-	(void)err; /* that it parsed is all a ping asks */
+	struct json hook;
+	int rc = json_obj_opt(root, "hook", &hook, err);
+	if (rc == 0 && json_ok(&hook))
+		rc = json_int_opt(&hook, "app_id", 0, EVENT_ID_MAX, 0, &e->app_id, err); /* only an App's hook has one */
 	e->kind = GH_EVENT_PING;
-	return 0;
+	return rc;
 }
 
 static const struct {
@@ -179,6 +188,15 @@ static const struct {
 	{"issue_comment", comment_event},
 	{"push", push_event},
 	{"ping", ping_event},
+	{"pull_request_review", gh_event_review},
+	{"pull_request_review_thread", gh_event_review},
+	{"check_run", gh_event_check_run},
+	{"check_suite", gh_event_check_suite},
+	{"status", gh_event_status},
+	{"merge_group", gh_event_merge_group},
+	{"installation", gh_event_installation},
+	{"installation_repositories", gh_event_installation_repositories},
+	{"repository", gh_event_renamed},
 };
 
 static int decode(const char *event, const struct json *root, struct gh_event *e, struct err *err)

@@ -12,7 +12,18 @@ enum gh_event_kind {
 	GH_EVENT_PING,
 	GH_EVENT_PULL,    /* opened reopened synchronize ready_for_review closed, and edited with a new base */
 	GH_EVENT_COMMENT, /* created, on an issue or a pull request */
+	GH_EVENT_COMMENT_CHANGED, /* edited, deleted: never a command */
 	GH_EVENT_PUSH,
+	GH_EVENT_FACTS,     /* something that the gate looks at changed: of `pull`, or, when that is 0, of the commit head_sha */
+	GH_EVENT_RERUN,     /* a person pressed "Re-run" or a button of a check run or suite: head_sha, app_id, button */
+	GH_EVENT_GROUP,     /* merge_group checks_requested: head_sha, base_sha, pull */
+	GH_EVENT_ACCESS,    /* an installation, or some of its repositories, came or went: account, repos, lost */
+	GH_EVENT_REPO,      /* renamed, transferred: repo is the new name */
+};
+
+struct gh_event_repo {
+	int64_t id;
+	char *name;
 };
 
 struct gh_event {
@@ -42,6 +53,16 @@ struct gh_event {
 	int64_t comment_created_ms; /* 0 when null */
 	bool is_pull_comment;   /* on a pull request, not on an issue */
 	bool app_comment;       /* written through a GitHub App, maybe us */
+
+	int64_t pushed_ms;      /* when the head was pushed, as GitHub says; 0: not told */
+	int64_t app_id;         /* of a check run or suite, of a ping's hook; 0: not told */
+	char *button;           /* rerun: "plan", "apply", "cancel"; "plan" of a re-run */
+	char *base_sha;         /* merge group: what it stands on */
+	char *context;          /* facts of a commit: the name of the status or check run */
+	char *account;          /* access: whose installation; NULL: only `repos` */
+	struct gh_event_repo *repos; /* access: these repositories came or went */
+	size_t repos_n;
+	bool lost;              /* access: went */
 };
 
 /* ERR_PARSE or ERR_LIMIT with the path of what is wrong; ret is untouched then. */

@@ -54,14 +54,49 @@ static void on_seen(struct gate_seen *seen, void *arg)
 	db_submit(f->m->o.db, keep_tx, keep_done, f);
 }
 
-void run_facts_start(struct run *r)
+static void start_reading(struct runs *m, const struct run_row *row)
 {
 	struct facts_read *f = xcalloc(1, sizeof(*f));
-	*f = (struct facts_read){.m = r->m, .run_id = r->row.id, .repo_id = r->row.repo_id, .pull = r->row.pull, .next = r->m->facts};
-	r->m->facts = f;
-	struct gate_question q = run_gate_question(r->m, &r->row);
+	*f = (struct facts_read){.m = m, .run_id = row->id, .repo_id = row->repo_id, .pull = row->pull, .next = m->facts};
+	m->facts = f;
+	struct gate_question q = run_gate_question(m, row);
 	q.asker = NULL; /* nobody asks for an apply yet */
 	f->reader = gate_read_start(&q, on_seen, f);
+}
+
+void run_facts_start(struct run *r) { start_reading(r->m, &r->row); }
+
+/* --- again, after GitHub told that something changed --- */
+
+struct facts_again {
+	struct runs *m;
+	int64_t repo_id, pull;
+	struct run_row row;
+};
+
+static int newest_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct facts_again *a = arg;
+	int rc = run_newest(c, a->repo_id, a->pull, RUN_PLAN, NULL, &a->row, err);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static void newest_done(int rc, const struct err *err, void *arg)
+{
+	struct facts_again *a = arg;
+	if (rc != 0)
+		log_warn("run.facts", "pull=%lld error=%s", (long long)a->pull, log_value(err->msg));
+	else if (a->row.id != 0 && a->row.state == RUN_DONE && a->row.head_sha != NULL)
+		start_reading(a->m, &a->row);
+	run_row_free(&a->row);
+	free(a);
+}
+
+void runs_refresh_facts(struct runs *m, int64_t repo_id, int64_t pull)
+{
+	struct facts_again *a = xcalloc(1, sizeof(*a));
+	*a = (struct facts_again){.m = m, .repo_id = repo_id, .pull = pull};
+	db_submit(m->o.db, newest_tx, newest_done, a);
 }
 
 void run_facts_close(struct runs *m)

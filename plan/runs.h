@@ -50,6 +50,8 @@ void runs_look(struct runs *r);
 void runs_cancel(struct runs *r, int64_t repo_id, int64_t pull);
 /* A project may be free again (an outcome was resolved): what waits for it starts. */
 void runs_kick(struct runs *r);
+/* What the gate looks at changed on GitHub: read again for the newest plan of the pull request if that is done, and told in its comment. */
+void runs_refresh_facts(struct runs *r, int64_t repo_id, int64_t pull);
 /* What comments and statuses are made with; the same for ever. */
 const struct comment_context *runs_comment(const struct runs *r);
 /* Runs and jobs under way, for a clean stop and /metrics. */

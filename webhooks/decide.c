@@ -29,10 +29,16 @@ void item_free(struct item *it)
 static void read_more(struct decide *d);
 
 /* A plan run, unless one of this pull request has not begun yet: it will read the newest head anyway. */
-static int start_plan(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
+int decide_start_plan(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
 {
 	struct run_row newest = {0};
-	int rc = run_newest(c, e->repo_id, e->pull, RUN_PLAN, NULL, &newest, err);
+	CLEANUP_FREE char *lost = NULL;
+	int rc = decide_access_lost(c, e, &lost, err);
+	if (rc != 0 || lost != NULL) {
+		*ret = rc == 0 ? xasprintf("ignored: the App's installation is %s", lost) : NULL;
+		return rc;
+	}
+	rc = run_newest(c, e->repo_id, e->pull, RUN_PLAN, NULL, &newest, err);
 	bool join = rc == 0 && newest.state == RUN_QUEUED && newest.asker == NULL;
 	if (join)
 		*ret = xasprintf("run %lld (joined)", (long long)newest.id);
@@ -48,7 +54,7 @@ static int start_plan(struct db_conn *c, const struct gh_event *e, char **ret, s
 }
 
 /* Closed: plans end. Merged by a person: an apply run looks whether projects apply on merge; merged by us: the apply knows. */
-static int close_pull(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
+int decide_close_pull(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err)
 {
 	int rc = run_supersede(c, e->repo_id, e->pull, 0, RUN_CANCELLED, err);
 	*ret = xstrdup(e->merged ? "merged" : "closed");
@@ -98,11 +104,24 @@ static int decide_one(struct db_conn *c, struct item *it, char **ret, struct err
 		*ret = xasprintf("ignored: %s", it->ignored);
 		return 0;
 	}
-	if (e->kind == GH_EVENT_PUSH)
-		return note_push(c, it, ret, err);
-	if (e->kind == GH_EVENT_COMMENT)
-		return decide_command(c, it, ret, err);
-	return strcmp(e->action, "closed") == 0 ? close_pull(c, e, ret, err) : start_plan(c, e, ret, err);
+	int rc = decide_note_pusher(c, e, err);
+	if (rc != 0)
+		return rc;
+	switch (e->kind) {
+	case GH_EVENT_PULL: return strcmp(e->action, "closed") == 0 ? decide_close_pull(c, e, ret, err) : decide_start_plan(c, e, ret, err);
+	case GH_EVENT_COMMENT: return decide_command(c, it, ret, err);
+	case GH_EVENT_COMMENT_CHANGED: return decide_comment_changed(c, it, ret, err);
+	case GH_EVENT_PUSH: return note_push(c, it, ret, err);
+	case GH_EVENT_FACTS: return decide_facts(c, it, ret, err);
+	case GH_EVENT_RERUN: return decide_rerun(c, it, ret, err);
+	case GH_EVENT_GROUP: return decide_group(c, it, ret, err);
+	case GH_EVENT_ACCESS: return decide_access(c, it, ret, err);
+	case GH_EVENT_REPO: return decide_renamed(c, it, ret, err);
+	case GH_EVENT_IGNORED:
+	case GH_EVENT_PING: break; /* told as ignored above */
+	}
+	ASSERT(!"a kind that is not ignored is decided");
+	return ERR_INTERNAL;
 }
 
 static int write_down(struct db_conn *c, void *arg, struct err *err)
@@ -171,7 +190,7 @@ static void not_written(struct decide *d, struct item *items, int rc)
 	for (struct item *it = items, *next; it != NULL; it = next) {
 		next = it->next;
 		it->next = NULL;
-		it->cancel = it->fetch = it->kick = false;
+		it->cancel = it->fetch = it->kick = it->refresh = false;
 		free(TAKE(it->clone_url));
 		if (!alone) {
 			submit_items(d, it);
@@ -204,6 +223,8 @@ static void written_down(int rc, const struct err *err, void *arg)
 			runs_kick(d->o.runs);
 		if (it->fetch)
 			fetch_mirror(d, it);
+		if (it->refresh)
+			decide_refresh(d, it->event.repo_id, it->event.pull);
 		item_free(it);
 	}
 	free(b);
@@ -260,23 +281,51 @@ static void on_role(enum role role, const char *failed, void *arg)
 	decide_answered(it->d);
 }
 
+/* Somebody asks for something: who may is looked up. */
+static bool is_asked(const struct gh_event *e) { return e->kind == GH_EVENT_COMMENT || e->kind == GH_EVENT_RERUN; }
+
+/* What a webhook tells us of our own doing: a check of ours, a comment that we edited. */
+static bool is_echo(const struct item *it)
+{
+	const struct gh_event *e = &it->event;
+	if (e->kind == GH_EVENT_FACTS && e->context != NULL)
+		return text_starts(e->context, OUTBOX_GATE);
+	return e->kind == GH_EVENT_COMMENT_CHANGED && strcmp(e->action, "edited") == 0 && (e->sender.bot || text_starts(e->comment_body, "<!-- sluice slot="));
+}
+
+static const char *why_ignored(const struct item *it)
+{
+	const struct gh_event *e = &it->event;
+	bool comment = e->kind == GH_EVENT_COMMENT || e->kind == GH_EVENT_COMMENT_CHANGED;
+	if (e->kind == GH_EVENT_IGNORED || e->kind == GH_EVENT_PING)
+		return "nothing to do for this action";
+	if (e->kind != GH_EVENT_ACCESS && (e->repo == NULL || !server_config_serves(it->d->o.config, e->repo)))
+		return "the repository is not served";
+	if (comment && !e->is_pull_comment)
+		return "a comment on an issue";
+	if (e->kind == GH_EVENT_COMMENT && (e->sender.bot || e->app_comment))
+		return "a bot's comment";
+	if (e->kind == GH_EVENT_RERUN && (it->d->o.config->app_id == 0 || e->app_id != it->d->o.config->app_id))
+		return "a check of another App";
+	if (e->kind == GH_EVENT_RERUN && e->sender.bot)
+		return "a bot's button";
+	return is_echo(it) ? "our own" : NULL;
+}
+
 /* What needs no look-up. */
 static void judge(struct item *it)
 {
 	const struct gh_event *e = &it->event;
-	if (e->kind == GH_EVENT_IGNORED || e->kind == GH_EVENT_PING)
-		it->ignored = "nothing to do for this action";
-	else if (e->repo == NULL || !server_config_serves(it->d->o.config, e->repo))
-		it->ignored = "the repository is not served";
-	else if (e->kind == GH_EVENT_COMMENT && !e->is_pull_comment)
-		it->ignored = "a comment on an issue";
-	else if (e->kind == GH_EVENT_COMMENT && (e->sender.bot || e->app_comment))
-		it->ignored = "a bot's comment";
-	if (it->ignored != NULL || e->kind != GH_EVENT_COMMENT)
+	it->ignored = why_ignored(it);
+	decide_ping(it);
+	if (it->ignored != NULL || !is_asked(e))
 		return;
-	command_parse(e->comment_body, strlen(e->comment_body), &it->command);
+	if (e->kind == GH_EVENT_RERUN)
+		decide_rerun_command(it);
+	else
+		command_parse(e->comment_body, strlen(e->comment_body), &it->command);
 	if (it->command.verb == COMMAND_NONE)
-		it->ignored = "no command";
+		it->ignored = e->kind == GH_EVENT_RERUN ? "an unknown button" : "no command";
 }
 
 static struct item *take_up(struct decide *d, const struct delivery *v)
@@ -315,7 +364,7 @@ static void read_done(int rc, const struct err *err, void *arg)
 		struct item *it = take_up(d, &b->deliveries[i]);
 		if (b->deliveries[i].id > d->seen)
 			d->seen = b->deliveries[i].id;
-		if (it->ignored == NULL && it->event.kind == GH_EVENT_COMMENT) {
+		if (it->ignored == NULL && is_asked(&it->event)) {
 			it->next = d->asking;
 			d->asking = it;
 			it->lookup = role_lookup_start(d->o.gh, d->o.config, it->event.repo, it->event.sender.login, on_role, it);
@@ -394,6 +443,7 @@ struct decide *decide_new(const struct decide_options *o)
 	d->o = *o;
 	d->again = loop_timer_new(o->loop, on_again, d);
 	d->later = loop_timer_new(o->loop, on_later, d);
+	d->refresh = loop_timer_new(o->loop, decide_refresh_tick, d);
 	d->prune = loop_timer_new(o->loop, prune, d);
 	loop_timer_start(d->prune, PRUNE_EVERY_MS, PRUNE_EVERY_MS);
 	return d;
@@ -404,6 +454,8 @@ void decide_close(struct decide *d)
 	if (d == NULL)
 		return;
 	loop_timer_close(d->prune);
+	loop_timer_close(d->refresh);
+	decide_refresh_free(d);
 	loop_timer_close(d->again);
 	loop_timer_close(d->later);
 	gh_cancel(d->o.gh, d);

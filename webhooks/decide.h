@@ -4,7 +4,12 @@
  *   pull_request opened reopened synchronize ready_for_review edited(base)  -> a plan run (joins one that is still queued)
  *   pull_request closed                                                     -> plans end; merged: an apply run for projects that apply on merge
  *   issue_comment created on a pull request, by a person                    -> a command: role looked up, then a run, an answer, or silence
- *   push to a branch                                                        -> the mirror is brought up to date
+ *   issue_comment edited, deleted                                           -> audited; never a command
+ *   push to a branch                                                        -> the mirror is brought up to date; who pushed is kept
+ *   reviews, conversations, labels, checks of others                        -> what the gate looks at is read again
+ *   check_run, check_suite rerequested, requested_action, of our App        -> a command of whoever pressed it, for that commit
+ *   merge_group checks_requested                                            -> the gate check on the group's commit
+ *   installation*, repository renamed, transferred                          -> plans of what was taken away stop; the new name
  *
  * In the daemon, on the loop; yields to intake while requests are in flight. */
 #ifndef WEBHOOKS_DECIDE_H

@@ -19,6 +19,9 @@ struct decide {
 	struct loop_timer *later; /* while the intake is busy */
 	struct item *asking;    /* commands whose role is being looked up */
 	struct loop_timer *prune;
+	struct refresh *refreshes; /* pull requests whose gate was read again lately */
+	size_t refreshes_n;
+	struct loop_timer *refresh;
 	struct loop_process *fetch; /* one at a time */
 	struct prepare_request mirror; /* what it was asked, with its token */
 	bool mirror_waits;          /* for that token */
@@ -37,6 +40,7 @@ struct item {
 	const char *ignored;  /* reason, or NULL */
 	bool cancel, fetch;   /* what to do after the commit */
 	bool kick;            /* likewise: a project is free */
+	bool refresh;         /* likewise: what the gate looks at changed */
 	char *clone_url;
 	struct item *next;
 };
@@ -44,5 +48,30 @@ struct item {
 void item_free(struct item *it);
 /* Inside the transaction: what a command with a known role does; the disposition goes into ret. */
 int decide_command(struct db_conn *c, struct item *it, char **ret_disposition, struct err *err) MUST_CHECK;
+
+/* decide_check.c. A pressed button becomes a command of its sender; decide_rerun decides it. */
+void decide_rerun_command(struct item *it);
+int decide_rerun(struct db_conn *c, struct item *it, char **ret, struct err *err) MUST_CHECK;
+int decide_group(struct db_conn *c, const struct item *it, char **ret, struct err *err) MUST_CHECK;
+int decide_pull_of_commit(struct db_conn *c, const struct gh_event *e, int64_t *ret /* 0: none */, struct err *err) MUST_CHECK;
+
+/* decide_event.c */
+int decide_note_pusher(struct db_conn *c, const struct gh_event *e, struct err *err) MUST_CHECK;
+int decide_facts(struct db_conn *c, struct item *it, char **ret, struct err *err) MUST_CHECK;
+int decide_comment_changed(struct db_conn *c, const struct item *it, char **ret, struct err *err) MUST_CHECK;
+int decide_access(struct db_conn *c, const struct item *it, char **ret, struct err *err) MUST_CHECK;
+/* "suspended" or "removed" when we have no business in this repository; NULL otherwise. The caller frees. */
+int decide_access_lost(struct db_conn *c, const struct gh_event *e, char **ret_state, struct err *err) MUST_CHECK;
+int decide_renamed(struct db_conn *c, const struct item *it, char **ret, struct err *err) MUST_CHECK;
+void decide_ping(const struct item *it);
+
+/* decide_refresh.c */
+void decide_refresh(struct decide *d, int64_t repo_id, int64_t pull);
+void decide_refresh_tick(void *arg); /* struct decide */
+void decide_refresh_free(struct decide *d);
+
+/* decide.c: what an opened and a closed pull request start; also for what the reconciler found. */
+int decide_start_plan(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err) MUST_CHECK;
+int decide_close_pull(struct db_conn *c, const struct gh_event *e, char **ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -8,11 +8,17 @@ const char DELIVERY_SCHEMA[] =
 	"CREATE INDEX delivery_open ON delivery(id) WHERE disposition IS NULL;";
 
 /* head_push: who pushed a commit to the head of a pull request, as GitHub told it; approvals of that person do not count.
- * delivery_log: how far the App's own log of deliveries was looked through. */
+ * delivery_log: how far the App's own log of deliveries was looked through. installation_state: of an account (repo_id 0) or of a repository
+ * (owner ""), while we were shut out. merge_group: what we said of a commit of the merge queue. */
 const char DELIVERY_SCHEMA_2[] =
 	"CREATE TABLE head_push(repo_id INTEGER NOT NULL, sha TEXT NOT NULL, user_id INTEGER NOT NULL, login TEXT NOT NULL, at_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(repo_id, sha)) WITHOUT ROWID;"
-	"CREATE TABLE delivery_log(id INTEGER PRIMARY KEY CHECK(id=1), seen_id INTEGER NOT NULL);";
+	"CREATE TABLE delivery_log(id INTEGER PRIMARY KEY CHECK(id=1), seen_id INTEGER NOT NULL);"
+	"CREATE TABLE installation_state(owner TEXT NOT NULL, repo_id INTEGER NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(owner, repo_id)) WITHOUT ROWID;"
+	"CREATE TABLE merge_group(repo_id INTEGER NOT NULL, head_sha TEXT NOT NULL, base_sha TEXT NOT NULL, pull INTEGER NOT NULL, ok INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY(repo_id, head_sha)) WITHOUT ROWID;"
+	"CREATE INDEX run_of_head ON run(repo_id, head_sha);";
 
 static const char INSERT[] = "INSERT INTO delivery(guid, event, received_ms, body) VALUES(?, ?, ?, ?) ON CONFLICT(guid) DO NOTHING";
 static const char NEXT[] =

@@ -61,6 +61,13 @@ static void assert_same(const struct gh_event *e, const struct gh_event *w)
 	assert_text(e->comment_body, w->comment_body);
 	assert_int_equal(e->is_pull_comment, w->is_pull_comment);
 	assert_int_equal(e->app_comment, w->app_comment);
+	assert_int_equal(e->app_id, w->app_id);
+	assert_text(e->button, w->button);
+	assert_text(e->base_sha, w->base_sha);
+	assert_text(e->context, w->context);
+	assert_text(e->account, w->account);
+	assert_int_equal(e->lost, w->lost);
+	assert_int_equal(e->repos_n, w->repos_n);
 }
 
 #define COMMON .repo_id = REPO_ID, .repo = (char[]){"acme/infra"}, .default_branch = (char[]){"main"}
@@ -80,7 +87,7 @@ static const struct row ROWS[] = {
 	 {.kind = GH_EVENT_PULL, .action = (char[]){"edited"}, COMMON, ALICE, .pull = 7, .head_sha = (char[]){A39 "1"}, .base_ref = (char[]){"release"},
 	  .base_changed = true}},
 	{"pull_request.edited_title", "pull_request", {.kind = GH_EVENT_IGNORED, .action = (char[]){"edited"}}},
-	{"pull_request.labeled", "pull_request", {.kind = GH_EVENT_IGNORED, .action = (char[]){"labeled"}}},
+	{"pull_request.labeled", "pull_request", {.kind = GH_EVENT_FACTS, .action = (char[]){"labeled"}, COMMON, ALICE, .pull = 7}},
 	{"pull_request.closed_merged", "pull_request",
 	 {.kind = GH_EVENT_PULL, .action = (char[]){"closed"}, COMMON, ALICE, .pull = 7, .head_sha = (char[]){A39 "1"}, .base_ref = (char[]){"main"},
 	  .merged = true, .merge_sha = (char[]){C39 "3"}}},
@@ -98,7 +105,9 @@ static const struct row ROWS[] = {
 	{"issue_comment.created_by_app", "issue_comment",
 	 {.kind = GH_EVENT_COMMENT, .action = (char[]){"created"}, COMMON, .sender = {41, (char[]){"sluice[bot]"}, true}, .pull = 7, .comment_id = 3000000001,
 	  .comment_body = (char[]){"apply"}, .is_pull_comment = true, .app_comment = true}},
-	{"issue_comment.edited", "issue_comment", {.kind = GH_EVENT_IGNORED, .action = (char[]){"edited"}}},
+	{"issue_comment.edited", "issue_comment",
+	 {.kind = GH_EVENT_COMMENT_CHANGED, .action = (char[]){"edited"}, COMMON, BOB, .pull = 7, .comment_id = 3000000001,
+	  .comment_body = (char[]){"apply"}, .is_pull_comment = true}},
 	{"push", "push",
 	 {.kind = GH_EVENT_PUSH, .action = (char[]){""}, COMMON, BOB, .before = (char[]){B39 "2"}, .after = (char[]){C39 "3"}, .ref = (char[]){"refs/heads/main"}}},
 	{"push.forced", "push",
@@ -107,11 +116,70 @@ static const struct row ROWS[] = {
 	{"push.deleted", "push",
 	 {.kind = GH_EVENT_PUSH, .action = (char[]){""}, COMMON, GHOST, .before = (char[]){B39 "2"}, .after = (char[]){ZERO}, .ref = (char[]){"refs/heads/old"},
 	  .deleted = true}},
-	{"ping", "ping", {.kind = GH_EVENT_PING, .action = (char[]){""}}},
+	{"ping", "ping", {.kind = GH_EVENT_PING, .action = (char[]){""}, .app_id = 12345}},
 	{"check_suite.requested", "check_suite", {.kind = GH_EVENT_IGNORED, .action = (char[]){"requested"}}},
 	/* a payload under another event's name is not looked into */
 	{"push", "gollum", {.kind = GH_EVENT_IGNORED, .action = (char[]){""}}},
 };
+
+/* What GitHub tells beside pull requests, comments and pushes. */
+#define REPO_JSON "\"repository\":{\"id\":4294967297,\"full_name\":\"acme/infra\",\"default_branch\":\"main\"},"
+#define ALICE_JSON "\"sender\":{\"id\":1001,\"login\":\"alice\",\"type\":\"User\"}}"
+#define CHECK_JSON(app) "\"check_run\":{\"name\":\"sluice\",\"head_sha\":\"" A39 "1\",\"app\":" app "},"
+#define GROUP_JSON(ref) "\"merge_group\":{\"head_sha\":\"" A39 "1\",\"base_sha\":\"" B39 "2\",\"head_ref\":\"" ref "\"},"
+
+static const struct other {
+	const char *event, *body;
+	struct gh_event want;
+} OTHERS[] = {
+	{"pull_request_review", "{\"action\":\"dismissed\"," REPO_JSON "\"pull_request\":{\"number\":7}," ALICE_JSON,
+	 {.kind = GH_EVENT_FACTS, .action = (char[]){"dismissed"}, COMMON, ALICE, .pull = 7}},
+	{"pull_request_review_thread", "{\"action\":\"resolved\"," REPO_JSON "\"pull_request\":{\"number\":7}," ALICE_JSON,
+	 {.kind = GH_EVENT_FACTS, .action = (char[]){"resolved"}, COMMON, ALICE, .pull = 7}},
+	{"pull_request_review", "{\"action\":\"pondered\"}", {.kind = GH_EVENT_IGNORED, .action = (char[]){"pondered"}}},
+	{"check_run", "{\"action\":\"rerequested\"," REPO_JSON CHECK_JSON("{\"id\":9}") ALICE_JSON,
+	 {.kind = GH_EVENT_RERUN, .action = (char[]){"rerequested"}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .app_id = 9,
+	  .button = (char[]){"plan"}, .context = (char[]){"sluice"}}},
+	{"check_run", "{\"action\":\"requested_action\",\"requested_action\":{\"identifier\":\"apply\"}," REPO_JSON CHECK_JSON("{\"id\":9}") ALICE_JSON,
+	 {.kind = GH_EVENT_RERUN, .action = (char[]){"requested_action"}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .app_id = 9,
+	  .button = (char[]){"apply"}, .context = (char[]){"sluice"}}},
+	{"check_run", "{\"action\":\"completed\"," REPO_JSON CHECK_JSON("null") ALICE_JSON,
+	 {.kind = GH_EVENT_FACTS, .action = (char[]){"completed"}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .context = (char[]){"sluice"}}},
+	{"check_run", "{\"action\":\"created\"}", {.kind = GH_EVENT_IGNORED, .action = (char[]){"created"}}},
+	{"check_suite", "{\"action\":\"rerequested\"," REPO_JSON "\"check_suite\":{\"head_sha\":\"" A39 "1\",\"app\":{\"id\":9}}," ALICE_JSON,
+	 {.kind = GH_EVENT_RERUN, .action = (char[]){"rerequested"}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .app_id = 9, .button = (char[]){"plan"}}},
+	{"status", "{\"sha\":\"" A39 "1\",\"context\":\"ci/build\"," REPO_JSON ALICE_JSON,
+	 {.kind = GH_EVENT_FACTS, .action = (char[]){""}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .context = (char[]){"ci/build"}}},
+	{"merge_group", "{\"action\":\"checks_requested\"," REPO_JSON GROUP_JSON("refs/heads/gh-readonly-queue/a/pr-1-b/pr-12-" A39 "1") ALICE_JSON,
+	 {.kind = GH_EVENT_GROUP, .action = (char[]){"checks_requested"}, COMMON, ALICE, .pull = 12, .head_sha = (char[]){A39 "1"},
+	  .base_sha = (char[]){B39 "2"}}},
+	{"merge_group", "{\"action\":\"checks_requested\"," REPO_JSON GROUP_JSON("refs/heads/gh-readonly-queue/main/pr-99999999999-x") ALICE_JSON,
+	 {.kind = GH_EVENT_GROUP, .action = (char[]){"checks_requested"}, COMMON, ALICE, .head_sha = (char[]){A39 "1"}, .base_sha = (char[]){B39 "2"}}},
+	{"merge_group", "{\"action\":\"destroyed\"}", {.kind = GH_EVENT_IGNORED, .action = (char[]){"destroyed"}}},
+	{"installation", "{\"action\":\"suspend\",\"installation\":{\"id\":1,\"account\":{\"login\":\"acme\"}}," ALICE_JSON,
+	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"suspend"}, ALICE, .account = (char[]){"acme"}, .lost = true}},
+	{"installation", "{\"action\":\"unsuspend\",\"installation\":{\"id\":1,\"account\":{\"login\":\"acme\"}}," ALICE_JSON,
+	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"unsuspend"}, ALICE, .account = (char[]){"acme"}}},
+	{"installation_repositories", "{\"action\":\"removed\",\"repositories_removed\":[{\"id\":5,\"full_name\":\"acme/a\"}]," ALICE_JSON,
+	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"removed"}, ALICE, .repos_n = 1, .lost = true}},
+	{"repository", "{\"action\":\"renamed\"," REPO_JSON ALICE_JSON, {.kind = GH_EVENT_REPO, .action = (char[]){"renamed"}, COMMON, ALICE}},
+	{"repository", "{\"action\":\"archived\"}", {.kind = GH_EVENT_IGNORED, .action = (char[]){"archived"}}},
+	{"ping", "{\"hook\":{\"app_id\":9}}", {.kind = GH_EVENT_PING, .action = (char[]){""}, .app_id = 9}},
+};
+
+static void test_others(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(OTHERS); i++) {
+		struct gh_event e = {0};
+		struct err err = {0};
+		print_message("  %s %s\n", OTHERS[i].event, OTHERS[i].want.action);
+		if (gh_event_decode(OTHERS[i].event, OTHERS[i].body, strlen(OTHERS[i].body), &e, &err) != 0)
+			fail_msg("%s: %s", OTHERS[i].body, err.msg);
+		assert_same(&e, &OTHERS[i].want);
+		gh_event_free(&e);
+	}
+}
 
 static void test_fields(void **state)
 {
@@ -232,7 +300,8 @@ static void test_published_examples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_others),	     cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_depth),	     cmocka_unit_test(test_own_examples),
 		cmocka_unit_test(test_published_examples),
 	};
