@@ -30,6 +30,16 @@ static enum job_state state_of(const char *word)
 
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
+static void read_key(struct db_stmt *s, struct job_row *j)
+{
+	size_t n;
+	const void *key = db_blob(s, 27, &n);
+	if (key != NULL && n == sizeof(j->key_wrapped)) {
+		memcpy(j->key_wrapped, key, n);
+		j->has_key = true;
+	}
+}
+
 static void read_row(struct db_stmt *s, struct job_row *j)
 {
 	int64_t requires = db_int(s, 20);
@@ -87,12 +97,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 	j->engine = ENGINE_NONE;
 	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || (engine[0] != '\0' && engine_parse(engine, &j->engine, NULL) != 0))
 		ASSERT(!"a word in the database that this version does not know");
-	size_t n;
-	const void *key = db_blob(s, 27, &n);
-	if (key != NULL && n == sizeof(j->key_wrapped)) {
-		memcpy(j->key_wrapped, key, n);
-		j->has_key = true;
-	}
+	read_key(s, j);
 }
 
 void job_row_free(struct job_row *j)
