@@ -4,7 +4,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_app.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -156,7 +156,8 @@ struct sim_user *sim_user_of_token(struct sim *s, const char *token, size_t len)
 	for (size_t i = 0; len > 0 && i < s->tokens_n; i++)
 		if (strlen(s->tokens[i].token) == len && crypto_same(s->tokens[i].token, token, len))
 			return s->tokens[i].user;
-	return NULL;
+	const struct sim_key *k = sim_key_of(s, token, len);
+	return k != NULL ? k->bot : NULL;
 }
 
 static int base64_value(char c)
@@ -166,15 +167,16 @@ static int base64_value(char c)
 	return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* "user:password" in base64; the password is the token. */
-static struct sim_user *user_of_basic(struct sim *s, const char *text)
+enum { BASIC_MAX = 2048 };
+
+/* "user:password" in base64; the password is the token. NULL: there is none. */
+static const char *token_of_basic(const char *text, char plain[BASIC_MAX])
 {
-	char plain[1024];
 	size_t n = 0;
 	unsigned bits = 0, have = 0;
 	for (; *text != '\0' && *text != '='; text++) {
 		int v = base64_value(*text);
-		if (v < 0 || n + 1 >= sizeof(plain))
+		if (v < 0 || n + 1 >= BASIC_MAX)
 			return NULL;
 		bits = (bits << 6 | (unsigned)v) & 0xffffffu;
 		have += 6;
@@ -185,22 +187,29 @@ static struct sim_user *user_of_basic(struct sim *s, const char *text)
 	}
 	plain[n] = '\0';
 	const char *colon = strchr(plain, ':');
-	if (colon == NULL)
-		return NULL;
-	return sim_user_of_token(s, colon + 1, strlen(colon + 1));
+	return colon != NULL ? colon + 1 : NULL;
 }
 
-struct sim_user *sim_viewer(struct sim *s, const struct http_exchange *x)
+struct sim_user *sim_viewer(struct sim *s, const struct http_exchange *x, struct sim_key **ret_key)
 {
-	const char *value = http_request_header(x, "Authorization");
+	const char *value = http_request_header(x, "Authorization"), *token = NULL;
+	char plain[BASIC_MAX];
+	*ret_key = NULL;
 	if (value == NULL)
 		return NULL;
 	if (text_starts(value, "Bearer "))
-		return sim_user_of_token(s, value + 7, strlen(value + 7));
-	if (text_starts(value, "token "))
-		return sim_user_of_token(s, value + 6, strlen(value + 6));
-	return text_starts(value, "Basic ") ? user_of_basic(s, value + 6) : NULL;
+		token = value + 7;
+	else if (text_starts(value, "token "))
+		token = value + 6;
+	else if (text_starts(value, "Basic "))
+		token = token_of_basic(value + 6, plain);
+	if (token == NULL)
+		return NULL;
+	*ret_key = sim_key_of(s, token, strlen(token));
+	return sim_user_of_token(s, token, strlen(token));
 }
+
+void sim_token_life(struct sim *s, int64_t ms) { s->apps->life_ms = ms; }
 
 void sim_count_request(struct sim *s, const char *class_name)
 {
@@ -270,6 +279,8 @@ static void take_options(struct sim *s, const struct sim_options *o)
 	s->random = o->seed * 2 + 1; /* never 0 */
 	s->next_id = 4000000000; /* beyond 32 bits, as GitHub's are */
 	s->record_fd = -1;
+	s->apps = xcalloc(1, sizeof(*s->apps));
+	s->apps->life_ms = 3600 * 1000;
 	sim_set_webhook(s, o->webhook_url, o->webhook_secret);
 	s->tokens = xcalloc(o->tokens_n + 1, sizeof(*s->tokens));
 	for (size_t i = 0; i < o->tokens_n; i++) {
@@ -289,6 +300,8 @@ static int start(struct sim *s, const struct sim_options *o, struct err *err)
 		rc = sim_set_faults(s, o->faults != NULL ? o->faults : "", err);
 	if (rc == 0)
 		rc = sim_record_open(s, o->record, err);
+	for (size_t i = 0; rc == 0 && i < o->apps_n; i++)
+		rc = sim_app_add(s, &o->apps[i], err);
 	if (rc != 0)
 		return rc;
 	s->client = http_client_new(s->l);

@@ -23,12 +23,26 @@ struct sim_token {
 	const char *token, *login; /* a login that ends in "[bot]" is a bot */
 };
 
+/* A GitHub App, known by its public key. */
+struct sim_app {
+	int64_t id;
+	const char *key;         /* public key, PEM */
+	const char *slug;        /* NULL: "app-ID"; its bot is "SLUG[bot]" */
+	const char *owner;       /* NULL: acme */
+	const char *permissions; /* "checks:write,contents:read"; NULL: what the product asks for */
+	const char *hook_url, *hook_secret; /* NULL: those of the sim */
+	bool nowhere;            /* installed by POST /_sim/install only; otherwise on the account of each repository */
+	bool suites;             /* check_suite.requested after each push */
+};
+
 struct sim_options {
 	int port;        /* 0: any free one */
 	const char *dir; /* bare repositories live below it: DIR/owner/name.git */
 	const char *webhook_url, *webhook_secret; /* NULL: no webhooks */
 	const struct sim_token *tokens;
 	size_t tokens_n;
+	const struct sim_app *apps;
+	size_t apps_n;
 	uint64_t seed;            /* of faults given in percent */
 	const char *faults;       /* see sim_set_faults; NULL: none */
 	const char *record;       /* file for requests, answers and webhooks as JSON lines; NULL: one in the directory SLUICE_SIM_RECORD, if set */
@@ -42,6 +56,10 @@ int sim_port(const struct sim *s);
 const char *sim_url(const struct sim *s); /* "http://127.0.0.1:PORT": api_url and the base of clone URLs */
 /* Where webhooks go, when it is known only later. NULL url: nowhere. */
 void sim_set_webhook(struct sim *s, const char *url, const char *secret);
+
+int sim_app_add(struct sim *s, const struct sim_app *a, struct err *err) MUST_CHECK; /* strings are copied */
+/* How long an installation token lives; an hour at the start. */
+void sim_token_life(struct sim *s, int64_t ms);
 
 /* A user exists as soon as anything names it. permission: admin, maintain, write, triage, read, none. */
 int sim_permission(struct sim *s, const char *repo, const char *login, const char *permission, struct err *err) MUST_CHECK;

@@ -250,6 +250,9 @@ struct sim_pending { /* an answer that is held back, or a request whose git chil
 };
 
 struct sim_waiter;
+struct sim_apps;
+struct sim_integration;
+struct sim_key;
 
 struct sim {
 	struct loop *l;
@@ -284,6 +287,7 @@ struct sim {
 	struct loop_timer *kick; /* starts sending after the act that made a delivery */
 	struct sim_pending *pending;
 	struct sim_waiter *waiters;
+	struct sim_apps *apps; /* sim_app.h */
 	char why[512]; /* the last sentence of sim_merge_obstacle */
 };
 
@@ -294,6 +298,8 @@ struct sim_req {
 	const char *class_name; /* "comment_create"; a constant */
 	const char *method, *path;
 	struct sim_user *viewer;
+	struct sim_integration *app; /* an App speaks by its JWT, */
+	struct sim_key *key;         /* or by an installation token; viewer is its bot then */
 	struct sim_repo *repo;
 	struct sim_pull *pull;
 	int64_t number;          /* {n} or {id} of the path */
@@ -322,7 +328,7 @@ struct sim_pending *sim_pending_add(struct sim *s, struct http_exchange *x);
 void sim_pending_end(struct sim_pending *p); /* after its exchange was answered */
 void sim_count_request(struct sim *s, const char *class_name);
 struct sim_user *sim_user_of_token(struct sim *s, const char *token, size_t len);
-struct sim_user *sim_viewer(struct sim *s, const struct http_exchange *x); /* Authorization header: Bearer, token, Basic; NULL */
+struct sim_user *sim_viewer(struct sim *s, const struct http_exchange *x, struct sim_key **ret_key); /* Authorization: Bearer, token, Basic; NULL */
 void sim_changed(struct sim *s);                                           /* wakes those who wait (sim_look.c) */
 
 /* sim_state.c */
@@ -453,7 +459,8 @@ void sim_hook_comment(struct sim *s, struct sim_repo *r, struct sim_pull *p, str
 void sim_hook_review(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v);
 void sim_hook_review_as(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_rev *v, const char *action, const struct sim_user *sender);
 void sim_hook_push(struct sim *s, struct sim_repo *r, const char *ref, const char *before, const char *after, struct sim_user *u);
-void sim_deliver(struct sim *s, const struct sim_repo *r, const char *event, const char *action, struct buf *payload); /* frees payload */
+void sim_deliver(struct sim *s, const struct sim_repo *r, const char *event, const char *action,
+		 struct buf *payload); /* frees payload; r NULL: an event of the App itself, which is told as it is */
 void sim_hooks_close(struct sim *s);
 
 /* sim_faults.c */

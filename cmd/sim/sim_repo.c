@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 #include <fts.h>
@@ -139,6 +140,8 @@ int sim_repo_create(struct sim *s, const struct sim_repo_new *n, struct err *err
 	for (size_t i = 0; rc == 0 && i < s->tokens_n; i++) /* a bot with a token is an installed app */
 		if (s->tokens[i].user->bot)
 			rc = sim_permission(s, n->full_name, s->tokens[i].user->login, "write", err);
+	if (rc == 0)
+		sim_apps_new_repo(s, r);
 	if (rc == 0 && n->protect != SIM_OPEN)
 		rc = sim_protect(s, n->full_name, r->default_branch, n->protect, n->reviews, err);
 	sim_changed(s);

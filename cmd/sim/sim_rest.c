@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 /* In patterns: # a number, * one segment, ** anything, with what follows it as the end of the path. "R" stands for /repos/{owner}/{repo}. */
@@ -47,12 +48,33 @@ static const struct route routes[] = {
 	{"GET", "R/contents/**", "contents", sim_get_contents, "read", false},
 	{"GET", "R/codeowners/errors", "codeowners", sim_get_codeowners_errors, "read", false},
 	{"GET", "R/deployments", "deployments", sim_get_deployments, "read", false},
+	{"GET", "/app", "app", sim_get_app, SIM_BY_JWT, false},
+	{"GET", "/app/installations", "installations", sim_get_installs, SIM_BY_JWT, false},
+	{"GET", "/app/installations/#", "installation", sim_get_install, SIM_BY_JWT, false},
+	{"POST", "/app/installations/#/access_tokens", "token_create", sim_post_token, SIM_BY_JWT, false},
+	{"DELETE", "/installation/token", "token_delete", sim_delete_token, SIM_BY_KEY, false},
+	{"GET", "/installation/repositories", "installation_repos", sim_get_key_repos, SIM_BY_KEY, false},
+	{"GET", "/app/hook/deliveries", "deliveries", sim_get_deliveries, SIM_BY_JWT, false},
+	{"GET", "/app/hook/deliveries/#", "delivery", sim_get_delivery, SIM_BY_JWT, false},
+	{"POST", "/app/hook/deliveries/#/attempts", "redelivery", sim_post_attempt, SIM_BY_JWT, false},
+	{"GET", "/users/*", "users", sim_get_user_named, SIM_BY_ANYBODY, false},
+	{"GET", "R/installation", "installation", sim_get_repo_install, SIM_BY_JWT, false},
+	{"GET", "/orgs/*/installation", "installation", sim_get_account_install, SIM_BY_JWT, false},
+	{"GET", "/users/*/installation", "installation", sim_get_account_install, SIM_BY_JWT, false},
 	{"GET", "R/deployments/#/statuses", "deployments", sim_get_deployment_statuses, "read", false},
 };
 
 bool sim_rest_is(const char *path)
 {
-	return strcmp(path, "/user") == 0 || strcmp(path, "/graphql") == 0 || text_starts(path, "/repos/") || text_starts(path, "/orgs/");
+	static const char *const whole[] = {"/user", "/graphql", "/app"};
+	static const char *const starts[] = {"/repos/", "/orgs/", "/app/", "/users/", "/installation/"};
+	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+		if (strcmp(path, whole[i]) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		if (text_starts(path, starts[i]))
+			return true;
+	return false;
 }
 
 /* ---- matching ---- */
@@ -191,9 +213,24 @@ static bool over_write_limit(struct sim_req *q)
 	return true;
 }
 
+static bool is_for_apps(const char *least)
+{
+	return least != NULL && (strcmp(least, SIM_BY_JWT) == 0 || strcmp(least, SIM_BY_KEY) == 0 || strcmp(least, SIM_BY_ANYBODY) == 0);
+}
+
+static bool not_archived(struct sim_req *q, const struct route *r)
+{
+	if (!r->writes || q->repo == NULL || !q->repo->archived)
+		return true;
+	sim_fail(q, 403, "Repository was archived so is read-only.");
+	return false;
+}
+
 static bool admitted(struct sim_req *q, const struct route *r)
 {
 	const char *value = http_request_header(q->x, "Authorization");
+	if (r != NULL && is_for_apps(r->least))
+		return sim_app_lets_in(q, r->least);
 	if (q->viewer == NULL) {
 		sim_fail(q, 401, value != NULL ? "Bad credentials" : "Requires authentication");
 		return false;
@@ -202,14 +239,14 @@ static bool admitted(struct sim_req *q, const struct route *r)
 		sim_fail(q, 403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.");
 		return false;
 	}
+	if (q->key != NULL)
+		return sim_key_lets_in(q, r != NULL) && not_archived(q, r);
 	if (r == NULL || (r->least != NULL && (q->repo == NULL || !sim_may(q->repo, q->viewer, "read")))) {
 		sim_fail(q, 404, "Not Found");
 		return false;
 	}
-	if (r->writes && q->repo != NULL && q->repo->archived) {
-		sim_fail(q, 403, "Repository was archived so is read-only.");
+	if (!not_archived(q, r))
 		return false;
-	}
 	if (r->least != NULL && !sim_may(q->repo, q->viewer, r->least)) {
 		sim_fail(q, 403, q->viewer->bot ? "Resource not accessible by integration" : "Must have push access to repository.");
 		return false;
@@ -262,7 +299,8 @@ struct sim_req sim_req(struct sim *s, struct http_exchange *x, const char *class
 void sim_rest(struct sim *s, struct http_exchange *x)
 {
 	struct sim_req q = sim_req(s, x, "unknown");
-	q.viewer = sim_viewer(s, x);
+	q.viewer = sim_viewer(s, x, &q.key);
+	q.app_id = q.key != NULL && q.key->install != NULL ? q.key->install->app->id : 0;
 	const struct route *r = find_route(&q);
 	if (r != NULL)
 		q.class_name = r->class_name;

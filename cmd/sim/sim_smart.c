@@ -1,7 +1,7 @@
 /* git over HTTP: `git upload-pack --stateless-rpc` per request. Reading only; pushes come through sim_commit or go into the bare repository. */
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_app.h"
 
 #include <zlib.h>
 
@@ -112,13 +112,14 @@ static bool spoil(struct sim *s, struct http_exchange *x)
 void sim_smart(struct sim *s, struct http_exchange *x)
 {
 	const char *path = http_path(x), *dot = strstr(path, ".git/"), *service = http_query(x, "service");
-	const struct sim_user *u = sim_viewer(s, x);
+	struct sim_key *key;
+	const struct sim_user *u = sim_viewer(s, x, &key);
 	const struct sim_repo *r = sim_repo_find(s, path + 1, (size_t)(dot - path - 1));
 	bool advertise = text_ends(path, advertise_path);
 	sim_count_request(s, "git");
 	if (u == NULL)
 		refuse(s, x, 401, "Send a token as the password.\n");
-	else if (r == NULL || !sim_may(r, u, "read"))
+	else if (r == NULL || (key != NULL ? !sim_key_may_fetch(key, r) : !sim_may(r, u, "read")))
 		refuse(s, x, 404, "Repository not found.\n");
 	else if (text_ends(path, "receive-pack") || (advertise && (service == NULL || strcmp(service, "git-upload-pack") != 0)))
 		refuse(s, x, 403, "This server only gives: commit through its page, or into the bare repository.\n");

@@ -1,6 +1,7 @@
 /* Users, repositories, permissions, branches: looking up and keeping. */
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 #include <strings.h>
@@ -284,6 +285,7 @@ void sim_free_state(struct sim *s)
 	}
 	for (size_t i = 0; i < s->tokens_n; i++)
 		free(s->tokens[i].token);
+	sim_apps_free(s);
 	free(s->repos);
 	free(s->members);
 	free(s->users);
