@@ -7,17 +7,18 @@
 #include <getopt.h>
 #include <signal.h>
 
-enum { SECRET_MAX = 4096, TOKENS_MAX = 32 };
+enum { SECRET_MAX = 4096, TOKENS_MAX = 32, APPS_MAX = 8, KEY_MAX = 16384 };
 
 static const char usage[] =
-	"usage: sluice sim --port N --dir DIR [--webhook-url URL --secret-file FILE] [--token TOKEN=LOGIN]... [--record FILE] [--seed N]\n"
-	"                  [--faults RULES] [--enforce-write-limit]\n"
+	"usage: sluice sim --port N --dir DIR [--webhook-url URL --secret-file FILE] [--token TOKEN=LOGIN]...\n"
+	"                  [--app ID=SLUG=PUBLIC_KEY_FILE]... [--record FILE] [--seed N] [--faults RULES] [--enforce-write-limit]\n"
 	"A simulated GitHub on 127.0.0.1; docs/simulated-github.md says what it does. Port 0 takes a free one.\n";
 
 struct options {
 	struct sim_options sim;
 	struct sim_token tokens[TOKENS_MAX];
-	struct strlist words; /* owns the halves of --token */
+	struct sim_app apps[APPS_MAX];
+	struct strlist words; /* owns the parts of --token and --app */
 	struct buf secret;
 	const char *secret_file;
 };
@@ -32,6 +33,26 @@ static int add_token(struct options *o, const char *word, struct err *err)
 	strlist_add_n(&o->words, word, (size_t)(equals - word));
 	strlist_add(&o->words, equals + 1);
 	o->tokens[o->sim.tokens_n++] = (struct sim_token){.token = o->words.v[o->words.n - 2], .login = o->words.v[o->words.n - 1]};
+	return 0;
+}
+
+/* The App's public key is all that is needed here: its private one stays with the server that is tested. */
+static int add_app(struct options *o, const char *word, struct err *err)
+{
+	CLEANUP_BUF struct buf key = {0};
+	CLEANUP_FREE char *number = xstrndup(word, strcspn(word, "="));
+	const char *slug = word[strlen(number)] == '=' ? word + strlen(number) + 1 : "", *file = strchr(slug, '=');
+	int64_t id = 0;
+	if (file == NULL || file == slug || file[1] == '\0' || text_int(number, 1, INT64_C(1) << 52, &id, NULL) != 0)
+		return err_set(err, ERR_USAGE, "--app: write ID=SLUG=PUBLIC_KEY_FILE");
+	if (o->sim.apps_n == APPS_MAX)
+		return err_set(err, ERR_LIMIT, "--app: more than %d", APPS_MAX);
+	int rc = fs_read(file + 1, KEY_MAX, &key, err);
+	if (rc != 0)
+		return err_wrap(err, "--app");
+	strlist_add_n(&o->words, slug, (size_t)(file - slug));
+	strlist_add(&o->words, buf_str(&key));
+	o->apps[o->sim.apps_n++] = (struct sim_app){.id = id, .slug = o->words.v[o->words.n - 2], .key = o->words.v[o->words.n - 1]};
 	return 0;
 }
 
@@ -54,6 +75,7 @@ static int take_option(struct options *o, int c, const char *value, struct err *
 	case 'r': o->sim.record = value; return 0;
 	case 'f': o->sim.faults = value; return 0;
 	case 'l': o->sim.enforce_write_limit = true; return 0;
+	case 'a': return add_app(o, value, err);
 	case 't': return add_token(o, value, err);
 	default: return err_set(err, ERR_USAGE, "%s", usage);
 	}
@@ -69,6 +91,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 		{"record", required_argument, NULL, 'r'},
 		{"seed", required_argument, NULL, 'S'},
 		{"faults", required_argument, NULL, 'f'},
+		{"app", required_argument, NULL, 'a'},
 		{"token", required_argument, NULL, 't'},
 		{"enforce-write-limit", no_argument, NULL, 'l'},
 		{NULL, 0, NULL, 0},
@@ -85,6 +108,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *err)
 		buf_truncate(&o->secret, o->secret.len - 1);
 	o->sim.webhook_secret = buf_str(&o->secret);
 	o->sim.tokens = o->tokens;
+	o->sim.apps = o->apps;
 	return rc;
 }
 

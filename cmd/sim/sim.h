@@ -60,6 +60,10 @@ void sim_set_webhook(struct sim *s, const char *url, const char *secret);
 int sim_app_add(struct sim *s, const struct sim_app *a, struct err *err) MUST_CHECK; /* strings are copied */
 /* How long an installation token lives; an hour at the start. */
 void sim_token_life(struct sim *s, int64_t ms);
+void sim_tokens_revoke(struct sim *s); /* all that were minted so far */
+/* act on the first App's installation for the account of repo, by olivia: suspend, unsuspend, delete, create, remove_repo, add_repo, permissions.
+ * permissions as in struct sim_app; of create and permissions; NULL: all that the App asks for. */
+int sim_install_act(struct sim *s, const char *act, const char *repo, const char *permissions, struct err *err) MUST_CHECK;
 
 /* A user exists as soon as anything names it. permission: admin, maintain, write, triage, read, none. */
 int sim_permission(struct sim *s, const char *repo, const char *login, const char *permission, struct err *err) MUST_CHECK;

@@ -121,5 +121,6 @@ void sim_get_user_named(struct sim_req *q); /* GET /users/LOGIN */
 /* The App's controls: NULL when the path is none of its. */
 typedef int (*sim_app_control_fn)(struct sim_req *q, struct json_writer *w, struct err *err);
 sim_app_control_fn sim_control_app(const char *path);
+void sim_look_tokens(struct json_writer *w, const struct sim *s); /* "tokens" of GET /_sim/state */
 
 #endif

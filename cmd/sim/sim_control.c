@@ -1,5 +1,6 @@
 /* POST /_sim/...: what people do, for shell tests and the page. One JSON object in, one out: {"ok":true,...} or {"message":...}. */
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 enum { WORD_MAX = 1024, TEXT_MAX = 1024 * 1024, FILES_MAX = 10000 };
@@ -197,6 +198,8 @@ static int act(struct sim_req *q, action_fn fn, bool in_repo, struct json_writer
 static int run(struct sim_req *q, struct json_writer *w, struct err *err)
 {
 	sim_control_fn fn = sim_control_gate(q->path);
+	if (fn == NULL)
+		fn = sim_control_app(q->path);
 	if (fn != NULL)
 		return sim_req_body(q, err) ? fn(q, w, err) : err->code;
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)

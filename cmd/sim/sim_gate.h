@@ -78,6 +78,11 @@ void sim_shape_check_said(struct json_writer *w, const struct sim *s, const stru
 void sim_check_free(struct sim_check *c); /* NULL is fine */
 void sim_get_team_repo(struct sim_req *q);
 
+/* sim_deliveries.c: what an App learns of its webhooks */
+void sim_get_deliveries(struct sim_req *q);
+void sim_get_delivery(struct sim_req *q);
+void sim_post_attempt(struct sim_req *q);
+
 /* sim_queue.c */
 int sim_queue_enter(struct sim *s, struct sim_repo *r, struct sim_pull *p, struct sim_user *u, const char *head, struct err *err) MUST_CHECK;
 const struct sim_entry *sim_queue_entry(const struct sim_repo *r, int64_t number, int64_t *ret_position); /* NULL: not in the queue */

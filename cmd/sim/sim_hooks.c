@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 enum { HOOK_WAIT_MS = 10000, HELD_MS = 500, HOOK_ANSWER_MAX = 65536 };
@@ -42,9 +43,10 @@ static void sign(const struct sim *s, const struct sim_delivery *d, char out[80]
 static void send_one(struct sim *s, struct sim_delivery *d)
 {
 	char signature[80], hook_id[24], target[24];
+	bool by_app = s->apps->n > 0; /* an App has one webhook for all its repositories */
 	sign(s, d, signature);
-	(void)snprintf(hook_id, sizeof(hook_id), "%lld", (long long)(d->repo_id + 1));
-	(void)snprintf(target, sizeof(target), "%lld", (long long)d->repo_id);
+	(void)snprintf(hook_id, sizeof(hook_id), "%lld", (long long)(by_app ? s->apps->v[0]->id + 1 : d->repo_id + 1));
+	(void)snprintf(target, sizeof(target), "%lld", (long long)(by_app ? s->apps->v[0]->id : d->repo_id));
 	const struct http_header headers[] = {
 		{"Accept", "*/*"},
 		{"Content-Type", "application/json"},
@@ -53,7 +55,7 @@ static void send_one(struct sim *s, struct sim_delivery *d)
 		{"X-GitHub-Event", d->event},
 		{"X-GitHub-Hook-ID", hook_id},
 		{"X-GitHub-Hook-Installation-Target-ID", target},
-		{"X-GitHub-Hook-Installation-Target-Type", "repository"},
+		{"X-GitHub-Hook-Installation-Target-Type", by_app ? "integration" : "repository"},
 		{"X-Hub-Signature-256", signature},
 	};
 	struct http_request req = {.method = "POST", .url = s->webhook_url, .headers = headers, .headers_n = ARRAY_LEN(headers), .body = d->body,
@@ -126,20 +128,21 @@ static void kick(struct sim *s)
 void sim_deliver(struct sim *s, const struct sim_repo *r, const char *event, const char *action, struct buf *payload)
 {
 	char hex[33], guid[40];
+	int64_t repo_id = r != NULL ? r->id : 0;
 	ASSERT(!buf_failed(payload));
 	crypto_random_hex(16, hex);
 	(void)snprintf(guid, sizeof(guid), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-	if (s->webhook_url == NULL) {
+	if (s->webhook_url == NULL || !sim_app_hears(s, r, payload)) {
 		buf_free(payload);
 		return;
 	}
-	struct sim_delivery *d = append(s, guid, r->id, event, action, buf_str(payload));
+	struct sim_delivery *d = append(s, guid, repo_id, event, action, buf_str(payload));
 	const struct sim_fault *f = sim_fault_next(s, "hook", event);
 	enum sim_fault_kind kind = f != NULL ? f->kind : SIM_F_NONE;
 	if (kind == SIM_F_DROP) {
 		d->dropped = d->done = true;
 	} else if (kind == SIM_F_DUPLICATE) {
-		append(s, guid, r->id, event, action, buf_str(payload))->redelivery = true;
+		append(s, guid, repo_id, event, action, buf_str(payload))->redelivery = true;
 	} else if (kind == SIM_F_DELAY) {
 		send_at(d, f->number);
 	} else if (kind == SIM_F_REORDER && s->held == NULL) {

@@ -1,6 +1,7 @@
 /* GET /_sim/state: everything. GET /_sim/wait: answers when a condition holds, or with 408 when its time is over. */
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 enum { WAIT_MS = 10000, WAIT_MAX_MS = 300000 };
@@ -158,6 +159,7 @@ void sim_look_state(struct sim_req *q)
 	jw_close_arr(&w);
 	deliveries(&w, q->s);
 	requests(&w, q->s);
+	sim_look_tokens(&w, q->s);
 	jw_close(&w);
 	sim_answer_buf(q, 200, &b);
 }

@@ -1,8 +1,11 @@
 /* Reading over REST. Every handler answers exactly once. */
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
-void sim_get_user(struct sim_req *q)
+enum { PUBLIC_COUNTS = 4 };
+
+static void answer_user(struct sim_req *q, const struct sim_user *u, bool own)
 {
 	static const char *const counts[] = {"public_repos", "public_gists", "followers", "following", "private_gists", "total_private_repos",
 					     "owned_private_repos", "disk_usage", "collaborators"};
@@ -10,17 +13,29 @@ void sim_get_user(struct sim_req *q)
 	struct buf b = {0};
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
-	sim_shape_user_members(&w, q->s, q->viewer);
+	sim_shape_user_members(&w, q->s, u);
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
 		jw_null(&w, unknown[i]);
 	jw_str(&w, "blog", "");
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+	for (size_t i = 0; i < (own ? ARRAY_LEN(counts) : PUBLIC_COUNTS); i++)
 		jw_int(&w, counts[i], 0);
 	jw_str(&w, "created_at", "2020-01-01T00:00:00Z");
 	jw_str(&w, "updated_at", "2020-01-01T00:00:00Z");
-	jw_bool(&w, "two_factor_authentication", true);
+	if (own)
+		jw_bool(&w, "two_factor_authentication", true);
 	jw_close(&w);
 	sim_answer_buf(q, 200, &b);
+}
+
+void sim_get_user(struct sim_req *q) { answer_user(q, q->viewer, true); }
+
+void sim_get_user_named(struct sim_req *q)
+{
+	const struct sim_user *u = sim_user_find(q->s, q->part[0]);
+	if (u != NULL)
+		answer_user(q, u, false);
+	else
+		sim_fail(q, 404, "Not Found");
 }
 
 void sim_get_repo(struct sim_req *q)

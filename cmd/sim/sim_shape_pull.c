@@ -1,4 +1,5 @@
 /* Pull requests and what hangs on them, as GitHub writes them. */
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 
 #include <string.h>
@@ -254,7 +255,11 @@ void sim_shape_comment(struct json_writer *w, const char *key, const struct sim 
 	jw_str(w, "author_association", sim_association(r, c->user));
 	jw_str(w, "body", c->body);
 	reactions(w, url);
-	jw_null(w, "performed_via_github_app");
+	const struct sim_integration *via = sim_app_of_bot(s, c->user);
+	if (via != NULL)
+		sim_shape_app(w, "performed_via_github_app", s, via);
+	else
+		jw_null(w, "performed_via_github_app");
 	jw_close(w);
 }
 
