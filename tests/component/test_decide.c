@@ -10,7 +10,7 @@ static void what_is_ignored(void **state)
 	struct inbox *s = *state;
 	arrive(s, "check_suite", xstrdup("{\"action\":\"requested\"}"));
 	assert_string_equal(last(s), "ignored: nothing to do for this action");
-	pull_event(s, "labeled", "");
+	pull_event(s, "assigned", "");
 	assert_string_equal(last(s), "ignored: nothing to do for this action");
 	arrive(s, "pull_request", pull_body(s, "elsewhere/infra", 1, "opened", ""));
 	assert_string_equal(last(s), "ignored: the repository is not served");
