@@ -145,6 +145,27 @@ static void checks(void **state)
 	gate_seen_free(&k.s);
 }
 
+/* What we said ourselves of a plan that failed stands on the head, and is nobody else's check. */
+static void our_own_checks(void **state)
+{
+	struct world *w = *state;
+	struct seen k;
+	w->r.plan_play = PLAY_FAIL;
+	int64_t run = rig_run(&w->r, RUN_PLAN, w->pull, NULL);
+	(void)rig_over(&w->r, run);
+	const char *status = NULL;
+	for (int i = 0; i < 300 && (status == NULL || strcmp(status, "failure") != 0); i++) {
+		rig_pass(&w->r, 20);
+		status = sim_status(w->sim, REPO, w->head, "sluice/net", NULL);
+	}
+	assert_string_equal(status, "failure");
+	read_gate(w, "alice", &k);
+	assert_int_equal(k.s.facts.checks_ok, TRI_YES);
+	assert_null(k.s.facts.checks_failing);
+	nothing_failed(&k.s.facts);
+	gate_seen_free(&k.s);
+}
+
 static void not_protected(void **state)
 {
 	struct world *w = *state;
@@ -445,7 +466,7 @@ static void given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WT(all_is_read), WT(reviews), WT(checks), WT(not_protected), WT(closed), WT(rules_are_joined), WT(required_checks), WT(what_rules_ask_is_there),
+		WT(all_is_read), WT(reviews), WT(checks), WT(our_own_checks), WT(not_protected), WT(closed), WT(rules_are_joined), WT(required_checks), WT(what_rules_ask_is_there),
 		WT(code_owners), WT(unknown_stays_unknown), WT(patience), WT(given_up),
 	};
 	return cmocka_run_group_tests(tests, rig_warm_up, rig_cool_down);
