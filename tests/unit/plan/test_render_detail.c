@@ -29,6 +29,9 @@ static struct gate_facts gate_facts_good(void)
 		.up_to_date_needed = true,
 		.projects = 4,
 		.planned = 4,
+		.rules_read = TRI_YES,
+		.told = TRI_YES,
+		.policies = TRI_YES,
 	};
 }
 
@@ -39,11 +42,11 @@ static void apply_refused(void **state)
 	(void)state;
 	f.asker = "bob";
 	f.approvals = 0;
-	f.stale_approvals = true;
+	f.not_counted = "`@carol` approved an older commit whose plan of `network` differs.";
 	f.checks_ok = TRI_NO;
 	f.checks_failing = "`unit`, `lint`";
 	f.base_protected = TRI_UNKNOWN;
-	f.failed_fact = "GET /repos/acme/infra/branches/main: 502";
+	f.read_failed[GATE_READ_BRANCH] = "GET /repos/acme/infra/branches/main: 502";
 	gate_evaluate(&f, &gate);
 	struct view v = view_example(VIEW_APPLY_ASKED, view_done, 1);
 	v.gate = &gate;
@@ -166,7 +169,7 @@ static void callout_is_short(void **state)
 	CLEANUP_FREE char *applied = view_comment(&v);
 	assert_non_null(strstr(applied, "> **`live/prod/project-0009`: interrupted, outcome unknown.**"));
 	assert_non_null(strstr(applied, "> and 3 more, in the plans below.\n"));
-	assert_non_null(strstr(applied, "then comment `unlock -p live/prod/project-0000`"));
+	assert_non_null(strstr(applied, "comments `resolve 812 --as applied`"));
 	crowd_free(&c);
 }
 
