@@ -15,6 +15,7 @@
 #include "webhooks/decide.h"
 #include "webhooks/intake.h"
 #include "webhooks/pages.h"
+#include "webhooks/reconcile.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -40,6 +41,7 @@ struct daemon {
 	struct runs *runs;
 	struct audit_head *head;
 	struct decide *decide;
+	struct reconcile *reconcile;
 	struct intake *intake;
 	struct pages *pages;
 	struct http_server *http;
@@ -144,9 +146,13 @@ static int start_edges(struct daemon *d, struct err *err)
 				    .server_file = d->config_file, .program = d->program, .version = SLUICE_VERSION,
 				    .intake_inflight = inflight, .arg = d};
 	d->decide = decide_new(&eo);
+	struct reconcile_options reo = {.loop = d->loop, .db = d->db, .gh = d->gh, .outbox = d->outbox, .runs = d->runs, .decide = d->decide,
+					.config = &d->config};
+	d->reconcile = reconcile_new(&reo);
 	struct intake_options io = {.l = d->loop, .db = d->db, .secrets = d->secrets, .secrets_n = d->secrets_n, .on_stored = on_stored, .arg = d};
 	d->intake = intake_new(&io);
-	struct pages_options po = {.db = d->db, .runs = d->runs, .intake = d->intake, .outbox = d->outbox, .data_dir = d->config.data_dir};
+	struct pages_options po = {.db = d->db, .runs = d->runs, .intake = d->intake, .outbox = d->outbox, .data_dir = d->config.data_dir,
+				   .reconcile = reconcile_counts(d->reconcile)};
 	d->pages = pages_new(&po);
 	struct http_server_options ho = {.host = d->config.listen_host, .port = d->config.listen_port, .on_head = on_head, .on_request = on_request,
 					 .arg = d};
@@ -188,6 +194,7 @@ static int start(struct daemon *d, struct err *err)
 static void stop_parts(struct daemon *d)
 {
 	http_server_close(d->http);
+	reconcile_close(d->reconcile);
 	decide_close(d->decide);
 	runs_close(d->runs);
 	audit_head_close(d->head);

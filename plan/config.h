@@ -85,6 +85,7 @@ struct server_config {
 	char *token_file;
 	int64_t app_id;
 	char *app_private_key_file;
+	int64_t reconcile_ms; /* how often what GitHub did not tell is looked for */
 	struct strlist webhook_secret_files; /* one, or two while rotating */
 	struct strlist repositories;         /* globs with ! */
 	char *engine_dir;                    /* looked in before PATH; NULL */

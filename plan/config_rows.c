@@ -96,6 +96,8 @@ static const struct config_row github_rows[] = {
 	{.key = "app", .type = CT_MAP, .start = true, .rows = app_rows, .help = "the GitHub App that sluice is; `sluice setup` makes one"},
 	{.key = "token_file", .type = CT_FILE, .offset = SERVER(token_file), .sample = "github.token",
 	 .help = "instead of app, for a first try: the token of an account that may read (branch protection, too), comment, set statuses and merge"},
+	{.key = "reconcile", .type = CT_DURATION, .offset = SERVER(reconcile_ms), .min = 10 * SECOND, .max = 24 * HOUR, .dflt = "5m",
+	 .help = "how often what GitHub did not tell is looked for: lost deliveries, heads without a plan, closed pull requests"},
 	{.key = "webhook_secret_file", .type = CT_CUSTOM, .as = CT_GLOBS, .required = true, .read = config_read_secret_files,
 	 .offset = SERVER(webhook_secret_files), .what = "path, or a list of two", .sample = "webhook.secret",
 	 .help = "the secret that GitHub signs webhooks with; two while it is being changed"},

@@ -13,7 +13,7 @@ const char DELIVERY_SCHEMA[] =
 const char DELIVERY_SCHEMA_2[] =
 	"CREATE TABLE head_push(repo_id INTEGER NOT NULL, sha TEXT NOT NULL, user_id INTEGER NOT NULL, login TEXT NOT NULL, at_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(repo_id, sha)) WITHOUT ROWID;"
-	"CREATE TABLE delivery_log(id INTEGER PRIMARY KEY CHECK(id=1), seen_id INTEGER NOT NULL);"
+	"CREATE TABLE delivery_log(id INTEGER PRIMARY KEY CHECK(id=1), seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE installation_state(owner TEXT NOT NULL, repo_id INTEGER NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(owner, repo_id)) WITHOUT ROWID;"
 	"CREATE TABLE merge_group(repo_id INTEGER NOT NULL, head_sha TEXT NOT NULL, base_sha TEXT NOT NULL, pull INTEGER NOT NULL, ok INTEGER NOT NULL,"

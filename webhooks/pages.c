@@ -190,6 +190,21 @@ static void add_gauge(struct buf *b, const char *name, const char *help, int64_t
 	buf_printf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
 }
 
+static void add_reconcile(struct buf *b, const struct reconcile_counts *n)
+{
+	const struct {
+		const char *name, *help;
+		uint64_t n;
+	} rows[] = {{"rounds", "Rounds of looking for what GitHub did not tell.", n->rounds},
+		    {"calls", "API calls of them.", n->calls},
+		    {"deliveries", "Lost deliveries that were fetched.", n->deliveries},
+		    {"plans", "Heads that were found without a plan.", n->plans},
+		    {"closed", "Pull requests that were found closed.", n->closed}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		buf_printf(b, "# HELP sluice_reconcile_%s_total %s\n# TYPE sluice_reconcile_%s_total counter\nsluice_reconcile_%s_total %llu\n", rows[i].name,
+			   rows[i].help, rows[i].name, rows[i].name, (unsigned long long)rows[i].n);
+}
+
 static void metrics_reply(int64_t pending, int64_t dead, void *arg)
 {
 	struct metrics *m = arg;
@@ -207,6 +222,8 @@ static void metrics_reply(int64_t pending, int64_t dead, void *arg)
 	add_gauge(&b, "sluice_outbox_pending", "Effects owed to GitHub.", pending);
 	add_gauge(&b, "sluice_outbox_dead", "Effects that GitHub will not take: locked, archived, switched off, or a permission is missing.", dead);
 	add_gauge(&b, "sluice_store_queue", "Requests waiting for the database.", (int64_t)db_waiting(m->p->o.db));
+	if (m->p->o.reconcile != NULL)
+		add_reconcile(&b, m->p->o.reconcile);
 	http_reply(m->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), b.len, NULL, 0);
 	free(m);
 }

@@ -8,6 +8,7 @@
 #include "github/outbox.h"
 #include "plan/runs.h"
 #include "webhooks/intake.h"
+#include "webhooks/reconcile.h"
 
 struct pages;
 
@@ -17,6 +18,7 @@ struct pages_options {
 	struct intake *intake;
 	struct outbox *outbox;
 	const char *data_dir;
+	const struct reconcile_counts *reconcile; /* NULL: not told */
 };
 
 struct pages *pages_new(const struct pages_options *o);
