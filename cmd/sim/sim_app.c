@@ -7,7 +7,7 @@
 static const char *const names[SIM_PERMS] = {"actions", "administration", "checks", "contents", "deployments", "environments", "issues", "members",
 					     "merge_queues", "metadata", "pull_requests", "repository_hooks", "statuses", "workflows"};
 static const char *const levels[] = {"none", "read", "write"};
-static const char usual[] = "administration:read,checks:write,contents:write,deployments:write,issues:write,members:read,merge_queues:read,"
+static const char usual[] = "administration:read,checks:write,contents:write,deployments:read,issues:write,members:read,merge_queues:write,"
 			    "metadata:read,pull_requests:write,statuses:write";
 
 /* ---- permissions ---- */

@@ -105,6 +105,8 @@ struct sim_integration *sim_app_of_jwt(struct sim *s, const char *jwt, const cha
 struct sim_key *sim_key_new(struct sim *s, struct sim_install *i, const struct sim_perms *p, struct sim_ids *repos /* taken */);
 bool sim_app_lets_in(struct sim_req *q, const char *by);  /* false: answered */
 bool sim_key_lets_in(struct sim_req *q, bool known_route); /* the same for requests with an installation token */
+bool sim_key_opens(const struct sim_key *k, const struct sim_repo *r);
+bool sim_key_may(const struct sim_key *k, const char *permission, enum sim_level least);
 bool sim_key_may_fetch(const struct sim_key *k, const struct sim_repo *r);
 
 /* sim_app_rest.c */

@@ -4,6 +4,7 @@
  * What a query may select stands in sim_graph_pull.c; how it is read and cut in sim_gql.h. */
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
 #include "cmd/sim/sim_gql.h"
 
@@ -128,7 +129,7 @@ static int repository(struct sim_req *q, const struct sim_gql *g, size_t field, 
 		return rc;
 	CLEANUP_FREE char *full = xasprintf("%s/%s", owner, name);
 	struct sim_repo *r = sim_repo_find(q->s, full, strlen(full));
-	if (r == NULL || !sim_may(r, q->viewer, "read")) {
+	if (r == NULL || !sim_may(r, q->viewer, "read") || (q->key != NULL && !sim_key_opens(q->key, r))) {
 		set_problem(p, "NOT_FOUND", "Could not resolve to a Repository with the name '%s'.", full);
 		p->field = g->fields[field].key;
 		jw_null(w, g->fields[field].key);
@@ -191,11 +192,11 @@ static int act(struct sim_req *q, bool enter, const char *id, const char *head, 
 {
 	struct err err = {0};
 	*ret_p = pull_of_node(q->s, id, ret_r);
-	if (*ret_p == NULL || !sim_may(*ret_r, q->viewer, "read")) {
+	if (*ret_p == NULL || !sim_may(*ret_r, q->viewer, "read") || (q->key != NULL && !sim_key_opens(q->key, *ret_r))) {
 		set_problem(p, "NOT_FOUND", "Could not resolve to a node with the global id of '%s'", id);
 		return -1;
 	}
-	if (!sim_may(*ret_r, q->viewer, "write")) {
+	if (!sim_may(*ret_r, q->viewer, "write") || (q->key != NULL && !sim_key_may(q->key, "merge_queues", SIM_L_WRITE))) {
 		set_problem(p, "FORBIDDEN", "%s", q->viewer->bot ? "Resource not accessible by integration" : "You have no permission to do this.");
 		return -1;
 	}
@@ -316,6 +317,10 @@ void sim_post_graphql(struct sim_req *q)
 	const char *query;
 	if (refused_by_rule(q))
 		return;
+	if (q->key != NULL && !sim_key_may(q->key, "pull_requests", SIM_L_READ)) {
+		answer_wrong(q, "FORBIDDEN", "Resource not accessible by integration");
+		return;
+	}
 	if (!sim_req_body(q, &err)) {
 		sim_fail(q, 400, "Problems parsing JSON");
 		return;

@@ -193,15 +193,22 @@ static bool permits(const struct sim_perms *p, const char *class_name)
 	return false; /* such as /user */
 }
 
+bool sim_key_opens(const struct sim_key *k, const struct sim_repo *r)
+{
+	return k->install != NULL && sim_ids_has(&k->repos, r->id) && sim_install_covers(k->install, r);
+}
+
+bool sim_key_may(const struct sim_key *k, const char *permission, enum sim_level least) { return sim_perms_get(&k->perms, permission) >= least; }
+
 bool sim_key_lets_in(struct sim_req *q, bool known_route)
 {
 	const struct sim_key *k = q->key;
 	bool in_repo = text_starts(q->path, "/repos/") || text_starts(q->path, "/repositories/");
 	if (k->install == NULL || k->install->suspended_ms != 0)
 		sim_fail(q, 403, "This installation has been suspended");
-	else if (!known_route || (in_repo && q->repo == NULL))
+	else if (!known_route || (in_repo && (q->repo == NULL || !sim_key_opens(k, q->repo)))) /* no word about what is not its business */
 		sim_fail(q, 404, "Not Found");
-	else if ((in_repo && (!sim_ids_has(&k->repos, q->repo->id) || !sim_install_covers(k->install, q->repo))) || !permits(&k->perms, q->class_name))
+	else if (!permits(&k->perms, q->class_name))
 		sim_fail(q, 403, not_for_apps);
 	else
 		return true;
@@ -210,8 +217,7 @@ bool sim_key_lets_in(struct sim_req *q, bool known_route)
 
 bool sim_key_may_fetch(const struct sim_key *k, const struct sim_repo *r)
 {
-	return k->install != NULL && k->install->suspended_ms == 0 && sim_ids_has(&k->repos, r->id) && sim_install_covers(k->install, r) &&
-	       sim_perms_get(&k->perms, "contents") >= SIM_L_READ;
+	return sim_key_opens(k, r) && k->install->suspended_ms == 0 && sim_key_may(k, "contents", SIM_L_READ);
 }
 
 bool sim_app_lets_in(struct sim_req *q, const char *by)

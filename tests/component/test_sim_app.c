@@ -137,7 +137,7 @@ static void tokens_open_what_they_were_made_for(void **state)
 		{read, "POST", "/repos/" REPO "/issues/1/comments", "{\"body\":\"x\"}", 403},
 		{read, "GET", "/repos/" REPO "/commits/main/status", NULL, 403},
 		{read, "GET", "/repos/" REPO "/branches/main/protection", NULL, 403},
-		{read, "GET", "/repos/acme/other", NULL, 403},
+		{read, "GET", "/repos/acme/other", NULL, 404},
 		{read, "GET", "/repos/acme/nothing", NULL, 404},
 		{say, "POST", "/repos/" REPO "/issues/1/comments", "{\"body\":\"x\"}", 201},
 		{say, "GET", "/repos/" REPO "/pulls/1", NULL, 403},

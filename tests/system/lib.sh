@@ -10,6 +10,7 @@ sluice=${SLUICE_BIN:-$root/build/release/sluice}
 parts=${SLUICE_PARTS:-$root/parts}
 failures=0 daemon_pid='' github_pid='' port=0 jobs=2 repo=acme/infra wait_ms=20000
 WRITER=sluice-app[bot] SECRET="it's a secret" TOKEN=token-of-the-tests
+signs_in='token_file: token'
 unset TF_CLI_CONFIG_FILE
 
 # ---- verdicts ----
@@ -141,9 +142,18 @@ engines() {
 	done
 }
 # start_github [OPTION...] of `sluice sim`
-start_github() {
+start_github() { launch_github --token "$TOKEN=$WRITER" "$@"; }
+# start_github_app [OPTION...]: the daemon will be a GitHub App with a key that is made here; nobody has a token
+start_github_app() {
+	need openssl
+	openssl genrsa -out "$tmp/app.pem" 2048 2>"$tmp/openssl.out" && chmod 600 "$tmp/app.pem" &&
+		openssl rsa -in "$tmp/app.pem" -pubout -out "$tmp/app.pub" 2>>"$tmp/openssl.out" || return 1
+	signs_in='app: { id: 4711, private_key_file: app.pem }'
+	launch_github --app "4711=${WRITER%\[bot\]}=$tmp/app.pub" "$@"
+}
+launch_github() {
 	: >"$tmp/github.out"
-	"$sluice" sim --port 0 --dir "$tmp/github" --token "$TOKEN=$WRITER" "$@" >"$tmp/github.out" 2>"$tmp/github.log" &
+	"$sluice" sim --port 0 --dir "$tmp/github" "$@" >"$tmp/github.out" 2>"$tmp/github.log" &
 	github_pid=$!
 	start_n=0
 	until github=$(sed -n 's|^listening on |http://|p' "$tmp/github.out") && [ -n "$github" ]; do
@@ -161,7 +171,7 @@ write_server_file() {
 	cat >"$tmp/sluice-server.yaml" <<YAML
 listen: 127.0.0.1:$port
 data_dir: data
-github: { api_url: "$github", token_file: token, webhook_secret_file: secret }
+github: { api_url: "$github", $signs_in, webhook_secret_file: secret }
 repositories: ["acme/*"]
 limits: { jobs: $jobs, jobs_per_repository: $jobs }
 ${1:-}
