@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/sim/sim_app.h"
+#include "cmd/sim/sim_moved.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -37,15 +38,44 @@ void sim_pending_end(struct sim_pending *p)
 	free(p);
 }
 
+/* What stands in the way of an answer: its kind, and the value for the header of that kind. */
+static const char *link_header(const char *link, const char **ret_value)
+{
+	static const char *const kinds[][2] = {{SIM_RETRY_AFTER, "Retry-After"}, {SIM_LOCATION, "Location"}};
+	*ret_value = link;
+	for (size_t i = 0; link != NULL && i < ARRAY_LEN(kinds); i++)
+		if (text_starts(link, kinds[i][0])) {
+			*ret_value = link + strlen(kinds[i][0]);
+			return kinds[i][1];
+		}
+	return "Link";
+}
+
+/* The tag of an answer to GET; true when the sender has it already. */
+static bool is_known(const struct http_exchange *x, const char *json, size_t len, char etag[2 * SHA256_SIZE + 3])
+{
+	char hex[2 * SHA256_SIZE + 1];
+	const char *has = http_request_header(x, "If-None-Match");
+	crypto_sha256_hex(json, len, hex);
+	(void)snprintf(etag, 2 * SHA256_SIZE + 3, "\"%s\"", hex);
+	return has != NULL && strcmp(text_starts(has, "W/") ? has + 2 : has, etag) == 0;
+}
+
 static void send_json(struct sim *s, struct http_exchange *x, int status, const char *json, size_t len, const char *link, const char *request_id)
 {
-	char used[24], left[24], reset[24];
-	uint64_t n = s->requests % SIM_RATE_LIMIT;
+	char used[24], left[24], reset[24], etag[2 * SHA256_SIZE + 3] = "";
+	bool tagged = status == 200 && strcmp(http_method(x), "GET") == 0;
+	if (tagged && is_known(x, json, len, etag)) {
+		status = 304;
+		len = 0;
+		s->unchanged++;
+	}
+	uint64_t n = (s->requests - s->unchanged) % SIM_RATE_LIMIT;
 	(void)snprintf(used, sizeof(used), "%llu", (unsigned long long)n);
 	(void)snprintf(left, sizeof(left), "%llu", (unsigned long long)(SIM_RATE_LIMIT - n));
 	(void)snprintf(reset, sizeof(reset), "%lld", (long long)(clock_wall_ms() / 1000 + 3600));
-	const char *const wait = link != NULL && strncmp(link, SIM_RETRY_AFTER, strlen(SIM_RETRY_AFTER)) == 0 ? link + strlen(SIM_RETRY_AFTER) : NULL;
-	const char *const headers[][2] = {
+	const char *value, *name = link_header(link, &value);
+	const char *headers[10][2] = {
 		{"X-GitHub-Request-Id", request_id},
 		{"X-GitHub-Media-Type", "github.v3; format=json"},
 		{"X-RateLimit-Limit", "5000"},
@@ -54,9 +84,17 @@ static void send_json(struct sim *s, struct http_exchange *x, int status, const 
 		{"X-RateLimit-Reset", reset},
 		{"X-RateLimit-Resource", strcmp(http_path(x), "/graphql") == 0 ? "graphql" : "core"},
 		{"Cache-Control", "private, max-age=0"},
-		{wait != NULL ? "Retry-After" : "Link", wait != NULL ? wait : link}, /* the last: only when there is one */
 	};
-	http_reply(x, status, len > 0 ? "application/json; charset=utf-8" : NULL, json, len, headers, ARRAY_LEN(headers) - (link == NULL));
+	size_t headers_n = 8;
+	if (tagged) {
+		headers[headers_n][0] = "ETag";
+		headers[headers_n++][1] = etag;
+	}
+	if (link != NULL) {
+		headers[headers_n][0] = name;
+		headers[headers_n++][1] = value;
+	}
+	http_reply(x, status, len > 0 ? "application/json; charset=utf-8" : NULL, json, len, (const char *const(*)[2])headers, headers_n);
 }
 
 static void on_delay_over(void *arg)
@@ -258,12 +296,16 @@ static void on_request(struct http_exchange *x, void *arg)
 {
 	struct sim *s = arg;
 	const char *path = http_path(x);
-	if (!from_here(s, x))
+	if (sim_manifest_open(path) && strcmp(http_method(x), "POST") == 0)
+		sim_manifest(s, x); /* from the page of the server that is set up, as with GitHub */
+	else if (!from_here(s, x))
 		http_reply_text(x, 403, "This server answers only to itself: open it as http://127.0.0.1.");
 	else if (sim_rest_is(path))
 		sim_rest(s, x);
 	else if (text_starts(path, "/_sim/"))
 		sim_control(s, x);
+	else if (sim_manifest_is(path))
+		sim_manifest(s, x);
 	else if (sim_smart_is(path))
 		sim_smart(s, x);
 	else

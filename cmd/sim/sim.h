@@ -183,6 +183,8 @@ int sim_delete_fork(struct sim *s, const char *repo, const char *owner, struct e
 int sim_branch_rename(struct sim *s, const char *repo, const char *user, const char *from, const char *to, struct err *err) MUST_CHECK;
 int sim_branch_delete(struct sim *s, const char *repo, const char *user, const char *branch, struct err *err) MUST_CHECK;
 int sim_archive(struct sim *s, const char *repo, const char *user, bool archived, struct err *err) MUST_CHECK;
+/* Renames (to: NAME) or transfers (to: OWNER/NAME): old paths lead to the new place until somebody else takes the name. */
+int sim_move(struct sim *s, const char *repo, const char *to, const char *user, struct err *err) MUST_CHECK;
 /* An issue that is no pull request; numbers are shared, and sim_comment speaks there as well. */
 int sim_issue(struct sim *s, const char *repo, const char *user, const char *title, int64_t *ret_number, struct err *err) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
+#include "cmd/sim/sim_moved.h"
 
 enum { WORD_MAX = 1024, TEXT_MAX = 1024 * 1024, FILES_MAX = 10000 };
 
@@ -200,6 +201,8 @@ static int run(struct sim_req *q, struct json_writer *w, struct err *err)
 	sim_control_fn fn = sim_control_gate(q->path);
 	if (fn == NULL)
 		fn = sim_control_app(q->path);
+	if (fn == NULL && (strcmp(q->path, "/_sim/rename") == 0 || strcmp(q->path, "/_sim/transfer") == 0))
+		fn = sim_control_moved;
 	if (fn != NULL)
 		return sim_req_body(q, err) ? fn(q, w, err) : err->code;
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)

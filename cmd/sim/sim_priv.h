@@ -198,6 +198,7 @@ struct sim_repo {
 	size_t deployments_n;
 	struct sim_team_grant *teams;
 	size_t teams_n;
+	struct strlist former;    /* full names that it had */
 	struct sim_entry **queue; /* in its order */
 	size_t queue_n;
 };
@@ -280,7 +281,7 @@ struct sim {
 	size_t writes_n;
 	struct sim_count *counts;
 	size_t counts_n;
-	uint64_t requests;
+	uint64_t requests, unchanged; /* unchanged: answered with 304, which costs nothing */
 	struct sim_delivery **log;
 	size_t log_n, log_next; /* next one to send, in order */
 	struct sim_delivery *sending, *held;
@@ -300,7 +301,7 @@ struct sim_req {
 	struct sim_user *viewer;
 	struct sim_integration *app; /* an App speaks by its JWT, */
 	struct sim_key *key;         /* or by an installation token; viewer is its bot then */
-	struct sim_repo *repo;
+	struct sim_repo *repo, *moved; /* moved: the path has an old name of it */
 	struct sim_pull *pull;
 	int64_t number;          /* {n} or {id} of the path */
 	char *part[4];           /* what else varies in the path: a branch, a login, a commit */
@@ -317,6 +318,8 @@ struct sim_req {
 
 /* What stands in a request's link when the answer has a Retry-After instead. */
 #define SIM_RETRY_AFTER "retry-after "
+/* Or where it is now. */
+#define SIM_LOCATION "location "
 
 /* sim.c */
 void sim_answer(struct sim_req *q, int status, const char *json);          /* through faults, headers and the record */

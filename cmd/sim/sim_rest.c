@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cmd/sim/sim_app.h"
 #include "cmd/sim/sim_gate.h"
+#include "cmd/sim/sim_moved.h"
 
 /* In patterns: # a number, * one segment, ** anything, with what follows it as the end of the path. "R" stands for /repos/{owner}/{repo}. */
 struct route {
@@ -48,6 +49,7 @@ static const struct route routes[] = {
 	{"GET", "R/contents/**", "contents", sim_get_contents, "read", false},
 	{"GET", "R/codeowners/errors", "codeowners", sim_get_codeowners_errors, "read", false},
 	{"GET", "R/deployments", "deployments", sim_get_deployments, "read", false},
+	{"POST", "/app-manifests/*/conversions", "manifest", sim_post_conversion, SIM_BY_ANYBODY, false},
 	{"GET", "/app", "app", sim_get_app, SIM_BY_JWT, false},
 	{"GET", "/app/installations", "installations", sim_get_installs, SIM_BY_JWT, false},
 	{"GET", "/app/installations/#", "installation", sim_get_install, SIM_BY_JWT, false},
@@ -67,7 +69,7 @@ static const struct route routes[] = {
 bool sim_rest_is(const char *path)
 {
 	static const char *const whole[] = {"/user", "/graphql", "/app"};
-	static const char *const starts[] = {"/repos/", "/orgs/", "/app/", "/users/", "/installation/"};
+	static const char *const starts[] = {"/repos/", "/orgs/", "/app/", "/users/", "/installation/", "/repositories/", "/app-manifests/"};
 	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
 		if (strcmp(path, whole[i]) == 0)
 			return true;
@@ -127,6 +129,11 @@ static bool match(struct sim_req *q, const char *pattern, const char *path)
 /* Cuts "/repos/owner/name" off and looks the repository up; what remains is the path below it. */
 static const char *below_repo(struct sim_req *q)
 {
+	if (text_starts(q->path, "/repositories/")) {
+		const char *at = q->path + strlen("/repositories/");
+		q->repo = take_number(&at, &q->number) ? sim_repo_of_id(q->s, q->number) : NULL;
+		return at;
+	}
 	if (!text_starts(q->path, "/repos/"))
 		return NULL;
 	const char *name = q->path + strlen("/repos/");
@@ -135,6 +142,8 @@ static const char *below_repo(struct sim_req *q)
 		return NULL;
 	size_t len = owner_len + 1 + strcspn(name + owner_len + 1, "/");
 	q->repo = sim_repo_find(q->s, name, len);
+	if (q->repo == NULL)
+		q->moved = sim_repo_formerly(q->s, name, len);
 	return name + len;
 }
 
@@ -305,7 +314,12 @@ void sim_rest(struct sim *s, struct http_exchange *x)
 	if (r != NULL)
 		q.class_name = r->class_name;
 	sim_count_request(s, q.class_name);
-	handle(&q, r);
+	const char *value = http_request_header(x, "Authorization"), *why;
+	bool known = q.viewer != NULL || (value != NULL && text_starts(value, "Bearer ") && sim_app_of_jwt(s, value + 7, &why) != NULL);
+	if (q.moved != NULL && known)
+		sim_answer_moved(&q, below_repo(&q));
+	else
+		handle(&q, r);
 	sim_req_free(&q);
 }
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/sim/sim_app.h"
+#include "cmd/sim/sim_moved.h"
 
 #include <zlib.h>
 
@@ -109,16 +110,27 @@ static bool spoil(struct sim *s, struct http_exchange *x)
 	return true;
 }
 
+/* git takes the new place for all that follows. */
+static void redirect(struct sim *s, struct http_exchange *x, const struct sim_repo *r)
+{
+	CLEANUP_FREE char *to = xasprintf("%s/%s.git/info/refs?service=git-upload-pack", s->url, r->full_name);
+	const char *const headers[][2] = {{"Location", to}};
+	http_reply(x, 301, "text/plain; charset=utf-8", "", 0, headers, 1);
+}
+
 void sim_smart(struct sim *s, struct http_exchange *x)
 {
 	const char *path = http_path(x), *dot = strstr(path, ".git/"), *service = http_query(x, "service");
 	struct sim_key *key;
 	const struct sim_user *u = sim_viewer(s, x, &key);
 	const struct sim_repo *r = sim_repo_find(s, path + 1, (size_t)(dot - path - 1));
+	const struct sim_repo *moved = r == NULL ? sim_repo_formerly(s, path + 1, (size_t)(dot - path - 1)) : NULL;
 	bool advertise = text_ends(path, advertise_path);
 	sim_count_request(s, "git");
 	if (u == NULL)
 		refuse(s, x, 401, "Send a token as the password.\n");
+	else if (moved != NULL && advertise)
+		redirect(s, x, moved);
 	else if (r == NULL || (key != NULL ? !sim_key_may_fetch(key, r) : !sim_may(r, u, "read")))
 		refuse(s, x, 404, "Repository not found.\n");
 	else if (text_ends(path, "receive-pack") || (advertise && (service == NULL || strcmp(service, "git-upload-pack") != 0)))

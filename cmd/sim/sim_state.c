@@ -262,6 +262,7 @@ static void free_repo(struct sim_repo *r)
 	free(r->pulls);
 	free(r->grants);
 	sim_rules_free(r);
+	strlist_free(&r->former);
 	free(r->refs);
 	free(r->full_name);
 	free(r->owner);

@@ -77,15 +77,23 @@ static void on_response(const struct http_response *res, void *arg)
 	buf_add(&f->body, res->body != NULL ? res->body : "", res->body_len);
 	keep_header(res, "link", f->link, sizeof(f->link));
 	keep_header(res, "retry-after", f->retry_after, sizeof(f->retry_after));
+	keep_header(res, "location", f->location, sizeof(f->location));
+	keep_header(res, "etag", f->etag, sizeof(f->etag));
+	keep_header(res, "x-ratelimit-remaining", f->remaining, sizeof(f->remaining));
 	keep_header(res, "x-github-request-id", f->request_id, sizeof(f->request_id));
 }
 
 int sim_fixture_call_as(struct sim_fixture *f, const char *token, const char *method, const char *path, const char *body)
 {
 	CLEANUP_FREE char *url = xasprintf("%s%s", sim_url(f->s), path), *auth = xasprintf("Bearer %s", token);
-	const struct http_header headers[] = {{"Authorization", auth}, {"User-Agent", "test"}, {"Content-Type", "application/json"},
-					      {"Origin", f->origin != NULL ? f->origin : sim_url(f->s)}, {"Content-Encoding", f->encoding}};
-	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = f->encoding != NULL ? 5 : 4, .body = body,
+	struct http_header headers[6] = {{"Authorization", auth}, {"User-Agent", "test"}, {"Content-Type", f->type != NULL ? f->type : "application/json"},
+					 {"Origin", f->origin != NULL ? f->origin : sim_url(f->s)}};
+	size_t n = 4;
+	if (f->encoding != NULL)
+		headers[n++] = (struct http_header){"Content-Encoding", f->encoding};
+	if (f->known != NULL)
+		headers[n++] = (struct http_header){"If-None-Match", f->known};
+	struct http_request req = {.method = method, .url = url, .headers = headers, .headers_n = n, .body = body,
 				   .body_len = body != NULL ? strlen(body) : 0, .max_body = 4u << 20, .timeout_ms = 10000};
 	f->done = false;
 	(void)http_send(f->c, &req, on_response, f);

@@ -21,11 +21,13 @@ struct sim_fixture {
 	struct err err;
 	const char *encoding; /* Content-Encoding of calls; NULL: none */
 	const char *origin;   /* their Origin */
+	const char *type;     /* their Content-Type; NULL: JSON */
+	const char *known;    /* their If-None-Match; NULL: none */
 	/* the last answer */
 	bool done, sent;
 	int status;
 	struct buf body;
-	char link[512], retry_after[16], request_id[64];
+	char link[512], retry_after[16], request_id[64], location[1024], etag[80], remaining[16];
 	/* webhooks */
 	struct strlist events, guids;
 	struct buf last_payload;
