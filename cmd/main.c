@@ -67,6 +67,7 @@ static const struct command_row {
 	const char *help; /* NULL: not for people */
 } rows[] = {
 	{"serve", cmd_serve, "serve [--config FILE]            run the server"},
+	{"setup", cmd_setup, "setup --url URL [--org NAME]     make the GitHub App in one click"},
 	{"demo", cmd_demo, "demo [--serve] [--port N]         carry one pull request from push to apply, on this machine"},
 	{"check", cmd_check, "check [--format json] FILE...    validate sluice.yaml and sluice-server.yaml"},
 	{"state", cmd_state, "state list|show|pull|push|rollback    managed state, for people"},

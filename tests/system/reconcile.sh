@@ -26,6 +26,8 @@ start_github
 write_server_file
 sed -i 's|^github: {|github: { reconcile: 10s,|' "$tmp/sluice-server.yaml"
 start_daemon
+stop_daemon # the port is in the file now, and a plan is bound to the file
+start_daemon
 printf '%s' "$base" | new_repo acme/infra
 
 change a 2 | commit one alice
