@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/comment.h"
 #include "plan/prepare.h"
 #include "webhooks/decide_priv.h"
 
@@ -74,6 +75,14 @@ int decide_close_pull(struct db_conn *c, const struct gh_event *e, char **ret, s
 	return run_create(c, &n, &id, err);
 }
 
+/* What its commits were told to be pending will not be heard of again. */
+static int close_pull(struct db_conn *c, const struct item *it, char **ret, struct err *err)
+{
+	const struct gh_event *e = &it->event;
+	int rc = decide_close_pull(c, e, ret, err);
+	return rc == 0 ? comment_end_older(c, runs_comment(it->d->o.runs), e->repo_id, e->pull, NULL, err) : rc;
+}
+
 /* A push to a branch that pull requests go into: the mirror follows, if this repository has one. Other branches come with the plan of their
  * pull request, which would only wait behind a fetch of the same objects. */
 static int note_push(struct db_conn *c, struct item *it, char **ret, struct err *err)
@@ -108,7 +117,7 @@ static int decide_one(struct db_conn *c, struct item *it, char **ret, struct err
 	if (rc != 0)
 		return rc;
 	switch (e->kind) {
-	case GH_EVENT_PULL: return strcmp(e->action, "closed") == 0 ? decide_close_pull(c, e, ret, err) : decide_start_plan(c, e, ret, err);
+	case GH_EVENT_PULL: return strcmp(e->action, "closed") == 0 ? close_pull(c, it, ret, err) : decide_start_plan(c, e, ret, err);
 	case GH_EVENT_COMMENT: return decide_command(c, it, ret, err);
 	case GH_EVENT_COMMENT_CHANGED: return decide_comment_changed(c, it, ret, err);
 	case GH_EVENT_PUSH: return note_push(c, it, ret, err);
