@@ -7,9 +7,12 @@
 #include "base/text.h"
 #include "tests/support/fds.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -44,6 +47,8 @@ static void on_hook(struct http_exchange *x, void *arg)
 	strlist_add(&f->guids, http_request_header(x, "X-GitHub-Delivery"));
 	buf_reset(&f->last_payload);
 	buf_add(&f->last_payload, body, len);
+	(void)snprintf(f->target, sizeof(f->target), "%s %s", http_request_header(x, "X-GitHub-Hook-Installation-Target-Type"),
+		       http_request_header(x, "X-GitHub-Hook-Installation-Target-ID"));
 	json_doc_free(doc);
 	buf_free(&want);
 	http_reply_text(x, f->hook_answer, "ok");
@@ -104,6 +109,34 @@ int sim_fixture_call_as(struct sim_fixture *f, const char *token, const char *me
 int sim_fixture_call(struct sim_fixture *f, const char *method, const char *path, const char *body)
 {
 	return sim_fixture_call_as(f, "bot-token", method, path, body);
+}
+
+int sim_fixture_raw(struct sim_fixture *f, const char *method, const char *path)
+{
+	static const char location[] = "\r\nLocation: ";
+	char answer[65536];
+	bool never = false;
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)sim_port(f->s)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	CLEANUP_FREE char *request = xasprintf("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer bot-token\r\nUser-Agent: test\r\n"
+					       "Content-Length: 0\r\nConnection: close\r\n\r\n", method, path, sim_port(f->s));
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+	ssize_t n = -1;
+	for (int i = 0; i < 200 && n <= 0; i++) {
+		(void)loop_run_until(f->l, &never, 10);
+		n = recv(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT);
+	}
+	(void)close(fd);
+	assert_true(n > 12);
+	answer[n] = '\0';
+	int64_t status = 0;
+	CLEANUP_FREE char *digits = xstrndup(answer + strlen("HTTP/1.1 "), 3);
+	assert_int_equal(text_int(digits, 100, 599, &status, NULL), 0);
+	const char *at = strstr(answer, location);
+	at = at != NULL ? at + strlen(location) : "";
+	(void)snprintf(f->location, sizeof(f->location), "%.*s", (int)strcspn(at, "\r"), at);
+	return (int)status;
 }
 
 /* A member of the last answer by dotted path, as JSON text. */

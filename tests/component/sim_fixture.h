@@ -31,6 +31,7 @@ struct sim_fixture {
 	/* webhooks */
 	struct strlist events, guids;
 	struct buf last_payload;
+	char target[64]; /* of the last: "integration 123456" */
 	size_t bad_signatures;
 	int hook_answer;
 };
@@ -44,6 +45,8 @@ void sim_fixture_settle(struct sim_fixture *f, size_t events);
 /* Status of the answer, 0 for none; the rest of it is in f. */
 int sim_fixture_call_as(struct sim_fixture *f, const char *token, const char *method, const char *path, const char *body);
 int sim_fixture_call(struct sim_fixture *f, const char *method, const char *path, const char *body);
+/* Over a bare socket, as the bot: no redirect is followed. Status and Location are in f. */
+int sim_fixture_raw(struct sim_fixture *f, const char *method, const char *path);
 /* A member of the last answer by dotted path ("0.state"), as JSON text; "missing". Valid until the next call. */
 const char *sim_fixture_member(struct sim_fixture *f, const char *path);
 /* git clone into f->dir/clone, then a shell line in it; its output is f->body. Returns the exit status. */
