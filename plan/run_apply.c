@@ -10,6 +10,8 @@
 #include "plan/replan.h"
 #include "plan/runs_priv.h"
 
+enum { COMMENT_WAITS = 20, COMMENT_WAIT_MS = 1000 };
+
 /* Newest plans of this head that the command is about; after a merge by a person only those that apply on merge. */
 int run_apply_selection(struct db_conn *c, const struct run_row *row, bool gone_too, struct job_list *ret, struct err *err)
 {
@@ -131,12 +133,28 @@ static int refuse(struct db_conn *c, struct run *r, const char *why, enum run_st
 	return run_end_with(c, r, why, err);
 }
 
+/* The plans are done and their comment is in line to GitHub: a matter of seconds, which nobody should have to ask twice for. */
+static bool only_waits_for_comment(const struct gate_verdict *v, const struct gate_facts *f)
+{
+	size_t shut = 0;
+	for (size_t i = 0; i < v->n; i++)
+		shut += v->items[i].mark != GATE_YES;
+	return !v->open && shut == 1 && f->told == TRI_NO && f->told_why == NULL;
+}
+
 static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs, const struct gate_own *own, enum run_state *ret_next, struct err *err)
 {
 	struct gate_verdict verdict;
 	CLEANUP_BUF struct buf json = {0};
 	r->seen.facts.after_merge = r->seen.facts.merged == TRI_YES;
 	gate_evaluate(&r->seen.facts, &verdict);
+	if (only_waits_for_comment(&verdict, &r->seen.facts) && r->waits < COMMENT_WAITS) {
+		gate_verdict_free(&verdict);
+		r->waits++;
+		r->again_ms = COMMENT_WAIT_MS;
+		*ret_next = RUN_GATING;
+		return 0;
+	}
 	comment_gate_write(&verdict, &json);
 	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
 	if (rc == 0)

@@ -48,16 +48,6 @@ static void on_queued(const struct gh_answer *a, void *arg)
 	gh_get_threads(r->m->o.gh, r->row.repo, r->row.pull, on_queue_look, r);
 }
 
-/* GitHub refused to merge; where a queue is required that was to be expected. */
-static void on_rules(const struct gh_answer *a, void *arg)
-{
-	struct run *r = arg;
-	if (a->r.err.code == 0 && a->rules->merge_queue)
-		gh_enqueue(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, on_queued, r);
-	else
-		gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_second_look, r);
-}
-
 static void on_merged(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
@@ -72,11 +62,26 @@ static void on_merged(const struct gh_answer *a, void *arg)
 	if ((a->r.ambiguous || a->r.err.code == ERR_UNAVAILABLE) && run_try_again(r))
 		return;
 	r->failure = a->r.err;
-	if (a->r.status == 405) { /* not allowed in the present state: perhaps a merge queue alone may merge */
-		gh_get_rules(r->m->o.gh, r->row.repo, r->row.base_ref, on_rules, r);
+	gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_second_look, r);
+}
+
+/* By a method that the rules allow, or into the queue where one is required. A server without rulesets has no queue and allows what the
+ * repository does. */
+static void on_rules(const struct gh_answer *a, void *arg)
+{
+	struct run *r = arg;
+	if (a->r.err.code != 0 && a->r.err.code != ERR_NOT_FOUND) {
+		if ((a->r.err.code == ERR_UNAVAILABLE || a->r.err.code == ERR_PARSE) && run_try_again(r))
+			return;
+		r->failure = a->r.err;
+		run_wake(r);
 		return;
 	}
-	gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_second_look, r);
+	unsigned methods = a->r.err.code == 0 ? a->rules->methods : GH_ANY_METHOD;
+	if (a->r.err.code == 0 && a->rules->merge_queue)
+		gh_enqueue(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, on_queued, r);
+	else
+		gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, methods, on_merged, r);
 }
 
 static void on_look(const struct gh_answer *a, void *arg)
@@ -94,7 +99,7 @@ static void on_look(const struct gh_answer *a, void *arg)
 		run_wake(r);
 		return;
 	}
-	gh_merge(r->m->o.gh, r->row.repo, r->row.pull, r->row.head_sha, NULL, GH_ANY_METHOD, on_merged, r);
+	gh_get_rules(r->m->o.gh, r->row.repo, r->row.base_ref, on_rules, r);
 }
 
 void run_merging_enter(struct run *r) { gh_get_pull(r->m->o.gh, r->row.repo, r->row.pull, on_look, r); }

@@ -104,6 +104,7 @@ static void enter(struct run *r)
 	CRASH_POINT("run.enter");
 	r->failure = (struct err){0};
 	r->parked = r->poked = false;
+	r->again_ms = 0;
 	log_info("run.enter", "run=%lld repo=%s pull=%lld kind=%s state=%s", (long long)r->row.id, log_value(r->row.repo), (long long)r->row.pull,
 		 r->row.kind == RUN_PLAN ? "plan" : "apply", run_state_name(r->row.state));
 	steps[r->row.state].enter(r);
@@ -191,7 +192,9 @@ static void leave_done(int rc, const struct err *err, void *arg)
 		return;
 	}
 	if (r->goes_to == r->row.state) {
-		r->parked = true;
+		r->parked = r->again_ms == 0;
+		if (!r->parked)
+			loop_timer_start(r->timer, r->again_ms, 0);
 		return;
 	}
 	r->row.state = r->goes_to;

@@ -37,6 +37,8 @@ struct run {
 	bool ended;   /* the database says that it is over: let go at the next wake-up */
 	bool parked;  /* queued behind an apply */
 	bool poked;   /* enqueued: it is about to look again */
+	int waits;        /* for the comment with the plans, which is on its way to GitHub */
+	int64_t again_ms; /* leave stays in this state: enter it again after that time; 0: when somebody looks */
 	bool queued;  /* merging ended in the merge queue */
 	int tries;    /* of the present state */
 	struct loop_timer *timer; /* the next try */
