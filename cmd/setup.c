@@ -117,11 +117,19 @@ static void finish(struct setup *s, int result, const char *sentence)
 	loop_timer_start(s->leave, LEAVE_MS, 0); /* once the browser has its page */
 }
 
-static int write_server_file(const struct setup *s, int64_t id, bool *ret_new, struct err *err)
+/* GitHub's names are letters, digits and hyphens; anything else has no business in a YAML file of ours. */
+static bool is_login(const char *s)
+{
+	size_t n = s != NULL ? strlen(s) : 0;
+	return n >= 1 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+/* Which repositories are meant is decided where the App is installed; the file may narrow it. */
+static int write_server_file(const struct setup *s, int64_t id, const char *owner, bool *ret_new, struct err *err)
 {
 	CLEANUP_FREE char *text = xasprintf("listen: 127.0.0.1:8080\npublic_url: %s\ndata_dir: data\ngithub:\n  api_url: %s\n"
-					    "  app: { id: %lld, private_key_file: app.pem }\n  webhook_secret_file: webhook.secret\nrepositories: []\n",
-					    s->url, s->api, (long long)id);
+					    "  app: { id: %lld, private_key_file: app.pem }\n  webhook_secret_file: webhook.secret\nrepositories: [\"%s/*\"]\n",
+					    s->url, s->api, (long long)id, is_login(owner) ? owner : "OWNER");
 	*ret_new = !fs_exists(s->config);
 	if (*ret_new)
 		return fs_write_atomic(s->config, text, strlen(text), 0600, err);
@@ -132,7 +140,8 @@ static int write_server_file(const struct setup *s, int64_t id, bool *ret_new, s
 
 static int keep(struct setup *s, const struct json *root, struct err *err)
 {
-	const char *pem, *secret, *page;
+	const char *pem, *secret, *page, *login = s->org;
+	struct json owner = {0};
 	int64_t id;
 	bool is_new = false;
 	int rc = json_int(root, "id", 1, (INT64_C(1) << 53) - 1, &id, err);
@@ -143,14 +152,18 @@ static int keep(struct setup *s, const struct json *root, struct err *err)
 	if (rc == 0)
 		rc = json_str_opt(root, "html_url", CODE_MAX * 4, "", &page, err);
 	if (rc == 0)
+		rc = json_obj_opt(root, "owner", &owner, err);
+	if (rc == 0 && json_ok(&owner))
+		rc = json_str_opt(&owner, "login", CODE_MAX, s->org, &login, err);
+	if (rc == 0)
 		rc = fs_write_atomic(s->key_file, pem, strlen(pem), 0600, err);
 	if (rc == 0)
 		rc = fs_write_atomic(s->secret_file, secret, strlen(secret), 0600, err);
 	if (rc == 0)
-		rc = write_server_file(s, id, &is_new, err);
+		rc = write_server_file(s, id, login, &is_new, err);
 	if (rc != 0)
 		return rc;
-	(void)printf("The App is made: id %lld. Written: %s, %s%s%s.\nNext: name the repositories in %s, install the App on them: %s/installations/new\n"
+	(void)printf("The App is made: id %lld. Written: %s, %s%s%s.\nNext: look at the repositories in %s, install the App on them: %s/installations/new\n"
 		     "then start: sluice serve --config %s\n",
 		     (long long)id, s->key_file, s->secret_file, is_new ? ", " : "", is_new ? s->config : "", s->config, page, s->config);
 	return 0;
