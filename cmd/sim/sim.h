@@ -165,6 +165,9 @@ int sim_check(struct sim *s, const char *repo, const char *sha, const char *name
 enum { SIM_APP_ACTIONS = 15368 }; /* whose check runs sim_check makes: GitHub Actions */
 int sim_check_by(struct sim *s, const char *repo, const char *sha, const char *name, const char *conclusion, int64_t app_id, struct err *err) MUST_CHECK;
 
+/* A person presses "Re-run" (action "rerequested") or a button (its identifier) of an App's newest check run of that name; name NULL: "Re-run all". */
+int sim_check_act(struct sim *s, const char *repo, const char *rev, const char *name, const char *user, const char *action, struct err *err) MUST_CHECK;
+
 /* What people do later. body NULL: the newest review of reviewer is dismissed, the comment is deleted; otherwise edited. */
 int sim_review_act(struct sim *s, const char *repo, int64_t n, const char *user, const char *reviewer, const char *body, struct err *err) MUST_CHECK;
 int sim_comment_act(struct sim *s, const char *repo, int64_t id, const char *user, const char *body, struct err *err) MUST_CHECK;

@@ -2,6 +2,7 @@
  * that a test can see whether a run was ever green before its time. */
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/sim/sim_checks.h"
 #include "cmd/sim/sim_gate.h"
 
 enum { OUTPUT_MAX = 65535, ANNOTATIONS_MAX = 50, ACTIONS_MAX = 3, LABEL_MAX = 20, DESCRIPTION_MAX = 40, IDENTIFIER_MAX = 20 };
@@ -216,6 +217,9 @@ void sim_post_check(struct sim_req *q)
 		(void)snprintf(m->sha, sizeof(m->sha), "%s", sha);
 		m->check->status = xstrdup("queued");
 		write_down(q, m, &want);
+		sim_hook_check(q->s, r, m, "created", NULL, q->viewer);
+		if (m->state != NULL)
+			sim_hook_check(q->s, r, m, "completed", NULL, q->viewer);
 		answer(q, 201, m);
 	}
 	free(want.actions);
@@ -241,7 +245,10 @@ void sim_patch_check(struct sim_req *q)
 	} else if (take(q, &want)) {
 		if (want.name != NULL)
 			xstrset(&m->context, want.name);
+		bool was_completed = m->state != NULL;
 		write_down(q, m, &want);
+		if (!was_completed && m->state != NULL)
+			sim_hook_check(q->s, q->repo, m, "completed", NULL, q->viewer);
 		answer(q, 200, m);
 	}
 	free(want.actions);

@@ -1,6 +1,7 @@
 /* POST /_sim/...: what people do, for shell tests and the page. One JSON object in, one out: {"ok":true,...} or {"message":...}. */
 #include "base/text.h"
 #include "cmd/sim/sim_app.h"
+#include "cmd/sim/sim_checks.h"
 #include "cmd/sim/sim_gate.h"
 #include "cmd/sim/sim_moved.h"
 
@@ -203,6 +204,8 @@ static int run(struct sim_req *q, struct json_writer *w, struct err *err)
 		fn = sim_control_app(q->path);
 	if (fn == NULL && (strcmp(q->path, "/_sim/rename") == 0 || strcmp(q->path, "/_sim/transfer") == 0))
 		fn = sim_control_moved;
+	if (fn == NULL && strcmp(q->path, "/_sim/check_action") == 0)
+		fn = sim_control_check;
 	if (fn != NULL)
 		return sim_req_body(q, err) ? fn(q, w, err) : err->code;
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)

@@ -27,6 +27,8 @@ static const char *const classes[] = {
 	"*", "git", "user", "team", "repo", "pulls", "pull_create", "pull", "reviews", "review_create", "merge", "comments", "comment_create",
 	"comment_edit", "comment_delete", "permission", "protection", "branch", "rules", "status_list", "check_runs", "status_create",
 	"pull_commits", "commit_pulls", "contents", "codeowners", "deployments", "labels", "statuses", "check_suites", "team_repo", "graphql",
+	"check_create", "check_edit", "app", "installations", "installation", "token_create", "token_delete", "installation_repos", "deliveries",
+	"delivery", "redelivery", "manifest", "users",
 };
 
 static void free_list(struct sim_fault *v, size_t n)

@@ -1,7 +1,7 @@
 /* The push event: its commits come from git. */
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/sim/sim_priv.h"
+#include "cmd/sim/sim_checks.h"
 
 enum { COMMITS_MAX = 20, FIELDS = 7 };
 static const char zero[] = "0000000000000000000000000000000000000000";
@@ -115,4 +115,6 @@ void sim_hook_push(struct sim *s, struct sim_repo *r, const char *ref, const cha
 	sim_shape_user(&w, "sender", s, u);
 	jw_close(&w);
 	sim_deliver(s, r, "push", NULL, &b);
+	if (after[0] != '\0')
+		sim_suites_pushed(s, r, after, u);
 }

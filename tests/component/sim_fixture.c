@@ -200,7 +200,8 @@ void sim_fixture_start(struct sim_fixture *f, const struct sim_options *more)
 	if (sim_start(f->l, &o, &f->s, &f->err) != 0)
 		fail_msg("%s", f->err.msg);
 	make_repository(f);
-	sim_fixture_settle(f, 2);
+	bool suites = more != NULL && more->apps_n > 0 && more->apps[0].suites;
+	sim_fixture_settle(f, suites ? 3 : 2); /* push, suite, pull request */
 }
 
 static void tear_down(struct sim_fixture *f)
