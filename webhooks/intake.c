@@ -14,7 +14,16 @@
 enum { GUID_MAX = 64, EVENT_MAX = 64, REFUSALS_LOGGED_PER_S = 10 };
 
 /* The events that step 4 understands; everything else is acknowledged and forgotten. */
-static const char *const stored_events[] = {"pull_request", "issue_comment", "push"};
+static const char *const stored_events[] = {"pull_request", "issue_comment", "push", "pull_request_review", "pull_request_review_thread", "check_run",
+					    "check_suite", "status", "merge_group", "installation", "installation_repositories", "repository"};
+
+bool intake_keeps(const char *event)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stored_events); i++)
+		if (strcmp(event, stored_events[i]) == 0)
+			return true;
+	return false;
+}
 
 struct intake {
 	struct intake_options o;

@@ -36,5 +36,7 @@ struct intake_counts {
 	uint64_t stored, repeated, ignored, pings, refused, failed;
 };
 const struct intake_counts *intake_counts(const struct intake *in);
+/* Is it one of the events that are stored, or is it acknowledged and forgotten? */
+bool intake_keeps(const char *event);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "webhooks/decide_priv.h"
+#include "webhooks/intake.h"
 
 /* Deliveries are looked for this much further back than the newest one that was seen: some take minutes. */
 enum { FIRST_MS = 2000, OVERLAP_MS = 10 * 60 * 1000, KEPT_MS = 3 * 86400 * 1000, HEADLESS_MS = 3600 * 1000, REPOS_MAX = 1000, GUID_MAX = 64 };
@@ -250,7 +251,8 @@ static void on_log(const struct gh_answer *a, void *arg)
 		const struct gh_delivery *d = &a->deliveries->v[i];
 		if (d->delivered_ms > r->newest_ms)
 			r->newest_ms = d->delivered_ms;
-		if (d->id == 0 || d->guid == NULL || d->event == NULL || strlen(d->guid) > GUID_MAX || is_listed(r, d->guid))
+		if (d->id == 0 || d->guid == NULL || d->event == NULL || strlen(d->guid) > GUID_MAX || !intake_keeps(d->event) ||
+		    is_listed(r, d->guid))
 			continue;
 		r->log[r->log_n++] = (struct wanted){.id = d->id, .guid = xstrdup(d->guid), .event = xstrdup(d->event)};
 	}
