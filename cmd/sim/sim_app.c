@@ -345,6 +345,6 @@ void sim_shape_install(struct json_writer *w, const char *key, const struct sim 
 	sim_shape_time(w, "updated_at", i->created_ms);
 	jw_null(w, "single_file_name");
 	sim_shape_time(w, "suspended_at", i->suspended_ms);
-	jw_null(w, "suspended_by");
+	sim_shape_user(w, "suspended_by", s, i->suspended_by);
 	jw_close(w);
 }

@@ -37,6 +37,7 @@ struct sim_integration {
 
 struct sim_install {
 	int64_t id, created_ms, suspended_ms; /* 0: not suspended */
+	struct sim_user *suspended_by;
 	struct sim_integration *app;
 	char *account;
 	struct sim_perms perms;

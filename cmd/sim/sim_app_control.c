@@ -53,8 +53,6 @@ static void tell(struct sim *s, const struct sim_install *i, const char *user, c
 	sim_shape_install(&w, "installation", s, i);
 	if (strcmp(action, "new_permissions_accepted") != 0)
 		list_covered(&w, s, i);
-	if (strcmp(action, "created") == 0)
-		jw_null(&w, "requester");
 	end(s, &w, &b, user, "installation", action);
 }
 
@@ -86,8 +84,9 @@ struct change {
 static int do_suspend(struct change *c, struct err *err)
 {
 	(void)err;
-	tell(c->s, c->at, c->user, "suspend");
 	c->at->suspended_ms = clock_wall_ms();
+	c->at->suspended_by = sim_user(c->s, c->user);
+	tell(c->s, c->at, c->user, "suspend");
 	return 0;
 }
 
@@ -95,6 +94,7 @@ static int do_unsuspend(struct change *c, struct err *err)
 {
 	(void)err;
 	c->at->suspended_ms = 0;
+	c->at->suspended_by = NULL;
 	tell(c->s, c->at, c->user, "unsuspend");
 	return 0;
 }

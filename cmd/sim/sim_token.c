@@ -231,7 +231,8 @@ bool sim_app_lets_in(struct sim_req *q, const char *by)
 		return true;
 	if (strcmp(by, SIM_BY_KEY) == 0) {
 		if (q->key == NULL)
-			sim_fail(q, q->viewer != NULL ? 403 : 401, q->viewer != NULL ? "You must authenticate with an installation access token" : "Bad credentials");
+			sim_fail(q, q->viewer != NULL ? 403 : 401,
+				 q->viewer != NULL ? "You must authenticate with an installation access token" : "Bad credentials");
 		return q->key != NULL;
 	}
 	if (value != NULL && text_starts(value, "Bearer "))

@@ -88,6 +88,7 @@ static void suspended_means_nothing_works_until_it_ends(void **state)
 	assert_int_equal(read_pull(&f, token), 403);
 	assert_int_equal(as_app(&f, "GET", "/repos/" REPO "/installation", NULL), 200);
 	assert_string_not_equal(sim_fixture_member(&f, "suspended_at"), "null");
+	assert_string_equal(sim_fixture_member(&f, "suspended_by.login"), "\"olivia\"");
 	comment(&f, "nobody hears this");
 	sim_fixture_settle(&f, 3);
 	act(&f, "unsuspend", NULL);
@@ -238,9 +239,6 @@ static void the_bot_speaks_for_its_app(void **state)
 	CLEANUP_FREE char *bot = word(&f, "user.id"), *status = xasprintf("/repos/" REPO "/statuses/%s", f.head);
 	assert_int_equal(sim_fixture_call_as(&f, token, "POST", status, "{\"state\":\"success\"}"), 201);
 	assert_string_equal(sim_fixture_member(&f, "creator.login"), "\"our-app[bot]\"");
-	CLEANUP_FREE char *check = xasprintf("{\"name\":\"plan\",\"head_sha\":\"%s\"}", f.head);
-	assert_int_equal(sim_fixture_call_as(&f, token, "POST", "/repos/" REPO "/check-runs", check), 201);
-	assert_string_equal(sim_fixture_member(&f, "app.id"), "123456");
 	assert_int_equal(sim_fixture_call_as(&f, token, "GET", "/users/our-app%5Bbot%5D", NULL), 200);
 	assert_string_equal(sim_fixture_member(&f, "id"), bot);
 	assert_int_equal(sim_fixture_call_as(&f, "no-token", "GET", "/users/alice", NULL), 200);
@@ -251,6 +249,9 @@ static void the_bot_speaks_for_its_app(void **state)
 	assert_string_equal(heard(&f, "comment.performed_via_github_app"), "null");
 	assert_string_equal(heard(&f, "installation.id"), id);
 	assert_string_equal(f.target, "integration 123456");
+	CLEANUP_FREE char *check = xasprintf("{\"name\":\"plan\",\"head_sha\":\"%s\"}", f.head);
+	assert_int_equal(sim_fixture_call_as(&f, token, "POST", "/repos/" REPO "/check-runs", check), 201);
+	assert_string_equal(sim_fixture_member(&f, "app.id"), "123456");
 	free(token);
 	sim_fixture_stop(&f);
 }

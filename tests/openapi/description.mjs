@@ -6,7 +6,10 @@ import { dir, require } from './parts.mjs';
 
 const REPO = '/repos/{owner}/{repo}';
 const PATHS = [
-	'/user',
+	'/user', '/users/{username}', '/app', '/app/installations', '/app/installations/{installation_id}',
+	'/app/installations/{installation_id}/access_tokens', '/app/hook/deliveries', '/app/hook/deliveries/{delivery_id}',
+	'/app/hook/deliveries/{delivery_id}/attempts', '/installation/token', '/installation/repositories', '/orgs/{org}/installation',
+	'/users/{username}/installation', '/app-manifests/{code}/conversions',
 	'/orgs/{org}/teams/{team_slug}/memberships/{username}',
 	'/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}',
 	REPO,
@@ -15,7 +18,7 @@ const PATHS = [
 		'/rules/branches/{branch}', '/commits/{ref}/status', '/commits/{ref}/check-runs', '/statuses/{sha}', '/check-runs',
 		'/check-runs/{check_run_id}', '/pulls/{pull_number}/commits', '/commits/{commit_sha}/pulls', '/commits/{ref}/statuses',
 		'/commits/{ref}/check-suites', '/issues/{issue_number}/labels', '/contents/{path}', '/codeowners/errors', '/deployments',
-		'/deployments/{deployment_id}/statuses', '/rulesets/{ruleset_id}'].map((p) => REPO + p),
+		'/deployments/{deployment_id}/statuses', '/rulesets/{ruleset_id}', '/installation'].map((p) => REPO + p),
 ];
 
 const DROPPED = new Set(['nullable', 'example', 'examples', 'discriminator', 'description', 'externalDocs', 'x-github']);
@@ -67,6 +70,8 @@ function forgetful(schemas) {
 
 function cut(doc) {
 	forgetful(doc.components.schemas);
+	// In the list an account would have to be a user and an enterprise at once; alone it is either.
+	doc.paths['/app/installations'].get.responses['200'].content['application/json'].schema.items = { $ref: '#/components/schemas/installation' };
 	const paths = {};
 	for (const p of PATHS) {
 		if (doc.paths[p] === undefined)

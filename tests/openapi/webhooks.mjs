@@ -42,6 +42,8 @@ function check(files) {
 	const ajv = validator();
 	const schema = structuredClone(require('@octokit/webhooks-schemas'));
 	younger(ajv, schema.definitions);
+	for (const name of ['app', 'installation']) // younger than the schemas, too
+		schema.definitions[name].properties.client_id = { type: 'string' };
 	ajv.addSchema(schema, 'gh');
 	let n = 0;
 	let bad = 0;
