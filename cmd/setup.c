@@ -30,7 +30,8 @@ struct setup {
 };
 
 static const char USAGE[] =
-	"usage: sluice setup --url https://sluice.example.com [--config FILE] [--listen 127.0.0.1:8099] [--github https://github.com] [--org NAME] [--api URL]\n"
+	"usage: sluice setup --url https://sluice.example.com [--config FILE] [--listen 127.0.0.1:8099]\n"
+	"                    [--github https://github.com] [--org NAME] [--api URL]\n"
 	"  --url     where GitHub reaches this server     --org     the organisation that will own the App; without it, you\n"
 	"  --github  of GitHub Enterprise Server: https://HOST     --api     its API, if it is not at the usual place\n";
 
@@ -245,7 +246,8 @@ static bool parse_args(struct setup *s, int argc, char **argv, const char **ret_
 	const struct {
 		const char *name;
 		const char **to;
-	} options[] = {{"--config", &s->config}, {"--url", &s->url}, {"--github", &s->github}, {"--org", &s->org}, {"--api", &s->api}, {"--listen", ret_listen}};
+	} options[] = {{"--config", &s->config}, {"--url", &s->url}, {"--github", &s->github}, {"--org", &s->org}, {"--api", &s->api},
+		       {"--listen", ret_listen}};
 	for (int i = 1; i < argc; i += 2) {
 		bool known = false;
 		for (size_t k = 0; k < ARRAY_LEN(options) && i + 1 < argc; k++)

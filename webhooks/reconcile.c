@@ -285,7 +285,8 @@ static void seen_read(int rc, const struct err *err, void *arg)
 
 /* --- open pull requests ------------------------------------------------------------------------------------------------------------ */
 
-static const char SQL_REPOS[] = "SELECT repo_id, repo FROM run WHERE id IN(SELECT max(id) FROM run WHERE repo_id>? GROUP BY repo_id) ORDER BY repo_id LIMIT 1000";
+static const char SQL_REPOS[] = "SELECT repo_id, repo FROM run WHERE id IN(SELECT max(id) FROM run WHERE repo_id>? GROUP BY repo_id)"
+				" ORDER BY repo_id LIMIT 1000";
 
 static int read_repos(struct db_conn *c, void *arg, struct err *err)
 {

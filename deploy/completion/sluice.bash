@@ -5,7 +5,7 @@ _sluice()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve | demo | check | state | audit | --print-config)
+		serve | setup | demo | check | state | audit | --print-config)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -37,6 +37,7 @@ _sluice()
 	serve) mapfile -t COMPREPLY < <(compgen -W '--config --log-level' -- "$word") ;;
 	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --port' -- "$word") ;;
 	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull push rollback --config --repo --workspace --to --format' -- "$word") ;;
+	setup) mapfile -t COMPREPLY < <(compgen -W '--config --url --listen --github --org --api' -- "$word") ;;
 	audit) mapfile -t COMPREPLY < <(compgen -W 'verify export --config --database --public-key --expect --since --repo --format' -- "$word") ;;
 	check | --print-config)
 		if [[ $word == -* ]]; then
@@ -47,7 +48,7 @@ _sluice()
 			compopt -o nospace -o filenames 2>/dev/null
 		fi
 		;;
-	*) mapfile -t COMPREPLY < <(compgen -W 'serve demo check state audit --version --print-config --help' -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W 'serve setup demo check state audit --version --print-config --help' -- "$word") ;;
 	esac
 }
 complete -F _sluice sluice
