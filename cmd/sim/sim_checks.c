@@ -34,7 +34,7 @@ void sim_shape_check_said(struct json_writer *w, const struct sim *s, const stru
 	static const struct sim_check nothing;
 	const struct sim_check *c = m->check != NULL ? m->check : &nothing;
 	jw_str(w, "external_id", c->external_id != NULL ? c->external_id : "");
-	jw_str(w, "details_url", c->details_url);
+	jw_str(w, "details_url", c->details_url == NULL && m->check != NULL ? "https://example.com" : c->details_url); /* else the App's own page */
 	jw_str(w, "status", c->status != NULL ? c->status : m->state != NULL ? "completed" : "in_progress");
 	jw_str(w, "conclusion", m->state);
 	sim_shape_time(w, "started_at", m->at_ms);

@@ -53,20 +53,11 @@ void sim_answer_moved(struct sim_req *q, const char *below)
 
 static void shape_from(struct json_writer *w, const struct sim *s, const char *owner, const char *name, bool transferred)
 {
-	static const char *const urls[] = {"repos_url", "events_url", "hooks_url", "issues_url", "members_url", "public_members_url", "avatar_url"};
 	jw_open(w, "changes");
 	jw_open(w, transferred ? "owner" : "repository");
 	jw_open(w, transferred ? "from" : "name");
 	if (transferred) {
-		jw_open(w, "organization");
-		jw_str(w, "login", owner);
-		jw_int(w, "id", 9000000 + (int64_t)(text_hash(owner, strlen(owner)) % 999983));
-		sim_shape_node_id(w, "O", 1);
-		sim_shape_urlf(w, "url", "%s/orgs/%s", s->url, owner);
-		for (size_t i = 0; i < ARRAY_LEN(urls); i++)
-			sim_shape_urlf(w, urls[i], "%s/orgs/%s/%s", s->url, owner, urls[i]);
-		jw_str(w, "description", "");
-		jw_close(w);
+		sim_shape_owner(w, "user", s, owner);
 	} else {
 		jw_str(w, "from", name);
 	}
