@@ -18,8 +18,7 @@ static void end(struct sim *s, struct sim_repo *r, struct json_writer *w, struct
 
 static int64_t suite_id(const char *sha, int64_t app) { return (int64_t)(text_hash(sha, SIM_SHA_SIZE - 1) % 1000000007) + app * 3; }
 
-/* As sim_shape_check tells it, but with a whole check suite in it. */
-static void shape_suite(struct json_writer *w, struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status)
+void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status)
 {
 	int64_t id = suite_id(sha, app), now = clock_wall_ms();
 	jw_open(w, "check_suite");
@@ -37,9 +36,11 @@ static void shape_suite(struct json_writer *w, struct sim *s, const struct sim_r
 	sim_shape_app_id(w, "app", s, app);
 	sim_shape_time(w, "created_at", now);
 	sim_shape_time(w, "updated_at", now);
-	jw_int(w, "latest_check_runs_count", 1);
-	sim_shape_urlf(w, "check_runs_url", "%s/repos/%s/check-suites/%lld/check-runs", s->url, r->full_name, (long long)id);
-	sim_shape_head_commit(w, "head_commit", s, r, sha);
+	if (strcmp(status, "queued") == 0) { /* the suite itself is told of, not a run in it */
+		jw_int(w, "latest_check_runs_count", 1);
+		sim_shape_urlf(w, "check_runs_url", "%s/repos/%s/check-suites/%lld/check-runs", s->url, r->full_name, (long long)id);
+		sim_shape_head_commit(w, "head_commit", s, r, sha);
+	}
 	jw_close(w);
 }
 
@@ -64,7 +65,7 @@ void sim_hook_suite(struct sim *s, struct sim_repo *r, const char *sha, int64_t 
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
 	jw_str(&w, "action", action);
-	shape_suite(&w, s, r, sha, app, "queued");
+	sim_shape_suite(&w, s, r, sha, app, "queued");
 	end(s, r, &w, &b, sender, "check_suite", action);
 }
 

@@ -1,5 +1,6 @@
 /* Pull requests and what hangs on them, as GitHub writes them. */
 #include "cmd/sim/sim_app.h"
+#include "cmd/sim/sim_checks.h"
 #include "cmd/sim/sim_gate.h"
 
 #include <string.h>
@@ -326,9 +327,13 @@ void sim_shape_check(struct json_writer *w, const char *key, const struct sim *s
 	sim_shape_urlf(w, "html_url", "%s/%s/runs/%lld", s->url, r->full_name, (long long)m->id);
 	sim_shape_check_said(w, s, r, m);
 	jw_str(w, "name", m->context);
-	jw_open(w, "check_suite");
-	jw_int(w, "id", m->id + 1);
-	jw_close(w);
+	if (m->check != NULL) {
+		sim_shape_suite(w, s, r, m->sha, m->app_id, m->state != NULL ? "completed" : "in_progress");
+	} else {
+		jw_open(w, "check_suite");
+		jw_int(w, "id", m->id + 1);
+		jw_close(w);
+	}
 	if (m->app_id != 0)
 		sim_shape_app_id(w, "app", s, m->app_id);
 	else
