@@ -58,13 +58,34 @@ same 'tokens of clones and merges were given back' '[true]' \
 
 key_line=$(sed -n 2p "$tmp/app.pem")
 environs=''
-for pid in $daemon_pid $(pgrep -P "$daemon_pid"); do
+for pid in $daemon_pid $(cat "/proc/$daemon_pid/task/"*/children); do
 	environs="$environs$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null)"
 done
 says_not 'the private key is in no environment' "$key_line" "$environs"
 same 'nor in a file of the data directory' '' "$(grep -rlF -- "$key_line" "$tmp/data" 2>/dev/null)"
 same 'no installation token is in the data directory' '' "$(grep -rlaE 'ghs_[0-9]+_' "$tmp/data" 2>/dev/null)"
 same 'nor in the log' '' "$(grep -aE 'ghs_[0-9]+_|BEGIN .*PRIVATE KEY' "$tmp/daemon.log")"
+
+# ---- tokens that end early, and less than was asked for ----
+
+second='{"live/dns/main.tf": "resource \"terraform_data\" \"zone\" {\n  input = \"example.net\"\n}\nresource \"terraform_data\" \"record\" {\n  input = \"www\"\n}\n"}'
+act tokens '{"revoke_all": true}'
+before=$(tokens . | jq length)
+printf '%s' "$second" | commit second alice
+open_pull second alice
+check 'after GitHub took all tokens back, others are minted and the plan comes' wait_for 'comment=To apply'
+settle
+check 'they are new ones' [ "$(tokens . | jq length)" -gt "$before" ]
+
+act installation "$(jq -nc --arg r "$repo" '{act: "permissions", repo: $r, permissions: {contents: "write", pull_requests: "write", issues: "write",
+	checks: "write", statuses: "write"}}')"
+act tokens '{"revoke_all": true}'
+before=$(tokens . | jq length)
+comment alice plan
+settle
+check 'without the optional permissions it reads, plans and speaks' [ "$(tokens . | jq -c "[.[$before:][].permissions] | unique | length")" -ge 3 ]
+says 'the plan stands' 'To apply' "$(body)"
+same 'and asks for none of them' '[]' "$(tokens . | jq -c ".[$before:] | [.[].permissions | select(.administration or .members or .deployments or .merge_queues)]")"
 
 stop_daemon
 same 'a stopped server gives the others back' '[true]' "$(tokens .revoked | jq -c unique)"
