@@ -18,7 +18,7 @@ static void end(struct sim *s, struct sim_repo *r, struct json_writer *w, struct
 
 static int64_t suite_id(const char *sha, int64_t app) { return (int64_t)(text_hash(sha, SIM_SHA_SIZE - 1) % 1000000007) + app * 3; }
 
-void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status)
+void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status, const char *conclusion)
 {
 	int64_t id = suite_id(sha, app), now = clock_wall_ms();
 	jw_open(w, "check_suite");
@@ -27,7 +27,7 @@ void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct si
 	jw_null(w, "head_branch");
 	jw_str(w, "head_sha", sha);
 	jw_str(w, "status", status);
-	jw_null(w, "conclusion");
+	jw_str(w, "conclusion", conclusion);
 	sim_shape_urlf(w, "url", "%s/repos/%s/check-suites/%lld", s->url, r->full_name, (long long)id);
 	jw_null(w, "before");
 	jw_str(w, "after", sha);
@@ -65,7 +65,7 @@ void sim_hook_suite(struct sim *s, struct sim_repo *r, const char *sha, int64_t 
 	struct json_writer w = json_writer(&b);
 	jw_open(&w, NULL);
 	jw_str(&w, "action", action);
-	sim_shape_suite(&w, s, r, sha, app, "queued");
+	sim_shape_suite(&w, s, r, sha, app, "queued", NULL);
 	end(s, r, &w, &b, sender, "check_suite", action);
 }
 

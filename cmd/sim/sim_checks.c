@@ -86,7 +86,8 @@ static bool take_output(struct sim_req *q, struct wanted *ret)
 	struct err err = {0};
 	if (!json_ok(&out))
 		return true;
-	if (!text_of(q, &out, "title", 0, &ret->title) || !text_of(q, &out, "summary", OUTPUT_MAX, &ret->summary) || !text_of(q, &out, "text", OUTPUT_MAX, &ret->text))
+	if (!text_of(q, &out, "title", 0, &ret->title) || !text_of(q, &out, "summary", OUTPUT_MAX, &ret->summary) ||
+	    !text_of(q, &out, "text", OUTPUT_MAX, &ret->text))
 		return false;
 	if (json_arr_opt(&out, "annotations", &list, &ret->annotations, &err) != 0 || ret->annotations > ANNOTATIONS_MAX) {
 		sim_invalid(q, "CheckRun", "annotations", "invalid", "at most 50 annotations a call");
@@ -143,7 +144,8 @@ static bool take(struct sim_req *q, struct wanted *ret)
 		sim_fail(q, 403, "You must authenticate via a GitHub App.");
 		return false;
 	}
-	if (!text_of(q, &q->body, "name", 0, &ret->name) || !text_of(q, &q->body, "head_sha", 0, &ret->sha) || !text_of(q, &q->body, "status", 0, &ret->status) ||
+	if (!text_of(q, &q->body, "name", 0, &ret->name) || !text_of(q, &q->body, "head_sha", 0, &ret->sha) ||
+	    !text_of(q, &q->body, "status", 0, &ret->status) ||
 	    !text_of(q, &q->body, "conclusion", 0, &ret->conclusion) || !text_of(q, &q->body, "external_id", 0, &ret->external_id) ||
 	    !text_of(q, &q->body, "details_url", 0, &ret->details_url))
 		return false;

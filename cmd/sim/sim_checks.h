@@ -9,7 +9,8 @@ void sim_hook_check(struct sim *s, struct sim_repo *r, const struct sim_mark *m,
 void sim_hook_suite(struct sim *s, struct sim_repo *r, const char *sha, int64_t app, const char *action, const struct sim_user *sender);
 void sim_suites_pushed(struct sim *s, struct sim_repo *r, const char *sha, const struct sim_user *u); /* check_suite.requested, where an App wants it */
 /* The member "check_suite", of a suite that an App has for a commit. */
-void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status);
+void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status,
+		     const char *conclusion);
 int sim_control_check(struct sim_req *q, struct json_writer *w, struct err *err) MUST_CHECK; /* {"repo", "sha", "name", "user", "action"} */
 
 #endif

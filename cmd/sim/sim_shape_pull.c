@@ -328,7 +328,7 @@ void sim_shape_check(struct json_writer *w, const char *key, const struct sim *s
 	sim_shape_check_said(w, s, r, m);
 	jw_str(w, "name", m->context);
 	if (m->check != NULL) {
-		sim_shape_suite(w, s, r, m->sha, m->app_id, m->state != NULL ? "completed" : "in_progress");
+		sim_shape_suite(w, s, r, m->sha, m->app_id, m->state != NULL ? "completed" : "in_progress", m->state);
 	} else {
 		jw_open(w, "check_suite");
 		jw_int(w, "id", m->id + 1);
