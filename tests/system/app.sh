@@ -68,7 +68,9 @@ same 'nor in the log' '' "$(grep -aE 'ghs_[0-9]+_|BEGIN .*PRIVATE KEY' "$tmp/dae
 
 # ---- tokens that end early, and less than was asked for ----
 
-second='{"live/dns/main.tf": "resource \"terraform_data\" \"zone\" {\n  input = \"example.net\"\n}\nresource \"terraform_data\" \"record\" {\n  input = \"www\"\n}\n"}'
+second='{
+"live/dns/main.tf": "resource \"terraform_data\" \"zone\" {\n  input = \"example.net\"\n}\nresource \"terraform_data\" \"record\" {\n  input = 1\n}\n"
+}'
 act tokens '{"revoke_all": true}'
 before=$(tokens . | jq length)
 printf '%s' "$second" | commit second alice
@@ -85,7 +87,8 @@ comment alice plan
 settle
 check 'without the optional permissions it reads, plans and speaks' [ "$(tokens . | jq -c "[.[$before:][].permissions] | unique | length")" -ge 3 ]
 says 'the plan stands' 'To apply' "$(body)"
-same 'and asks for none of them' '[]' "$(tokens . | jq -c ".[$before:] | [.[].permissions | select(.administration or .members or .deployments or .merge_queues)]")"
+same 'and asks for none of them' '[]' \
+	"$(tokens . | jq -c ".[$before:] | [.[].permissions | select(.administration or .members or .deployments or .merge_queues)]")"
 
 stop_daemon
 same 'a stopped server gives the others back' '[true]' "$(tokens .revoked | jq -c unique)"
