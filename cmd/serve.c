@@ -11,7 +11,6 @@
 #include "cmd/notify.h"
 #include "cmd/schema.h"
 #include "plan/audit_head.h"
-#include "plan/audit_head.h"
 #include "webhooks/decide.h"
 #include "webhooks/intake.h"
 #include "webhooks/pages.h"
@@ -39,7 +38,6 @@ struct daemon {
 	struct gh *gh;
 	struct outbox *outbox;
 	struct runs *runs;
-	struct audit_head *head;
 	struct decide *decide;
 	struct reconcile *reconcile;
 	struct intake *intake;
@@ -134,7 +132,6 @@ static int start_github(struct daemon *d, struct err *err)
 	if (token != NULL)
 		explicit_bzero(token, strlen(token));
 	d->outbox = outbox_new(d->loop, d->db, d->gh);
-	d->head = audit_head_new(d->loop, d->db, d->agent);
 	struct runs_options ro = {.loop = d->loop, .db = d->db, .gh = d->gh, .outbox = d->outbox, .agent = d->agent, .config = &d->config,
 				  .server_file = d->config_file, .program = d->program};
 	return runs_new(&ro, &d->runs, err);
@@ -197,7 +194,6 @@ static void stop_parts(struct daemon *d)
 	reconcile_close(d->reconcile);
 	decide_close(d->decide);
 	runs_close(d->runs);
-	audit_head_close(d->head);
 	if (d->outbox != NULL)
 		outbox_close(d->outbox);
 	if (d->gh != NULL)

@@ -86,6 +86,7 @@ struct gate_facts {
 
 	int64_t projects, planned, failed, running; /* of the run for the live head */
 	const char *unplanned;              /* names not planned, "`dns`, `web`" */
+	const char *gone;                   /* names whose directory is gone, with something to destroy */
 	const char *expired;                /* names whose plan is too old to be applied */
 	const char *bad_record;             /* "`db`: the signature does not fit"; NULL: none is known to be bad */
 	enum tri told;                      /* the comment with these plans stands on GitHub */

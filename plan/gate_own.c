@@ -9,7 +9,7 @@
 
 void gate_own_free(struct gate_own *o)
 {
-	struct buf *bufs[] = {&o->unplanned, &o->expired, &o->not_counted, &o->owners_missing, &o->owners_bad, &o->told_why};
+	struct buf *bufs[] = {&o->unplanned, &o->gone, &o->expired, &o->not_counted, &o->owners_missing, &o->owners_bad, &o->told_why};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		buf_free(bufs[i]);
 	free(o->planned_base);
@@ -58,7 +58,9 @@ static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_o
 	own->work += work;
 	if (work && f->heard != NULL && f->heard->plan_expiry_ms > 0 && j->finished_ms + f->heard->plan_expiry_ms <= clock_wall_ms())
 		add_name(&own->expired, j->project);
-	if (j->deleted)
+	if (j->deleted && work)
+		add_name(&own->gone, j->project);
+	if (j->deleted && !(f->destroys && j->destroy))
 		return;
 	f->projects++;
 	f->planned += j->state == JOBS_DONE;
@@ -219,6 +221,7 @@ int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id,
 		rc = add_lock(c, repo_id, pull, jobs->v[i].project, facts, own, err);
 	}
 	facts->policies = TRI_YES; /* none can be configured */
+	facts->gone = own->gone.len != 0 ? buf_str(&own->gone) : NULL;
 	facts->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
 	facts->expired = own->expired.len != 0 ? buf_str(&own->expired) : NULL;
 	facts->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;

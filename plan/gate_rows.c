@@ -60,6 +60,11 @@ GATE_JUDGE(gate_judge_head)
 GATE_JUDGE(gate_judge_planned)
 {
 	const char *names = gate_said(f->unplanned) ? f->unplanned : "some projects";
+	if (f->projects <= 0 && gate_said(f->gone))
+		return gate_say(GATE_NO, w, "only what is gone is planned",
+				"Nothing is planned but to destroy what is gone: %s. An admin comments `apply -p NAME --destroy`, or merges by "
+				"hand when it shall stay.",
+				f->gone);
 	if (f->projects <= 0)
 		return gate_say(GATE_NO, w, "nothing is planned", "There is no plan to apply: no project is planned. Comment `plan` first.");
 	if (f->failed > 0) {

@@ -90,6 +90,8 @@ int run_gate_facts(struct db_conn *c, const struct runs *m, const struct run_row
 		return rc;
 	rc = 0;
 	bool same = seen->head_sha != NULL && strcmp(seen->head_sha, row->head_sha) == 0;
+	for (size_t i = 0; i < jobs->n; i++)
+		f->destroys = f->destroys || jobs->v[i].destroy;
 	f->head_is_planned = seen->head_sha == NULL ? TRI_UNKNOWN : same && plan.id != 0 ? TRI_YES : TRI_NO;
 	struct job_list all = {0};
 	if (f->merged != TRI_YES) /* merging brings every project of the head in, whatever -p names: all must be planned, all require */

@@ -139,6 +139,7 @@ struct recheck {
 	int64_t seen_mono_ms; /* 0: nothing yet */
 	struct waiter *waiters;
 	char *why;
+	bool destroys; /* directories that are gone: for admins */
 	bool busy; /* a wake-up is owed */
 	bool over; /* let go of it at that wake-up */
 };
@@ -214,12 +215,17 @@ static int load_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct recheck *k = arg;
 	struct run_row row = {0};
+	struct job_list plans = {0};
 	int rc = run_get(c, k->row.id, &row, err);
 	if (rc != 0)
 		return rc;
 	run_row_free(&k->row);
 	k->row = row;
-	return 0;
+	rc = run_claimed_plans(c, &k->row, &plans, err);
+	for (size_t i = 0; i < plans.n; i++)
+		k->destroys = k->destroys || plans.v[i].destroy;
+	job_list_free(&plans);
+	return rc;
 }
 
 static void loaded(int rc, const struct err *err, void *arg)
@@ -234,6 +240,7 @@ static void loaded(int rc, const struct err *err, void *arg)
 		return;
 	}
 	struct gate_question q = run_gate_question(k->m, &k->row);
+	q.destroys = k->destroys;
 	k->reader = gate_read_start(&q, on_seen, k);
 }
 

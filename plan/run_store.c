@@ -116,7 +116,8 @@ int run_merge_of(struct db_conn *c, int64_t repo_id, int64_t pull, char **ret, s
 {
 	struct db_stmt *s;
 	*ret = NULL;
-	int rc = db_query(c, &s, err, "SELECT merge_sha FROM run WHERE repo_id=? AND pull=? AND kind='apply' AND merge_sha IS NOT NULL ORDER BY id DESC LIMIT 1",
+	int rc = db_query(c, &s, err,
+			  "SELECT merge_sha FROM run WHERE repo_id=? AND pull=? AND kind='apply' AND merge_sha IS NOT NULL ORDER BY id DESC LIMIT 1",
 			  "ii", repo_id, pull);
 	if (rc == 0 && (rc = db_step(s, err)) == 1) {
 		*ret = db_text_copy(s, 0);

@@ -38,7 +38,8 @@ void seen_pull_take(struct seen_pull *s, const struct gh_pull *p)
 {
 	seen_pull_free(s);
 	*s = (struct seen_pull){.open = p->open, .draft = p->draft, .merged = p->merged, .fork = p->fork, .repo = xstrdup(p->full_name),
-				.clone_url = xstrdup(p->clone_url), .head_sha = xstrdup(p->head_sha), .base_ref = xstrdup(p->base_ref), .author = xstrdup(p->author.login),
+				.clone_url = xstrdup(p->clone_url), .head_sha = xstrdup(p->head_sha), .base_ref = xstrdup(p->base_ref),
+				.author = xstrdup(p->author.login),
 				.merge_sha = p->merged ? xstrdup(p->merge_commit_sha) : NULL};
 }
 

@@ -18,7 +18,8 @@ static void end(struct sim *s, struct sim_repo *r, struct json_writer *w, struct
 
 static int64_t suite_id(const char *sha, int64_t app) { return (int64_t)(text_hash(sha, SIM_SHA_SIZE - 1) % 1000000007) + app * 3; }
 
-void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app, const char *status, const char *conclusion)
+void sim_shape_suite(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const char *sha, int64_t app,
+		     const char *status, const char *conclusion)
 {
 	int64_t id = suite_id(sha, app), now = clock_wall_ms();
 	jw_open(w, "check_suite");

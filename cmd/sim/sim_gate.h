@@ -74,7 +74,7 @@ void sim_get_check_suites(struct sim_req *q);
 void sim_post_check(struct sim_req *q);
 void sim_patch_check(struct sim_req *q);
 void sim_get_check(struct sim_req *q);
-void sim_shape_check_said(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_mark *m); /* members that a run of an App has */
+void sim_shape_check_said(struct json_writer *w, const struct sim *s, const struct sim_repo *r, const struct sim_mark *m); /* a run of an App */
 void sim_check_free(struct sim_check *c); /* NULL is fine */
 void sim_get_team_repo(struct sim_req *q);
 

@@ -14,32 +14,33 @@ static void parse(const char *text, const struct server_config *server, struct r
 	assert_int_equal(errors.n, 0);
 }
 
+static const char every[] = "version: 1\n"
+			   "projects:\n"
+			   "  - name: network\n"
+			   "    dir: ./live//prod/network/\n"
+			   "    engine: opentofu\n"
+			   "    workspace: blue\n"
+			   "    when_modified: [\"**/*.tf\", \"../../../modules/**\", \"!*.md\"]\n"
+			   "    depends_on: [account]\n"
+			   "    apply: on_merge\n"
+			   "    identity: { plan: { aws: { role: \"arn:plan\" } }, apply: { aws: { role: \"arn:apply\" } } }\n"
+			   "    requires: [checks, up_to_date]\n"
+			   "    approvals: { count: 2, codeowners: true, bots: [\"release-please[bot]\", other] }\n"
+			   "    blocked_by: [\"on hold\", \"[wip]\"]\n"
+			   "    cost: { max_increase_usd: 12.50 }\n"
+			   "    env: { TF_VAR_region: eu-west-1, EMPTY: \"\" }\n"
+			   "  - { name: account, dir: live/account, engine: pulumi, stack: org/prod }\n"
+			   "  - dir: .\n"
+			   "checks:\n"
+			   "  - { name: opa, run: conftest, policy: policy/ }\n"
+			   "tools: { terraform: \"1.11.4\" }\n"
+			   "cost: { max_increase_usd: 500 }\n";
+
 static void every_key(void **state)
 {
-	static const char text[] = "version: 1\n"
-				   "projects:\n"
-				   "  - name: network\n"
-				   "    dir: ./live//prod/network/\n"
-				   "    engine: opentofu\n"
-				   "    workspace: blue\n"
-				   "    when_modified: [\"**/*.tf\", \"../../../modules/**\", \"!*.md\"]\n"
-				   "    depends_on: [account]\n"
-				   "    apply: on_merge\n"
-				   "    identity: { plan: { aws: { role: \"arn:plan\" } }, apply: { aws: { role: \"arn:apply\" } } }\n"
-				   "    requires: [checks, up_to_date]\n"
-				   "    approvals: { count: 2, codeowners: true, bots: [\"release-please[bot]\", other] }\n"
-				   "    blocked_by: [\"on hold\", \"[wip]\"]\n"
-				   "    cost: { max_increase_usd: 12.50 }\n"
-				   "    env: { TF_VAR_region: eu-west-1, EMPTY: \"\" }\n"
-				   "  - { name: account, dir: live/account, engine: pulumi, stack: org/prod }\n"
-				   "  - dir: .\n"
-				   "checks:\n"
-				   "  - { name: opa, run: conftest, policy: policy/ }\n"
-				   "tools: { terraform: \"1.11.4\" }\n"
-				   "cost: { max_increase_usd: 500 }\n";
 	struct repo_config c;
 	(void)state;
-	parse(text, NULL, &c);
+	parse(every, NULL, &c);
 	assert_true(c.present);
 	assert_int_equal(c.projects_n, 3);
 	const struct project_rule *p = &c.projects[0];
