@@ -1,8 +1,8 @@
 /* GitHub Apps in the simulated GitHub: who they are, where they are installed, what their tokens may do.
  *
  *   sim_app.c     Apps, installations, permissions             sim_token.c       JWTs, installation tokens, who may call what
- *   sim_app_rest.c  GET /app..., minting                       sim_install.c     POST /_sim/install and what changes later
- *   sim_checks.c, sim_check_rest.c, sim_check_hooks.c          check runs        sim_deliveries.c  /app/hook/deliveries
+ *   sim_app_rest.c  GET /app..., minting                       sim_app_control.c POST /_sim/installation, /_sim/tokens and their events
+ *   sim_checks.c, sim_check_hooks.c  check runs                sim_deliveries.c  /app/hook/deliveries
  *   sim_moved.c   renamed and transferred repositories         sim_manifest.c    Apps from a manifest
  *
  * An App is verified by its public key alone; nothing here knows a private one but the moment in which a manifest is converted. */

@@ -274,9 +274,23 @@ static void graphql_knows_the_tokens_limits(void **state)
 	assert_string_equal(sim_fixture_member(&f, "errors.0.type"), "\"NOT_FOUND\"");
 	assert_int_equal(sim_fixture_call_as(&f, blind, "POST", "/graphql", query), 200);
 	assert_string_equal(sim_fixture_member(&f, "errors.0.type"), "\"FORBIDDEN\"");
+	static const char id_query[] = "{\"query\":\"{repository(owner:\\\"acme\\\",name:\\\"infra\\\"){pullRequest(number:1){id}}}\"}";
+	assert_int_equal(sim_fixture_call_as(&f, right, "POST", "/graphql", id_query), 200);
+	CLEANUP_FREE char *node = word(&f, "data.repository.pullRequest.id");
+	CLEANUP_FREE char *enqueue = xasprintf("{\"query\":\"mutation{enqueuePullRequest(input:{pullRequestId:\\\"%s\\\"}){mergeQueueEntry{id}}}\"}", node);
+	char *merger;
+	assert_int_equal(mint(&f, id, "{\"repositories\":[\"infra\"],\"permissions\":{\"contents\":\"write\",\"pull_requests\":\"write\"}}", &merger), 201);
+	const struct {
+		const char *token, *want;
+	} rows[] = {{merger, "\"FORBIDDEN\""}, {other, "\"NOT_FOUND\""}, {right, "\"UNPROCESSABLE\""} /* there is no queue */};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(sim_fixture_call_as(&f, rows[i].token, "POST", "/graphql", enqueue), 200);
+		assert_string_equal(sim_fixture_member(&f, "errors.0.type"), rows[i].want);
+	}
 	free(right);
 	free(other);
 	free(blind);
+	free(merger);
 	sim_fixture_stop(&f);
 }
 
