@@ -17,6 +17,18 @@ use_engine "${1:-tofu}" || {
 	exit 0
 }
 start_github_app
+# refuses EXIT WORD APP: the simulated GitHub does not start with such an App
+refuses() {
+	"$sluice" sim --port 0 --dir "$tmp/refused" --app "$3" >"$tmp/refused.out" 2>&1
+	same "--app $(basename "$3"): exit" "$1" $?
+	says 'and says why' "$2" "$(cat "$tmp/refused.out")"
+}
+printf 'no key\n' >"$tmp/no.pub"
+refuses 2 'write ID=SLUG=PUBLIC_KEY_FILE' 4711
+refuses 2 'write ID=SLUG=PUBLIC_KEY_FILE' 4711=a
+refuses 2 'write ID=SLUG=PUBLIC_KEY_FILE' "one=a=$tmp/app.pub"
+refuses 3 'absent.pub' "4711=a=$tmp/absent.pub"
+refuses 3 'public key of App 4711' "4711=a=$tmp/no.pub"
 start_daemon
 # More than one repository: a token that opens them all would show.
 printf '%s' "$base" | new_repo acme/other
