@@ -47,7 +47,9 @@ static int teardown(void **state)
 /* What was written so far is the base branch; what follows is the pull request. */
 static void branch(struct world *w)
 {
-	gitfix_git(&w->git, "add -A && git -C %s commit -q --allow-empty -m base && git -C %s checkout -q -B topic", w->git.dir, w->git.dir);
+	gitfix_git(&w->git, "add -A");
+	gitfix_git(&w->git, "commit -q --allow-empty -m base");
+	gitfix_git(&w->git, "checkout -q -B topic");
 }
 
 static void prepare(struct world *w)
