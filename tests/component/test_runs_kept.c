@@ -36,6 +36,9 @@ static void kept_over_a_push(void **state)
 /* What must not be kept: each row changes one thing between two pushes. */
 static void not_kept(void **state)
 {
+	static const char by_another[] =
+		"INSERT INTO job(run_id,repo_id,pull,phase,state,project,dir,workspace,engine,apply,needs_init,managed_state,deleted,requires,approvals)"
+		" SELECT run_id,repo_id,99,'apply','done',project,dir,workspace,engine,apply,0,0,0,0,0 FROM job WHERE id=(SELECT max(id) FROM job)";
 	static const char *const changes[] = {
 		"UPDATE job SET used_by=99",
 		"UPDATE job SET error='something'",
@@ -46,8 +49,7 @@ static void not_kept(void **state)
 		"UPDATE run SET base_ref='dev'",
 		"UPDATE run SET config_id='f00'",
 		"UPDATE job SET managed_state=1, state_lineage='l', state_serial=3",
-		"INSERT INTO job(run_id,repo_id,pull,phase,state,project,dir,workspace,engine,apply,needs_init,managed_state,deleted,requires,approvals)"
-		" SELECT run_id,repo_id,99,'apply','done',project,dir,workspace,engine,apply,0,0,0,0,0 FROM job WHERE id=(SELECT max(id) FROM job)",
+		by_another,
 	};
 	struct world *w = *state;
 	w->r.config.plan_expiry_ms = WEEK_MS;

@@ -39,7 +39,9 @@ static const char *holder(const char *project)
 	struct lock_row l;
 	int rc = lock_get(c, STORE_REPO, project, &l, &err);
 	assert_true(rc == 0 || rc == ERR_NOT_FOUND);
-	(void)snprintf(text, sizeof(text), rc == 0 ? "#%lld %s" : "", (long long)l.pull, l.reason);
+	text[0] = '\0';
+	if (rc == 0)
+		(void)snprintf(text, sizeof(text), "#%lld %s", (long long)l.pull, l.reason);
 	return text;
 }
 

@@ -218,7 +218,7 @@ static void others_plan_again(void **state)
 	store_job(c, store_run_at(c, RUN_PLAN, 20, "ccc", RUN_DONE), "db", PHASE_PLAN, JOBS_DONE, NULL);
 	int64_t run = apply_run(12);
 	unknown_job(run, "db");
-	CLEANUP_FREE char *said = ask(12, run, NULL, "applied", true);
+	free(ask(12, run, NULL, "applied", true));
 	assert_string_equal(store_text(c, "SELECT pull||' '||notes FROM run ORDER BY id DESC LIMIT 1", NULL), "20 An apply of `db` by #12 ended: planned again.");
 }
 
