@@ -53,7 +53,7 @@ static void add_html(struct buf *b, const char *s)
 static void manifest(const struct setup *s, struct buf *out)
 {
 	static const char *const PERMISSIONS[][2] = {{"metadata", "read"}, {"contents", "write"}, {"pull_requests", "write"}, {"issues", "write"},
-						     {"checks", "write"}, {"statuses", "write"}, {"members", "read"}, {"merge_queues", "read"},
+						     {"checks", "write"}, {"statuses", "write"}, {"members", "read"}, {"merge_queues", "write"},
 						     {"administration", "read"}, {"deployments", "read"}};
 	static const char *const EVENTS[] = {"pull_request", "issue_comment", "pull_request_review", "pull_request_review_thread", "push", "check_run",
 					     "check_suite", "status", "merge_group", "repository", "branch_protection_rule", "repository_ruleset",
