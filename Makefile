@@ -85,8 +85,8 @@ $(BENCHES): $(B)/%: $(B)/%.o $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS))
 # these run the simulated GitHub in their own process
 $(filter $(B)/tests/component/test_sim%,$(TESTS)): $(B)/tests/component/sim_fixture.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
-WORLD_TESTS := $(foreach name,runs decide pages role gate_read,$(B)/tests/component/test_$(name)%)
-$(filter $(B)/tests/component/test_decide%,$(TESTS)): $(B)/tests/component/inbox.o
+WORLD_TESTS := $(foreach name,runs decide reconcile pages role gate_read,$(B)/tests/component/test_$(name)%)
+$(filter $(B)/tests/component/test_decide% $(B)/tests/component/test_reconcile%,$(TESTS)): $(B)/tests/component/inbox.o
 $(filter $(WORLD_TESTS),$(TESTS)): $(B)/tests/component/world.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(B)/tests/bench/bench_path: $(B)/tests/bench/lab.o $(B)/cmd/schema.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 $(TESTS:%=%.o) $(SUPPORT_OBJ) $(FUZZERS:%=%.o) $(BENCHES:%=%.o): | build/.deps-test

@@ -190,6 +190,8 @@ int gh_event_installation(const struct json *root, struct gh_event *e, struct er
 	if (rc == 0)
 		e->account = xstrdup(login); /* an enterprise has none, and no repositories either */
 	e->lost = strcmp(e->action, "deleted") == 0 || strcmp(e->action, "suspend") == 0;
+	if (rc == 0 && strcmp(e->action, "created") == 0) /* among them may be one that was taken away by itself before */
+		rc = take_repos(root, "repositories", e, err);
 	e->kind = login != NULL ? GH_EVENT_ACCESS : GH_EVENT_IGNORED;
 	return rc;
 }

@@ -293,13 +293,18 @@ static void on_role(enum role role, const char *failed, void *arg)
 /* Somebody asks for something: who may is looked up. */
 static bool is_asked(const struct gh_event *e) { return e->kind == GH_EVENT_COMMENT || e->kind == GH_EVENT_RERUN; }
 
-/* What a webhook tells us of our own doing: a check of ours, a comment that we edited. */
+/* What a webhook tells us of our own doing: a check of ours, a comment that we wrote or edited. Of a token's comments, which are of a person's
+ * account, the mark tells; whoever forges it only makes us not listen. */
 static bool is_echo(const struct item *it)
 {
 	const struct gh_event *e = &it->event;
+	int64_t ours = it->d->o.config->app_id;
+	bool marked = e->comment_body != NULL && text_starts(e->comment_body, "<!-- sluice slot=");
 	if (e->kind == GH_EVENT_FACTS && e->context != NULL)
-		return text_starts(e->context, OUTBOX_GATE);
-	return e->kind == GH_EVENT_COMMENT_CHANGED && strcmp(e->action, "edited") == 0 && (e->sender.bot || text_starts(e->comment_body, "<!-- sluice slot="));
+		return (ours != 0 && e->app_id == ours) || strcmp(e->context, OUTBOX_GATE) == 0 || text_starts(e->context, OUTBOX_GATE "/");
+	if (e->kind == GH_EVENT_COMMENT)
+		return marked;
+	return e->kind == GH_EVENT_COMMENT_CHANGED && strcmp(e->action, "edited") == 0 && (e->sender.bot || marked);
 }
 
 static const char *why_ignored(const struct item *it)

@@ -238,6 +238,13 @@ static int decide_it(struct db_conn *c, struct item *it, char **ret, struct err 
 		CLEANUP_FREE char *why = xasprintf("`%s` is not done by this version of sluice.", command_verb_name(it->command.verb));
 		return reply_help(c, it, why, err);
 	}
+	bool starts = it->command.verb == COMMAND_PLAN || it->command.verb == COMMAND_APPLY;
+	CLEANUP_FREE char *lost = NULL;
+	int rc = starts ? decide_access_lost(c, &it->event, &lost, err) : 0;
+	if (rc != 0 || lost != NULL) { /* nothing is said: GitHub would not take it */
+		*ret = rc == 0 ? xasprintf("ignored: the App's installation is %s", lost) : NULL;
+		return rc;
+	}
 	if (it->role < rule->needs || (it->role_failed != NULL && rule->needs > ROLE_NONE))
 		return refuse_role(c, it, rule, ret, err);
 	return serve(c, it, ret, err);

@@ -71,8 +71,8 @@ static const char SQL_LOST_REPO[] = "INSERT INTO installation_state(owner, repo_
 static const char SQL_BACK_OWNER[] = "DELETE FROM installation_state WHERE owner=lower(?) AND repo_id=0";
 static const char SQL_BACK_REPO[] = "DELETE FROM installation_state WHERE owner='' AND repo_id=?";
 static const char SQL_STATE[] = "SELECT state FROM installation_state WHERE (owner='' AND repo_id=?) OR (owner=lower(?) AND repo_id=0) LIMIT 1";
-/* Plans that have not begun. What runs ends by itself; locks and state stay. */
-static const char SQL_END[] = "SELECT DISTINCT repo_id, pull FROM run WHERE finished_ms=0 AND kind='plan' AND state='queued'"
+/* What has not begun. What runs ends by itself; locks and state stay. */
+static const char SQL_END[] = "SELECT id FROM run WHERE finished_ms=0 AND state='queued'"
 			      " AND (repo_id=?1 OR (?2<>'' AND lower(substr(repo, 1, instr(repo, '/') - 1))=lower(?2))) LIMIT 1";
 
 int decide_access_lost(struct db_conn *c, const struct gh_event *e, char **ret_state, struct err *err)
@@ -89,8 +89,10 @@ int decide_access_lost(struct db_conn *c, const struct gh_event *e, char **ret_s
 	return 0;
 }
 
-static int end_queued(struct db_conn *c, int64_t repo_id, const char *owner, struct err *err)
+static int end_queued(struct db_conn *c, int64_t repo_id, const char *owner, const char *state, struct err *err)
 {
+	CLEANUP_FREE char *why = xasprintf("it had not begun when GitHub said that the App's installation is %s: comment it again when the App is back",
+					   state);
 	for (;;) {
 		struct db_stmt *s;
 		int rc = db_query(c, &s, err, SQL_END, "is", repo_id, owner);
@@ -98,9 +100,11 @@ static int end_queued(struct db_conn *c, int64_t repo_id, const char *owner, str
 			rc = db_step(s, err);
 		if (rc != 1)
 			return rc;
-		int64_t id = db_int(s, 0), pull = db_int(s, 1);
+		int64_t id = db_int(s, 0);
 		db_reset(s);
-		rc = run_supersede(c, id, pull, 0, RUN_CANCELLED, err);
+		rc = run_set_error(c, id, why, err);
+		if (rc == 0)
+			rc = run_move(c, id, RUN_QUEUED, RUN_CANCELLED, err); /* one less: the loop ends */
 		if (rc != 0)
 			return rc;
 	}
@@ -115,12 +119,12 @@ int decide_access(struct db_conn *c, const struct item *it, char **ret, struct e
 	if (e->account != NULL) {
 		rc = e->lost ? db_run(c, err, SQL_LOST_OWNER, "ssi", e->account, state, now) : db_run(c, err, SQL_BACK_OWNER, "s", e->account);
 		if (rc == 0 && e->lost)
-			rc = end_queued(c, 0, e->account, err);
+			rc = end_queued(c, 0, e->account, state, err);
 	}
 	for (size_t i = 0; rc == 0 && i < e->repos_n; i++) {
 		rc = e->lost ? db_run(c, err, SQL_LOST_REPO, "isi", e->repos[i].id, state, now) : db_run(c, err, SQL_BACK_REPO, "i", e->repos[i].id);
 		if (rc == 0 && e->lost)
-			rc = end_queued(c, e->repos[i].id, "", err);
+			rc = end_queued(c, e->repos[i].id, "", state, err);
 	}
 	if (rc == 0)
 		*ret = xasprintf("access: %s", e->lost ? state : "given");
@@ -129,9 +133,10 @@ int decide_access(struct db_conn *c, const struct item *it, char **ret, struct e
 
 /* --- new names --------------------------------------------------------------------------------------------------------------------- */
 
-static const char SQL_RENAME[] = "UPDATE run SET repo=? WHERE repo_id=? AND finished_ms=0";
+static const char SQL_RENAME[] = "UPDATE run SET repo=?1 WHERE repo_id=?2 AND (finished_ms=0 OR id IN(SELECT max(id) FROM run WHERE repo_id=?2"
+				 " GROUP BY pull, kind))";
 
-/* A repository is its id. What is under way speaks to GitHub by the new name from now on. */
+/* A repository is its id. What is under way, and what is read again of a pull request, asks GitHub by the new name from now on. */
 int decide_renamed(struct db_conn *c, const struct item *it, char **ret, struct err *err)
 {
 	int rc = db_run(c, err, SQL_RENAME, "si", it->event.repo, it->event.repo_id);

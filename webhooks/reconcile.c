@@ -2,46 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "webhooks/decide_priv.h"
-#include "webhooks/intake.h"
+#include "base/text.h"
+#include "webhooks/reconcile_priv.h"
 
-/* Deliveries are looked for this much further back than the newest one that was seen: some take minutes. */
-enum { FIRST_MS = 2000, OVERLAP_MS = 10 * 60 * 1000, KEPT_MS = 3 * 86400 * 1000, HEADLESS_MS = 3600 * 1000, REPOS_MAX = 1000, GUID_MAX = 64 };
-
-struct wanted {
-	int64_t id;
-	char *guid, *event;
-};
-struct known_repo {
-	int64_t id;
-	char *name;
-};
-
-struct reconcile {
-	struct reconcile_options o;
-	struct reconcile_counts counts;
-	struct loop_timer *timer;
-	bool busy;
-	unsigned left; /* calls of this round */
-
-	/* the log */
-	struct wanted *log;
-	size_t log_n, log_at;
-	int64_t seen_ms, newest_ms;
-	char *payload;
-	size_t payload_len;
-
-	/* repositories, and the open pull requests of the one at hand */
-	struct known_repo *repos;
-	size_t repos_n, repo_at;
-	int64_t after_repo; /* where a round that was cut short stopped */
-	int64_t asked_ms;   /* when its list was asked for */
-	struct gh_open_pull *pulls;
-	size_t pulls_n;
-	int64_t *missing;   /* pull requests that we take for open and GitHub does not */
-	size_t missing_n, missing_at;
-	struct gh_event gone; /* one of them, as it is */
-};
+/* A plan that ended before it learned its head is tried again after HEADLESS_MS, and HEADLESS_MAX times in a row at most: what GitHub refuses us
+ * for good must not be asked for ever. */
+enum { FIRST_MS = 2000, HEADLESS_MS = 3600 * 1000, HEADLESS_MAX = 3, REPOS_MAX = 1000 };
 
 /* --- the round --------------------------------------------------------------------------------------------------------------------- */
 
@@ -56,17 +22,6 @@ static void drop_pulls(struct reconcile *r)
 	r->pulls_n = r->missing_n = r->missing_at = 0;
 }
 
-static void drop_log(struct reconcile *r)
-{
-	for (size_t i = 0; i < r->log_n; i++) {
-		free(r->log[i].guid);
-		free(r->log[i].event);
-	}
-	free(TAKE(r->log));
-	free(TAKE(r->payload));
-	r->log_n = r->log_at = 0;
-}
-
 static void drop_repos(struct reconcile *r)
 {
 	for (size_t i = 0; i < r->repos_n; i++)
@@ -75,23 +30,22 @@ static void drop_repos(struct reconcile *r)
 	r->repos_n = r->repo_at = 0;
 }
 
-static void end_round(struct reconcile *r, bool whole)
+void reconcile_end_round(struct reconcile *r, bool whole)
 {
 	if (whole)
 		r->after_repo = 0;
-	drop_log(r);
+	reconcile_log_drop(r);
 	drop_pulls(r);
 	drop_repos(r);
-	r->busy = false;
 	r->counts.rounds++;
 	loop_timer_start(r->timer, r->o.config->reconcile_ms, 0);
 }
 
 /* False: the round is over. */
-static bool may_call(struct reconcile *r)
+bool reconcile_may_call(struct reconcile *r)
 {
 	if (r->left == 0) {
-		end_round(r, false);
+		reconcile_end_round(r, false);
 		return false;
 	}
 	r->left--;
@@ -99,7 +53,7 @@ static bool may_call(struct reconcile *r)
 	return true;
 }
 
-static bool failed(const char *what, const struct gh_answer *a)
+bool reconcile_failed(const char *what, const struct gh_answer *a)
 {
 	if (a->r.err.code == 0)
 		return false;
@@ -107,181 +61,15 @@ static bool failed(const char *what, const struct gh_answer *a)
 	return true;
 }
 
-static bool not_now(const struct gh_answer *a) { return a->r.err.code == ERR_UNAVAILABLE; }
+bool reconcile_not_now(const struct gh_answer *a) { return a->r.err.code == ERR_UNAVAILABLE; }
 
-static void db_failed(struct reconcile *r, const struct err *err)
+void reconcile_db_failed(struct reconcile *r, const struct err *err)
 {
 	log_warn("reconcile", "error=%s", log_value(err->msg));
-	end_round(r, false);
+	reconcile_end_round(r, false);
 }
 
 static void next_repo(struct reconcile *r);
-static void list_repos(struct reconcile *r);
-
-/* --- the App's log of deliveries --------------------------------------------------------------------------------------------------- */
-
-static void next_delivery(struct reconcile *r);
-
-static int keep_delivery(struct db_conn *c, void *arg, struct err *err)
-{
-	struct reconcile *r = arg;
-	const struct wanted *w = &r->log[r->log_at];
-	bool is_new = false;
-	int rc = delivery_insert(c, w->guid, w->event, clock_wall_ms(), r->payload, r->payload_len, &is_new, err);
-	if (rc == 0 && is_new)
-		r->counts.deliveries++;
-	return rc;
-}
-
-static void delivery_kept(int rc, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-	free(TAKE(r->payload));
-	if (rc != 0) {
-		db_failed(r, err);
-		return;
-	}
-	log_info("reconcile.delivery", "delivery=%s event=%s", log_value(r->log[r->log_at].guid), log_value(r->log[r->log_at].event));
-	decide_wake(r->o.decide);
-	r->log_at++;
-	next_delivery(r);
-}
-
-static void on_delivery(const struct gh_answer *a, void *arg)
-{
-	struct reconcile *r = arg;
-	if (failed("delivery", a) || a->delivery->payload == NULL) {
-		if (not_now(a)) {
-			end_round(r, false);
-			return;
-		}
-		r->log_at++; /* one that cannot be had must not keep the others: open pull requests are looked at all the same */
-		next_delivery(r);
-		return;
-	}
-	r->payload = xstrndup(a->delivery->payload, a->delivery->payload_len);
-	r->payload_len = a->delivery->payload_len;
-	db_submit(r->o.db, keep_delivery, delivery_kept, r);
-}
-
-static const char SQL_SEEN[] = "INSERT INTO delivery_log(id, seen_ms) VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET seen_ms=max(seen_ms, excluded.seen_ms)";
-static const char SQL_SEEN_MS[] = "SELECT coalesce(max(seen_ms), 0) FROM delivery_log";
-static const char SQL_KNOWN[] = "SELECT count(*) FROM delivery WHERE guid=?";
-
-static int keep_seen(struct db_conn *c, void *arg, struct err *err)
-{
-	const struct reconcile *r = arg;
-	return db_run(c, err, SQL_SEEN, "i", r->newest_ms);
-}
-
-static void seen_kept(int rc, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-	if (rc != 0)
-		db_failed(r, err);
-	else
-		list_repos(r);
-}
-
-static void next_delivery(struct reconcile *r)
-{
-	if (r->log_at == r->log_n)
-		db_submit(r->o.db, keep_seen, seen_kept, r); /* only now: a round that was cut short looks at them again */
-	else if (may_call(r))
-		gh_get_delivery(r->o.gh, r->log[r->log_at].id, on_delivery, r);
-}
-
-/* Those that are on our disk already go. */
-static int sift_log(struct db_conn *c, void *arg, struct err *err)
-{
-	struct reconcile *r = arg;
-	for (size_t i = 0; i < r->log_n; i++) {
-		struct db_stmt *s;
-		int64_t n = 0;
-		int rc = db_query(c, &s, err, SQL_KNOWN, "s", r->log[i].guid);
-		if (rc == 0)
-			rc = db_number(s, &n, err);
-		if (rc != 0)
-			return rc;
-		if (n != 0)
-			r->log[i].id = 0;
-	}
-	return 0;
-}
-
-static void log_sifted(int rc, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-	size_t kept = 0;
-	if (rc != 0) {
-		db_failed(r, err);
-		return;
-	}
-	for (size_t i = 0; i < r->log_n; i++) {
-		if (r->log[i].id != 0) {
-			r->log[kept++] = r->log[i];
-			continue;
-		}
-		free(r->log[i].guid);
-		free(r->log[i].event);
-	}
-	r->log_n = kept;
-	next_delivery(r);
-}
-
-static bool is_listed(const struct reconcile *r, const char *guid)
-{
-	for (size_t i = 0; i < r->log_n; i++)
-		if (strcmp(r->log[i].guid, guid) == 0)
-			return true;
-	return false;
-}
-
-/* GitHub lists the newest first; they are taken up in the order in which they happened. */
-static void on_log(const struct gh_answer *a, void *arg)
-{
-	struct reconcile *r = arg;
-	if (a->deliveries == NULL) {
-		(void)failed("deliveries", a); /* told; the pull requests are looked at all the same */
-		list_repos(r);
-		return;
-	}
-	r->log = xcalloc(a->deliveries->n != 0 ? a->deliveries->n : 1, sizeof(*r->log));
-	for (size_t i = a->deliveries->n; i-- > 0;) {
-		const struct gh_delivery *d = &a->deliveries->v[i];
-		if (d->delivered_ms > r->newest_ms)
-			r->newest_ms = d->delivered_ms;
-		if (d->id == 0 || d->guid == NULL || d->event == NULL || strlen(d->guid) > GUID_MAX || !intake_keeps(d->event) ||
-		    is_listed(r, d->guid))
-			continue;
-		r->log[r->log_n++] = (struct wanted){.id = d->id, .guid = xstrdup(d->guid), .event = xstrdup(d->event)};
-	}
-	db_submit(r->o.db, sift_log, log_sifted, r);
-}
-
-static int read_seen(struct db_conn *c, void *arg, struct err *err)
-{
-	struct reconcile *r = arg;
-	struct db_stmt *s;
-	int rc = db_query(c, &s, err, SQL_SEEN_MS, "");
-	return rc == 0 ? db_number(s, &r->seen_ms, err) : rc;
-}
-
-/* A server that starts for the first time has missed nothing: what was commented before it was there is not its to do. */
-static void seen_read(int rc, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-	int64_t now = clock_wall_ms(), since = r->seen_ms - OVERLAP_MS;
-	if (rc != 0) {
-		db_failed(r, err);
-		return;
-	}
-	r->newest_ms = r->seen_ms != 0 ? r->seen_ms : now;
-	if (r->seen_ms == 0)
-		db_submit(r->o.db, keep_seen, seen_kept, r);
-	else if (may_call(r))
-		gh_list_deliveries(r->o.gh, since > now - KEPT_MS ? since : now - KEPT_MS, on_log, r);
-}
 
 /* --- open pull requests ------------------------------------------------------------------------------------------------------------ */
 
@@ -307,17 +95,20 @@ static void repos_read(int rc, const struct err *err, void *arg)
 {
 	struct reconcile *r = arg;
 	if (rc != 0)
-		db_failed(r, err);
+		reconcile_db_failed(r, err);
 	else
 		next_repo(r);
 }
 
-static void list_repos(struct reconcile *r) { db_submit(r->o.db, read_repos, repos_read, r); }
+void reconcile_repos(struct reconcile *r) { db_submit(r->o.db, read_repos, repos_read, r); }
 
 /* Not planned at this head, closed or never. What was planned since the list was asked for knows better than the list. */
 static const char SQL_PLANNED[] =
 	"SELECT count(*) FROM run WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND ((head_sha=?3 AND closed=0) OR created_ms>=?4"
 	" OR (head_sha IS NULL AND created_ms>=?5) OR finished_ms=0)";
+static const char SQL_HEADLESS[] =
+	"SELECT count(*) FROM run WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND head_sha IS NULL AND id>(SELECT coalesce(max(id), 0) FROM run"
+	" WHERE repo_id=?1 AND pull=?2 AND kind='plan' AND head_sha IS NOT NULL)";
 static const char SQL_OPEN[] = "SELECT pull FROM run r WHERE repo_id=?1 AND kind='plan' AND closed=0 AND after_merge=0 AND created_ms<?2"
 			       " AND id=(SELECT max(id) FROM run WHERE repo_id=r.repo_id AND pull=r.pull AND kind='plan') ORDER BY pull LIMIT 1000";
 
@@ -335,10 +126,17 @@ static int plan_missed(struct db_conn *c, struct reconcile *r, const struct gh_o
 		rc = db_number(s, &n, err);
 	if (rc != 0 || n != 0)
 		return rc;
+	rc = db_query(c, &s, err, SQL_HEADLESS, "ii", repo->id, p->number);
+	if (rc == 0)
+		rc = db_number(s, &n, err);
+	if (rc != 0 || n >= HEADLESS_MAX)
+		return rc;
 	rc = decide_start_plan(c, &e, &what, err);
 	if (rc != 0)
 		return rc;
-	r->counts.plans++;
+	if (!text_starts(what, "run ")) /* shut out */
+		return 0;
+	r->found++;
 	log_info("reconcile.plan", "repo=%s pull=%lld what=%s", log_value(repo->name), (long long)p->number, log_value(what));
 	return 0;
 }
@@ -356,6 +154,7 @@ static int compare(struct db_conn *c, void *arg, struct err *err)
 	struct reconcile *r = arg;
 	struct db_stmt *s;
 	int rc = 0;
+	r->found = 0;
 	for (size_t i = 0; rc == 0 && i < r->pulls_n; i++)
 		rc = plan_missed(c, r, &r->pulls[i], err);
 	if (rc == 0)
@@ -377,19 +176,27 @@ static void compared(int rc, const struct err *err, void *arg)
 {
 	struct reconcile *r = arg;
 	if (rc != 0) {
-		db_failed(r, err);
+		reconcile_db_failed(r, err);
 		return;
 	}
+	r->counts.plans += r->found;
 	runs_look(r->o.runs);
 	next_missing(r);
+}
+
+/* The next round begins behind this repository, and comes to it when it has been at all the others: one that never answers holds up nobody. */
+static void end_behind(struct reconcile *r)
+{
+	r->after_repo = r->repos[r->repo_at].id;
+	reconcile_end_round(r, false);
 }
 
 static void on_open_pulls(const struct gh_answer *a, void *arg)
 {
 	struct reconcile *r = arg;
-	if (failed("pulls", a)) {
-		if (not_now(a)) {
-			end_round(r, false);
+	if (reconcile_failed("pulls", a)) {
+		if (reconcile_not_now(a)) {
+			end_behind(r);
 			return;
 		}
 		r->repo_at++; /* renamed, gone, or taken away from us: its own answer says so where it matters */
@@ -412,10 +219,10 @@ static void next_repo(struct reconcile *r)
 	while (r->repo_at < r->repos_n && !server_config_serves(r->o.config, r->repos[r->repo_at].name))
 		r->repo_at++;
 	if (r->repo_at == r->repos_n) {
-		end_round(r, r->repos_n < REPOS_MAX);
+		reconcile_end_round(r, r->repos_n < REPOS_MAX);
 		return;
 	}
-	if (!may_call(r))
+	if (!reconcile_may_call(r))
 		return;
 	r->asked_ms = clock_wall_ms();
 	gh_list_open_pulls(r->o.gh, r->repos[r->repo_at].name, on_open_pulls, r);
@@ -435,7 +242,7 @@ static void close_done(int rc, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 	free(TAKE(r->gone.merge_sha));
 	if (rc != 0) {
-		db_failed(r, err);
+		reconcile_db_failed(r, err);
 		return;
 	}
 	r->counts.closed++;
@@ -450,8 +257,8 @@ static void on_gone(const struct gh_answer *a, void *arg)
 {
 	struct reconcile *r = arg;
 	const struct known_repo *repo = &r->repos[r->repo_at];
-	if (failed("pull", a) && not_now(a)) {
-		end_round(r, false);
+	if (reconcile_failed("pull", a) && reconcile_not_now(a)) {
+		end_behind(r);
 		return;
 	}
 	if (a->r.err.code != 0 || a->pull->open || a->pull->repo_id != repo->id) { /* opened again meanwhile, or the name is another's by now */
@@ -467,7 +274,7 @@ static void on_gone(const struct gh_answer *a, void *arg)
 static void next_missing(struct reconcile *r)
 {
 	if (r->missing_at < r->missing_n) {
-		if (may_call(r))
+		if (reconcile_may_call(r))
 			gh_get_pull(r->o.gh, r->repos[r->repo_at].name, r->missing[r->missing_at], on_gone, r);
 		return;
 	}
@@ -481,12 +288,11 @@ static void next_missing(struct reconcile *r)
 static void begin(void *arg)
 {
 	struct reconcile *r = arg;
-	r->busy = true;
 	r->left = RECONCILE_CALLS;
 	if (gh_is_app(r->o.gh))
-		db_submit(r->o.db, read_seen, seen_read, r);
+		reconcile_log(r);
 	else
-		list_repos(r);
+		reconcile_repos(r);
 }
 
 struct reconcile *reconcile_new(const struct reconcile_options *o)
@@ -506,7 +312,7 @@ void reconcile_close(struct reconcile *r)
 		return;
 	gh_cancel(r->o.gh, r);
 	loop_timer_close(r->timer);
-	drop_log(r);
+	reconcile_log_drop(r);
 	drop_pulls(r);
 	drop_repos(r);
 	free(r->gone.merge_sha);

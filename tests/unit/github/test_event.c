@@ -160,6 +160,9 @@ static const struct other {
 	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"suspend"}, ALICE, .account = (char[]){"acme"}, .lost = true}},
 	{"installation", "{\"action\":\"unsuspend\",\"installation\":{\"id\":1,\"account\":{\"login\":\"acme\"}}," ALICE_JSON,
 	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"unsuspend"}, ALICE, .account = (char[]){"acme"}}},
+	{"installation", "{\"action\":\"created\",\"installation\":{\"id\":1,\"account\":{\"login\":\"acme\"}},\"repositories\":[{\"id\":5,\"full_name\":\"acme/a\"}],"
+			 ALICE_JSON,
+	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"created"}, ALICE, .account = (char[]){"acme"}, .repos_n = 1}},
 	{"installation_repositories", "{\"action\":\"removed\",\"repositories_removed\":[{\"id\":5,\"full_name\":\"acme/a\"}]," ALICE_JSON,
 	 {.kind = GH_EVENT_ACCESS, .action = (char[]){"removed"}, ALICE, .repos_n = 1, .lost = true}},
 	{"repository", "{\"action\":\"renamed\"," REPO_JSON ALICE_JSON, {.kind = GH_EVENT_REPO, .action = (char[]){"renamed"}, COMMON, ALICE}},
