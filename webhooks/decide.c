@@ -434,8 +434,10 @@ void decide_wake(struct decide *d) { read_more(d); }
 static int prune_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	(void)arg;
+	int64_t before_ms = clock_wall_ms() - (int64_t)KEEP_DAYS * 86400 * 1000;
 	int removed;
-	return delivery_prune(c, clock_wall_ms() - (int64_t)KEEP_DAYS * 86400 * 1000, &removed, err);
+	int rc = delivery_prune(c, before_ms, &removed, err);
+	return rc == 0 ? db_run(c, err, "DELETE FROM merge_group WHERE at_ms<?", "i", before_ms) : rc;
 }
 
 static void prune(void *arg)

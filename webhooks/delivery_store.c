@@ -27,7 +27,6 @@ static const char DECIDE[] = "UPDATE delivery SET disposition = ?, body = NULL W
 /* ids grow with time, so the old ones are found at the front */
 static const char PRUNE[] = "DELETE FROM delivery WHERE id IN(SELECT id FROM delivery WHERE disposition IS NOT NULL AND received_ms < ?"
 			    " ORDER BY id LIMIT ?)";
-static const char PRUNE_GROUPS[] = "DELETE FROM merge_group WHERE at_ms < ?";
 
 void delivery_free(struct delivery *d)
 {
@@ -96,6 +95,5 @@ int delivery_prune(struct db_conn *c, int64_t before_ms, int *ret_removed, struc
 	if (rc != 0)
 		return err_wrap(err, "prune deliveries");
 	*ret_removed = db_changes(c);
-	rc = db_run(c, err, PRUNE_GROUPS, "i", before_ms);
-	return rc != 0 ? err_wrap(err, "prune merge groups") : 0;
+	return 0;
 }
