@@ -103,6 +103,9 @@ static int write_file(struct exporter *e, int dir, const char *name, const char 
 	return rc == ERR_CONFLICT ? err_set(err, rc, "%s: somebody else writes in the exported tree", path) : rc;
 }
 
+/* What git has of a file that is kept in LFS. An engine would take it for the file. */
+static bool is_lfs_pointer(const struct buf *b) { return b->len < 1024 && text_starts(buf_str(b), "version https://git-lfs.github.com/spec/"); }
+
 static int export_file(struct exporter *e, int dir, const char *name, const char *path, bool executable, const char *oid, struct err *err)
 {
 	int rc = git_blob_read(e->repo, oid, LIMIT_BLOB_BYTES, &e->blob, err);
@@ -110,6 +113,9 @@ static int export_file(struct exporter *e, int dir, const char *name, const char
 		return err_set(err, ERR_LIMIT, "%s: larger than %u MiB, the limit for one file", path, LIMIT_BLOB_BYTES >> 20);
 	if (rc != 0)
 		return err_wrap(err, "%s", path);
+	if (is_lfs_pointer(&e->blob))
+		return err_set(err, ERR_REFUSED, "%s is a Git LFS pointer, and sluice does not fetch from LFS: put the file itself into git, or move "
+			       "it out of the directories that projects use", path);
 	e->bytes += e->blob.len;
 	if (e->bytes > LIMIT_TREE_BYTES)
 		return err_set(err, ERR_LIMIT, "%s: more than %u MiB to export; name smaller directories", path, LIMIT_TREE_BYTES >> 20);

@@ -326,6 +326,24 @@ static void test_module_with_state(void **state)
 	assert_int_equal(export(w, "p"), ERR_REFUSED);
 }
 
+/* Only what begins as a pointer and is as short as one; the rest is a file that speaks of LFS. */
+static void test_lfs_pointers(void **state)
+{
+	struct world *w = *state;
+	CLEANUP_FREE char *lfs = xasprintf("version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 12\n", 1);
+	CLEANUP_FREE char *inner = xasprintf("# %s", lfs), *longer = xasprintf("%s%01024d", lfs, 1);
+	gitfix_write(&w->git, "p/main.tf", "\n");
+	gitfix_write(&w->git, "p/inner", inner);
+	gitfix_write(&w->git, "p/longer", longer);
+	bring(w);
+	export_ok(w, "p");
+	gitfix_write(&w->git, "p/lambda.zip", lfs);
+	bring(w);
+	assert_int_equal(export(w, "p"), ERR_REFUSED);
+	assert_string_equal(w->err.msg, "p/lambda.zip is a Git LFS pointer, and sluice does not fetch from LFS: put the file itself into git, or move it out "
+					"of the directories that projects use");
+}
+
 static void test_submodule_is_left_out(void **state)
 {
 	struct world *w = *state;
@@ -457,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module_with_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lfs_pointers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_submodule_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ceilings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_crash, setup, teardown),
