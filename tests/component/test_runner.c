@@ -166,6 +166,7 @@ static void opentofu_lives_the_same_life(void **state)
 	s.spec.engine = ENGINE_OPENTOFU;
 	s.spec.engine_path = TAKE(b.path);
 	s.spec.engine_version = TAKE(b.version);
+	engine_binary_free(&b); /* what is left of it */
 	scene_file(&s, "main.tf", two_resources);
 	life_of_a_project(&s);
 	scene_file(&s, "main.tf", "module \"m\" {\n  source = \"./m\"\n}\n");

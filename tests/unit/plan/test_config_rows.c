@@ -23,6 +23,7 @@ static void rows_tell_the_truth(void **state)
 	assert_int_equal(said.requires_up_to_date, built_in.requires_up_to_date);
 	assert_string_equal(said.workspace, "default");
 	config_rule_free(&said);
+	config_rule_free(&built_in);
 }
 
 static void each_row_is_whole(const struct config_row *rows)

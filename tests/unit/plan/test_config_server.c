@@ -105,7 +105,7 @@ static const struct refusal refusals[] = {
 	 "1:47: webhook_secret_file: 3 files; one, or two while the secret is being changed\n"},
 	{"github: { token_file: t, webhook_secret_file: '' }\nrepositories: [a/b]\n", "1:47: webhook_secret_file: must not be empty\n"},
 	{"github: { token_file: t, webhook_secret: s }\nrepositories: [a/b]\n",
-	 "1:26: unknown key \"webhook_secret\"; known here: api_url, app, token_file, webhook_secret_file\n"
+	 "1:26: unknown key \"webhook_secret\"; known here: api_url, app, token_file, reconcile, webhook_secret_file\n"
 	 "1:9: webhook_secret_file is missing: the secret that GitHub signs webhooks with; two while it is being changed\n"},
 	{"github: { token_file: t, webhook_secret_file: s }\nrepositories: []\n", "2:15: repositories: names no repository, so none would be served\n"},
 	{"github: { token_file: t, webhook_secret_file: s }\nrepositories: [\"!a/b\"]\n",
