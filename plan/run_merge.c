@@ -35,7 +35,6 @@ static void on_queue_look(const struct gh_answer *a, void *arg)
 static void on_queued(const struct gh_answer *a, void *arg)
 {
 	struct run *r = arg;
-	CRASH_POINT("run.queued");
 	if (a->r.err.code == 0) {
 		r->failure = (struct err){0};
 		r->queued = true;
