@@ -74,7 +74,7 @@ struct role_rule {
 };
 
 struct server_config {
-	char digest[65];  /* SHA-256 of the file, hex; "" when it was not read from one */
+	char digest[65];  /* SHA-256 of the sections that change a plan, hex; "" when it was not read from a file */
 	char *file, *dir; /* where it was read; relative paths are relative to dir and are absolute below */
 	char *listen_host;
 	int listen_port;

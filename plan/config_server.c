@@ -319,6 +319,32 @@ int server_config_parse(const char *file, const char *bytes, size_t len, struct 
 	return 0;
 }
 
+/* The digest of what changes a plan: these sections, without comments and empty lines. Where it listens or how many jobs it runs is no reason
+ * to plan again. A file whose root is not written as lines of keys counts as a whole. */
+static void binding_digest(const char *bytes, size_t len, char ret[2 * SHA256_SIZE + 1])
+{
+	static const char *const sections[] = {"defaults:", "overrides:", "providers:", "engines:", "egress:"};
+	CLEANUP_BUF struct buf what = {0};
+	struct strlist lines = {0};
+	bool inside = bytes[strspn(bytes, " \t\r\n")] == '{';
+	bool whole = inside;
+	text_split_lines(bytes, &lines);
+	for (size_t i = 0; i < lines.n; i++) {
+		const char *line = lines.v[i], *first = line + strspn(line, " \t\r");
+		if (*first == '#' || *first == '\0')
+			continue;
+		if (first == line && *line != '-' && *line != '}' && *line != ']' && !whole) { /* a key of the root */
+			inside = false;
+			for (size_t k = 0; k < ARRAY_LEN(sections); k++)
+				inside = inside || text_starts(line, sections[k]);
+		}
+		if (inside)
+			buf_printf(&what, "%s\n", line);
+	}
+	strlist_free(&lines);
+	crypto_sha256_hex(whole ? bytes : buf_str(&what), whole ? len : what.len, ret);
+}
+
 int server_config_load(const char *file, struct server_config *ret, struct config_errors *errors, struct err *err)
 {
 	CLEANUP_BUF struct buf bytes = {0};
@@ -327,7 +353,7 @@ int server_config_load(const char *file, struct server_config *ret, struct confi
 		return rc;
 	rc = server_config_parse(file, buf_str(&bytes), bytes.len, ret, errors);
 	if (rc == 0)
-		crypto_sha256_hex(buf_str(&bytes), bytes.len, ret->digest);
+		binding_digest(buf_str(&bytes), bytes.len, ret->digest);
 	return rc != 0 ? err_set(err, rc, "%s has errors", file) : 0;
 }
 

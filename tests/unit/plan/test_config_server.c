@@ -212,11 +212,46 @@ static void loading(void **state)
 	assert_int_equal(fs_remove_tree(dir, &err), 0);
 }
 
+/* What of the file a plan is bound to: each row against the first. */
+static void what_binds(void **state)
+{
+	static const struct {
+		const char *more;
+		bool same;
+	} rows[] = {
+		{"defaults:\n  apply: on_merge\n", true},
+		{"# a comment\ndefaults:\n\n  # another\n  apply: on_merge\n", true},
+		{"listen: 127.0.0.1:9\ndefaults:\n  apply: on_merge\n", true},
+		{"defaults:\n  apply: on_merge\nlimits: { jobs: 9 }\n", true},
+		{"defaults:\n  apply: on_comment\n", false},
+		{"defaults:\n  apply: on_merge\noverrides: { approvals: { count: 2 } }\n", false},
+		{"defaults:\n  apply: on_merge\negress: { plan: [\"a:1\"] }\n", false},
+		{"", false},
+	};
+	char dir[] = "/tmp/sluice-test-XXXXXX", first[65] = "";
+	struct err err = {0};
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	CLEANUP_FREE char *file = fs_join(dir, "s.yaml");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct server_config c;
+		struct config_errors errors = {0};
+		CLEANUP_FREE char *text = xasprintf("%s%s", SMALL, rows[i].more);
+		assert_int_equal(fs_write_fast(file, text, strlen(text), 0600, &err), 0);
+		assert_int_equal(server_config_load(file, &c, &errors, &err), 0);
+		if (i == 0)
+			memcpy(first, c.digest, sizeof(first));
+		assert_int_equal(strcmp(first, c.digest) == 0, rows[i].same);
+		server_config_free(&c);
+	}
+	assert_int_equal(fs_remove_tree(dir, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key), cmocka_unit_test(built_in),     cmocka_unit_test(refused),	     cmocka_unit_test(loopback_may_be_plain),
-		cmocka_unit_test(relative_to_the_file), cmocka_unit_test(loading),
+		cmocka_unit_test(relative_to_the_file), cmocka_unit_test(loading), cmocka_unit_test(what_binds),
 	};
 	return cmocka_run_group_tests_name("sluice-server.yaml", tests, NULL, NULL);
 }
