@@ -300,7 +300,7 @@ struct reconcile *reconcile_new(const struct reconcile_options *o)
 	struct reconcile *r = xcalloc(1, sizeof(*r));
 	r->o = *o;
 	r->timer = loop_timer_new(o->loop, begin, r);
-	loop_timer_start(r->timer, FIRST_MS, 0);
+	loop_timer_start(r->timer, o->config->reconcile_ms < FIRST_MS ? o->config->reconcile_ms : FIRST_MS, 0);
 	return r;
 }
 
