@@ -186,6 +186,24 @@ static int add_plan(struct db_conn *c, const struct run_row *plan, int64_t repo_
 /* The outbox's word on the comment with the plans: GitHub has what it has to say now, or took it after the plans were over. */
 static const char SQL_COMMENT[] = "SELECT state, delivered_ms, last_error FROM effect WHERE slot=?1";
 
+/* The gate check of an App that GitHub will not take is as bad as the comment. */
+static int add_dead_check(struct db_conn *c, const struct run_row *plan, struct gate_facts *f, struct gate_own *own, struct err *err)
+{
+	struct db_stmt *s;
+	if (plan->head_sha == NULL)
+		return 0;
+	CLEANUP_FREE char *slot = xasprintf("check/%lld/%s/sluice", (long long)plan->repo_id, plan->head_sha);
+	int rc = db_query(c, &s, err, "SELECT last_error FROM effect WHERE slot=? AND state='dead'", "s", slot);
+	if (rc == 0)
+		rc = db_step(s, err);
+	if (rc != 1)
+		return rc;
+	f->told = TRI_NO;
+	buf_printf(&own->told_why, "%sthe check `sluice`: %s", own->told_why.len != 0 ? "; " : "", db_text(s, 0) != NULL ? db_text(s, 0) : "it does not say why");
+	db_reset(s);
+	return 0;
+}
+
 static int add_told(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, struct gate_facts *f, struct gate_own *own,
 		    struct err *err)
 {
@@ -208,8 +226,9 @@ static int add_told(struct db_conn *c, const struct run_row *plan, int64_t repo_
 			buf_adds(&own->told_why, why != NULL ? why : "it does not say why");
 		db_reset(s);
 	}
+	rc = rc < 0 ? rc : add_dead_check(c, plan, f, own, err);
 	f->told_why = own->told_why.len != 0 ? buf_str(&own->told_why) : NULL;
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id, int64_t pull, const struct job_list *jobs, struct gate_facts *facts,

@@ -430,6 +430,29 @@ static void told(void **state)
 	}
 }
 
+/* The same for the gate check of an App, whose comment stands. */
+static void a_check_that_is_not_taken(void **state)
+{
+	char head[] = "aaa";
+	struct run_row plan = {.state = RUN_DONE, .finished_ms = 1000, .head_sha = head};
+	struct job_list none = {0};
+	(void)state;
+	for (int dead = 0; dead < 2; dead++) {
+		struct gate_facts f = {0};
+		struct gate_own own = {0};
+		store_exec(c, "DELETE FROM effect");
+		store_must(db_run(c, &err,
+				  "INSERT INTO effect(slot, kind, repo_id, repo, pull, digest, not_before_ms, since_ms, state, delivered_ms, last_error)"
+				  " VALUES('comment/77/12', 0, 77, 'a/b', 12, '', 0, 0, 'done', 2000, NULL), ('check/77/aaa/sluice', 3, 77, 'a/b', 12, '', 0, 0, ?, 0,"
+				  " 'no permission')", "s", dead != 0 ? "dead" : "due"), &err);
+		store_must(gate_own_add(c, &plan, 77, 12, &none, &f, &own, &err), &err);
+		assert_int_equal(f.told, dead != 0 ? TRI_NO : TRI_YES);
+		if (dead != 0)
+			assert_string_equal(f.told_why, "the check `sluice`: no permission");
+		gate_own_free(&own);
+	}
+}
+
 /* What goes with its directory asks for approvals like any other, and is in nobody's way when it cannot be planned. */
 static void a_directory_that_is_gone(void **state)
 {
@@ -453,6 +476,6 @@ static void a_directory_that_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(a_plan_in_use), T(the_pusher),
-					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(told), T(a_directory_that_is_gone)};
+					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(told), T(a_check_that_is_not_taken), T(a_directory_that_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
