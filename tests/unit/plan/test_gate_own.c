@@ -434,7 +434,7 @@ static void told(void **state)
 static void a_check_that_is_not_taken(void **state)
 {
 	char head[] = "aaa";
-	struct run_row plan = {.state = RUN_DONE, .finished_ms = 1000, .head_sha = head};
+	struct run_row plan = {.repo_id = 77, .state = RUN_DONE, .finished_ms = 1000, .head_sha = head};
 	struct job_list none = {0};
 	(void)state;
 	for (int dead = 0; dead < 2; dead++) {
