@@ -5,6 +5,8 @@ tf() { printf 'resource \\"terraform_data\\" \\"x\\" {\\n  input = %s\\n}\\n' "$
 change() { printf '{"%s/main.tf": "%s"}' "$1" "$(tf "$2")"; }
 planned() { wait_for 'comment=To apply' context=sluice state=success; }
 runs() { sed -n 's/.*run.enter run=\([0-9]*\) .*/\1/p' "$tmp/daemon.log" | sort -u | wc -l | tr -d ' '; }
+# plans SHA: how often that commit was planned
+plans() { sqlite3 "$tmp/data/sluice.db" "SELECT count(*) FROM job JOIN run ON run.id=run_id WHERE phase='plan' AND head_sha='$1'"; }
 # deliver EVENT GUID FILE: a signed webhook of our own making
 deliver() {
 	deliver_mac=$(openssl dgst -sha256 -hmac "$SECRET" -r <"$3" | cut -d' ' -f1)
@@ -19,6 +21,7 @@ comment_event() { # ACTION ID BODY [MORE]
 }
 
 begin
+need sqlite3
 for engine in $(engines); do break; done
 use_engine "${engine:-terraform}" || { echo "skip cases_events: no engine"; exit 0; }
 start_github
@@ -27,6 +30,9 @@ printf '{"sluice.yaml": "version: 1\\nprojects:\\n  - { name: a, dir: a }\\n", "
 change a 2 | commit one alice
 open_pull one alice
 check 'a plan to begin with' planned
+old=$(of_pull .head)
+change a 2.5 | commit one alice
+head=$(of_pull .head)
 settle
 n=$(runs)
 
@@ -41,6 +47,13 @@ jq -nc --argjson r "$(repo_json)" --argjson u "$alice" --argjson n "$pr" '{actio
 deliver pull_request 11111111-0000-0000-0000-000000000002 "$tmp/e.json" >"$tmp/out"
 settle
 says_not 'case 02: the commit that it names is nowhere' aaaaaaaaaaaa "$(body)"
+of_old=$(plans "$old")
+jq --arg s "$old" '.after = $s | .pull_request.head.sha = $s' "$tmp/e.json" >"$tmp/late.json"
+same 'case 02: an older push that is heard late is taken' 202 "$(deliver pull_request 11111111-0000-0000-0000-00000000000a "$tmp/late.json")"
+settle
+same 'case 02: it does not plan that commit again' "1 $of_old" "$(plans "$old") $(plans "$old")"
+same 'case 02: the newest plan is of the head' "$head" "$(sqlite3 "$tmp/data/sluice.db" "SELECT head_sha FROM run WHERE kind='plan' ORDER BY id DESC LIMIT 1")"
+says 'case 02: so is the comment' "$(printf '`%.7s`' "$head")" "$(body)"
 n=$(runs)
 comment_event edited 7000000003 apply >"$tmp/e.json"
 deliver issue_comment 11111111-0000-0000-0000-000000000003 "$tmp/e.json" >"$tmp/out"
