@@ -10,10 +10,12 @@ int job_plan_state(struct db_conn *c, int64_t job_id, const char *lineage, int64
 	return db_run(c, err, "UPDATE job SET state_lineage=?2, state_serial=?3 WHERE id=?1", "isi", job_id, lineage, serial);
 }
 
-/* The plan that stood before this one, of the same pull request. */
+/* The plan that stood before this one, of the same pull request. Where it now goes into another branch, whatever was said before was said of
+ * something else: the change sets are not compared then. */
 static const char SQL_BEFORE[] =
-	"SELECT changes, since_ms FROM job WHERE repo_id=?1 AND project=?2 AND id<?3 AND pull=?4 AND phase='plan' AND state='done'"
-	" AND workspace=?5 ORDER BY id DESC LIMIT 1";
+	"SELECT CASE WHEN o.base_ref IS n.base_ref THEN j.changes END, j.since_ms FROM job j JOIN run o ON o.id=j.run_id"
+	" JOIN run n ON n.id=(SELECT run_id FROM job WHERE id=?3) WHERE j.repo_id=?1 AND j.project=?2 AND j.id<?3 AND j.pull=?4 AND j.phase='plan'"
+	" AND j.state='done' AND j.workspace=?5 ORDER BY j.id DESC LIMIT 1";
 
 int job_plan_done(struct db_conn *c, struct job_row *j, struct err *err)
 {
