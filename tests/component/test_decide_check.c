@@ -126,11 +126,7 @@ static void group(struct inbox *s, const char *head, const char *base, long long
 	arrive(s, "merge_group", by_alice(s, m));
 }
 
-static const char *said_of(struct inbox *s, const char *sha)
-{
-	CLEANUP_FREE char *sql = xasprintf("SELECT status||': '||description FROM effect WHERE context='sluice' AND sha='%s'", sha);
-	return rig_text(&s->w->r, sql);
-}
+#define SAID_OF(s, sha) rig_text(&(s)->w->r, "SELECT status||': '||description FROM effect WHERE context='sluice' AND sha='" sha "'")
 
 static void groups(void **state)
 {
@@ -138,18 +134,18 @@ static void groups(void **state)
 	plan_it(s);
 	group(s, GROUP, SHA, 0);
 	assert_string_equal(last(s), "merge group: failure");
-	assert_string_equal(said_of(s, GROUP), "failure: The pull request of this merge group cannot be told from its branch.");
+	assert_string_equal(SAID_OF(s, GROUP), "failure: The pull request of this merge group cannot be told from its branch.");
 	group(s, GROUP, SHA, (long long)s->w->pull);
 	assert_string_equal(last(s), "merge group: failure");
-	assert_string_equal(said_of(s, GROUP), "failure: #1 did not come through the gate: comment `apply` there.");
+	assert_string_equal(SAID_OF(s, GROUP), "failure: #1 did not come through the gate: comment `apply` there.");
 	/* a run is in this state through an open gate only; the machine does not know of this one */
 	rig_exec(&s->w->r, "INSERT INTO run(id,token,repo_id,repo,pull,kind,state,created_ms) SELECT 900,'t',repo_id,repo,2,'apply','enqueued',1 FROM run LIMIT 1");
 	group(s, ABOVE, GROUP, 2);
 	assert_string_equal(last(s), "merge group: failure");
-	assert_string_equal(said_of(s, ABOVE), "failure: It stands on #1, which may not be merged.");
+	assert_string_equal(SAID_OF(s, ABOVE), "failure: It stands on #1, which may not be merged.");
 	group(s, ABOVE, SHA, 2);
 	assert_string_equal(last(s), "merge group: success");
-	assert_string_equal(said_of(s, ABOVE), "success: The gate of #2 is open, and it is applied after the merge.");
+	assert_string_equal(SAID_OF(s, ABOVE), "success: The gate of #2 is open, and it is applied after the merge.");
 	rig_exec(&s->w->r, "UPDATE run SET state='done', finished_ms=1 WHERE id=900");
 	assert_int_equal(rig_int(&s->w->r, "SELECT count(*) FROM merge_group"), 2);
 }
@@ -161,7 +157,7 @@ static void a_group_without_projects(void **state)
 	plan_it(s);
 	group(s, GROUP, SHA, (long long)s->w->pull);
 	assert_string_equal(last(s), "merge group: success");
-	assert_string_equal(said_of(s, GROUP), "success: #1 touches no project.");
+	assert_string_equal(SAID_OF(s, GROUP), "success: #1 touches no project.");
 	group(s, ABOVE, GROUP, 99); /* on top of a good one, and never heard of */
 	assert_string_equal(last(s), "merge group: failure");
 }
