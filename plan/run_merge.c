@@ -92,6 +92,11 @@ static void on_look(const struct gh_answer *a, void *arg)
 		run_wake(r);
 		return;
 	}
+	if (!r->pull.open) {
+		err_set(&r->failure, ERR_REFUSED, "the pull request was closed between the gate and the merge: reopen it, then comment `apply`");
+		run_wake(r);
+		return;
+	}
 	if (strcmp(r->pull.head_sha, r->row.head_sha) != 0) {
 		err_set(&r->failure, ERR_REFUSED, "a push came between the gate and the merge: the plans are of `%.7s`, the head is `%.7s`", r->row.head_sha,
 			r->pull.head_sha);

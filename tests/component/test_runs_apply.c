@@ -91,6 +91,20 @@ static void a_push_between_gate_and_merge(void **state)
 	assert_string_equal(locks(w), "");
 }
 
+static void closed_between_gate_and_merge(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+	ready(w, NULL, 0);
+	rig_listen(&w->r, "state=merging");
+	int64_t run = rig_run(&w->r, RUN_APPLY, w->pull, "alice");
+	assert_true(rig_hears(&w->r, w->r.wait_for));
+	assert_int_equal(sim_pr_act(w->sim, "acme/infra", w->pull, "alice", "closed", &err), 0);
+	is_in_state(rig_over(&w->r, run), RUN_REFUSED);
+	assert_int_equal(merges(w), 0);
+	says(world_owed(w), "not merged, nothing was applied: the pull request was closed between the gate and the merge");
+}
+
 /* What GitHub answers to the merge -> what becomes of the run. */
 static void ends_of_merging(void **state)
 {
@@ -321,7 +335,7 @@ static void restarted_in_the_merge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WT(an_apply), WT(the_gate_is_shut), WT(a_push_between_gate_and_merge), WT(ends_of_merging), cmocka_unit_test(ends_of_a_job), WT(other_inputs),
+		WT(an_apply), WT(the_gate_is_shut), WT(a_push_between_gate_and_merge), WT(closed_between_gate_and_merge), WT(ends_of_merging), cmocka_unit_test(ends_of_a_job), WT(other_inputs),
 		WT(not_prepared), WT(cancel_at_work), cmocka_unit_test(cancel_in_the_queue), WT(after_a_merge_by_a_person), WT(a_plan_behind_an_apply),
 		cmocka_unit_test(restarted), WT(restarted_in_the_merge),
 	};

@@ -39,7 +39,7 @@ closed_meanwhile() {
 	comment alice apply
 	sleep 0.7
 	pull_act alice closed
-	refused 'case 19: closed while the gate is read' 'not merged, nothing was applied'
+	refused 'case 19: closed while the gate is read' 'not merged, nothing was applied: the pull request was closed between'
 	same 'case 19: and not merged' false "$(of_pull .merged)"
 	faults ''
 
