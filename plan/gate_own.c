@@ -199,7 +199,8 @@ static int add_dead_check(struct db_conn *c, const struct run_row *plan, struct 
 	if (rc != 1)
 		return rc;
 	f->told = TRI_NO;
-	buf_printf(&own->told_why, "%sthe check `sluice`: %s", own->told_why.len != 0 ? "; " : "", db_text(s, 0) != NULL ? db_text(s, 0) : "it does not say why");
+	const char *why = db_text(s, 0);
+	buf_printf(&own->told_why, "%sthe check `sluice`: %s", own->told_why.len != 0 ? "; " : "", why != NULL ? why : "it does not say why");
 	db_reset(s);
 	return 0;
 }
