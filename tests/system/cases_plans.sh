@@ -238,11 +238,20 @@ moved() { # 14
 	same 'case 14: and keeps the old state' 1 "$(states pull a --repo "$(state | jq --arg r "$repo" '.repositories[] | select(.full_name == $r) | .id')" | jq '.resources | length')"
 }
 
-begin; wait_ms=${WAIT_MS:-20000}
+begin
 need git
 need sqlite3
 use_engine "$(engines | head -n 1)" || { echo "skip cases_plans: no engine on PATH, in parts/bin or in build/engine"; exit 0; }
+beside='' # half of the cases, with a daemon of their own at the same time
+if [ -z "${CASES_ONLY:-}" ]; then
+	CASES_ONLY='other_base forks hostile' sh "$0" >"$tmp/beside.out" 2>&1 &
+	beside=$!
+fi
 start_github
 start_daemon
-for part in ${CASES_ONLY:-pushed_over left_the_diff late_comment other_base forks hostile moved}; do $part; done
+for part in ${CASES_ONLY:-pushed_over left_the_diff late_comment moved}; do $part; done
+if [ -n "$beside" ]; then
+	wait "$beside" || failures=$((failures + 1))
+	cat "$tmp/beside.out"
+fi
 finish

@@ -431,12 +431,35 @@ static void a_plan_is_used_once(void **state)
 	assert_int_equal(job_use_plan(c, 999, 11, &err), ERR_CONFLICT);
 }
 
+/* An approval counts from the first plan of one change set into one branch. */
+static void since_when_a_plan_stands(void **state)
+{
+	static const struct {
+		const char *base, *changes;
+		bool as_before;
+	} steps[] = {{"main", "x", false}, {"main", "x", true}, {"main", "y", false}, {"dev", "y", false}, {"dev", "y", true}, {"main", "y", false}};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		int64_t run = store_run(c, RUN_PLAN, 1), long_ago = 1000 + (int64_t)i;
+		store_must(db_run(c, &err, "UPDATE run SET base_ref=?2 WHERE id=?1", "is", run, steps[i].base), &err);
+		struct job_row j = {0};
+		store_must(job_get(c, store_job(c, run, "a", PHASE_PLAN, JOBS_DONE, NULL), &j, &err), &err);
+		free(j.changes);
+		j.changes = xstrdup(steps[i].changes);
+		store_must(job_plan_done(c, &j, &err), &err);
+		assert_int_equal(j.since_ms == long_ago - 1, steps[i].as_before);
+		store_must(db_run(c, &err, "UPDATE job SET since_ms=?2 WHERE id=?1", "ii", j.id, long_ago), &err);
+		job_row_free(&j);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_row_comes_back), T(a_life), T(order_and_limits), T(fair), T(nobody_starves), T(limits_of_people), T(many), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
+		T(since_when_a_plan_stands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
