@@ -244,12 +244,12 @@ need sqlite3
 use_engine "$(engines | head -n 1)" || { echo "skip cases_plans: no engine on PATH, in parts/bin or in build/engine"; exit 0; }
 beside='' # half of the cases, with a daemon of their own at the same time
 if [ -z "${CASES_ONLY:-}" ]; then
-	CASES_ONLY='other_base forks hostile' sh "$0" >"$tmp/beside.out" 2>&1 &
+	CASES_ONLY='other_base forks hostile moved' sh "$0" >"$tmp/beside.out" 2>&1 &
 	beside=$!
 fi
 start_github
 start_daemon
-for part in ${CASES_ONLY:-pushed_over left_the_diff late_comment moved}; do $part; done
+for part in ${CASES_ONLY:-pushed_over left_the_diff late_comment}; do $part; done
 if [ -n "$beside" ]; then
 	wait "$beside" || failures=$((failures + 1))
 	cat "$tmp/beside.out"
