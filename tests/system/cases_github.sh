@@ -199,7 +199,7 @@ limits() {
 	comment alice apply
 	check 'case 24: a limit in an answer that says 200 is a limit' wait_for 'comment=conversations are resolved is not known'
 	settle
-	says 'case 24: and told as one' 'POST /graphql: ' "$(body)"
+	says 'case 24: and told as one' '(POST /graphql' "$(body)"
 	same 'case 24: and opens nothing' false "$(of_pull .merged)"
 	faults ''
 	act protect "$(jq -nc --arg r "$repo" '{repo: $r, branch: "main", protect: "classic", reviews: 1, user: "olivia"}')"
