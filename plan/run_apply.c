@@ -2,7 +2,6 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "plan/ask.h"
-#include "plan/comment_view.h"
 #include "plan/gate_own.h"
 #include "plan/lock_store.h"
 #include "plan/only.h"
@@ -147,7 +146,6 @@ static bool only_waits_for_comment(const struct gate_verdict *v, const struct ga
 static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs, const struct gate_own *own, enum run_state *ret_next, struct err *err)
 {
 	struct gate_verdict verdict;
-	CLEANUP_BUF struct buf json = {0};
 	r->seen.facts.after_merge = r->seen.facts.merged == TRI_YES;
 	gate_evaluate(&r->seen.facts, &verdict);
 	if (only_waits_for_comment(&verdict, &r->seen.facts) && r->waits < COMMENT_WAITS) {
@@ -157,10 +155,7 @@ static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs,
 		*ret_next = RUN_GATING;
 		return 0;
 	}
-	comment_gate_write(&verdict, &json);
-	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
-	if (rc == 0)
-		rc = gate_audit(c, &r->row, "asked", &r->seen.facts, own, &verdict, err);
+	int rc = run_keep_verdict(c, &r->row, "asked", &r->seen.facts, own, &verdict, err);
 	CLEANUP_FREE char *why = NULL;
 	if (!verdict.open)
 		why = xasprintf("apply%s%s: refused, %s", r->row.asker != NULL ? " asked by @" : "", r->row.asker != NULL ? r->row.asker : "",
@@ -187,16 +182,12 @@ static int decide(struct db_conn *c, struct run *r, const struct job_list *jobs,
 static int tell_merged(struct db_conn *c, struct run *r, const struct gate_own *own, enum run_state *ret_next, struct err *err)
 {
 	struct gate_verdict verdict;
-	CLEANUP_BUF struct buf json = {0};
 	*ret_next = RUN_DONE;
 	if (own->work == 0 || r->seen.merge_sha == NULL)
 		return 0;
 	r->seen.facts.after_merge = true;
 	gate_evaluate(&r->seen.facts, &verdict);
-	comment_gate_write(&verdict, &json);
-	int rc = run_set_gate(c, r->row.id, buf_str(&json), err);
-	if (rc == 0)
-		rc = gate_audit(c, &r->row, "merged", &r->seen.facts, own, &verdict, err);
+	int rc = run_keep_verdict(c, &r->row, "merged", &r->seen.facts, own, &verdict, err);
 	CLEANUP_FREE char *why =
 		verdict.open ? xasprintf("merged as %.7s and not applied yet: comment `apply`", r->seen.merge_sha)
 			     : xasprintf("merged as %.7s past the gate (%s): nothing was applied, and nothing is before the gate is open", r->seen.merge_sha,

@@ -30,25 +30,31 @@ int run_claimed_plans(struct db_conn *c, const struct run_row *row, struct job_l
 	return rc;
 }
 
-/* After the merge: what GitHub says now, and our own rows. ret_why: NULL when it is open. */
+int run_keep_verdict(struct db_conn *c, const struct run_row *row, const char *at, const struct gate_facts *f, const struct gate_own *own,
+		     const struct gate_verdict *v, struct err *err)
+{
+	CLEANUP_BUF struct buf json = {0};
+	comment_gate_write(v, &json);
+	int rc = run_set_gate(c, row->id, buf_str(&json), err);
+	return rc == 0 ? gate_audit(c, row, at, f, own, v, err) : rc;
+}
+
+/* After the merge: what GitHub says now, and our own rows; the verdict is kept. ret_why: NULL when it is open. */
 static int evaluate(struct db_conn *c, const struct runs *m, const struct run_row *row, struct gate_seen *seen, const char *at,
-		    char **ret_gate, char **ret_why, struct err *err)
+		    char **ret_why, struct err *err)
 {
 	const struct gate_facts as_read = seen->facts; /* our own are added anew each time */
 	struct job_list jobs = {0};
 	struct gate_own own = {0};
 	struct gate_verdict verdict = {0};
-	CLEANUP_BUF struct buf json = {0};
 	int rc = run_claimed_plans(c, row, &jobs, err);
 	if (rc == 0)
 		rc = run_gate_facts(c, m, row, seen, &jobs, &own, err);
-	*ret_why = *ret_gate = NULL;
+	*ret_why = NULL;
 	if (rc == 0) {
 		seen->facts.after_merge = true;
 		gate_evaluate(&seen->facts, &verdict);
-		comment_gate_write(&verdict, &json);
-		*ret_gate = buf_take(&json);
-		rc = gate_audit(c, row, at, &seen->facts, &own, &verdict, err);
+		rc = run_keep_verdict(c, row, at, &seen->facts, &own, &verdict, err);
 		const char *no = gate_first_no(&verdict);
 		*ret_why = verdict.open ? NULL : xstrdup(no != NULL ? no : "a condition does not hold any more");
 	}
@@ -105,10 +111,8 @@ int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_nex
 		*ret_next = RUN_PREPARING;
 		return 0;
 	}
-	CLEANUP_FREE char *gate = NULL, *why = NULL;
-	int rc = evaluate(c, r->m, &r->row, &r->seen, "credentials", &gate, &why, err);
-	if (rc == 0)
-		rc = run_set_gate(c, r->row.id, gate, err);
+	CLEANUP_FREE char *why = NULL;
+	int rc = evaluate(c, r->m, &r->row, &r->seen, "credentials", &why, err);
 	if (rc != 0)
 		return rc;
 	if (why == NULL) {
@@ -175,10 +179,8 @@ static struct recheck *recheck_of(struct runs *m, int64_t run_id)
 static int judge_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct recheck *k = arg;
-	CLEANUP_FREE char *gate = NULL;
 	free(TAKE(k->why));
-	int rc = evaluate(c, k->m, &k->row, &k->seen, "exec", &gate, &k->why, err);
-	return rc == 0 ? run_set_gate(c, k->row.id, gate, err) : rc;
+	return evaluate(c, k->m, &k->row, &k->seen, "exec", &k->why, err);
 }
 
 static void judged(int rc, const struct err *err, void *arg)

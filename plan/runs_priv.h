@@ -113,6 +113,9 @@ struct gate_question run_gate_question(const struct runs *m, const struct run_ro
 void run_checking_enter(struct run *r);
 int run_checking_leave(struct db_conn *c, struct run *r, enum run_state *ret_next, struct err *err);
 void run_checking_drop(struct run *r);
+/* What the gate said, into the run's row and the audit log. at: "asked", "merged", "credentials", "exec". */
+int run_keep_verdict(struct db_conn *c, const struct run_row *row, const char *at, const struct gate_facts *f, const struct gate_own *own,
+		     const struct gate_verdict *v, struct err *err) MUST_CHECK;
 /* Of an apply whose gate was open: the plans of the projects that it took. */
 int run_claimed_plans(struct db_conn *c, const struct run_row *row, struct job_list *ret, struct err *err) MUST_CHECK;
 /* What checking saw a moment ago serves the first jobs, too. Once it works. */
