@@ -27,6 +27,7 @@ void config_errors_add(struct config_errors *e, const char *file, int line, int 
 void config_errors_free(struct config_errors *e);
 void config_errors_print(const struct config_errors *e, struct buf *out); /* "file:line:col: msg\n" each */
 
+enum sandbox_mode { SANDBOX_STRICT, SANDBOX_COMPAT };
 enum apply_mode { APPLY_ON_COMMENT, APPLY_ON_MERGE };
 
 /* One entry of projects:, dir may be a glob (one project per match). Field names are the file's keys. */
@@ -45,6 +46,8 @@ struct project_rule {
 	bool codeowners;
 	struct strlist bots;       /* logins of bots whose approval counts */
 	struct strlist blocked_by; /* labels that keep the gate shut */
+	enum sandbox_mode sandbox;
+	struct strlist egress_plan, egress_apply; /* of the operator's rules those that this project uses; not said: all of them */
 	int line, column;        /* of the entry, for later errors (a glob without a match, a dir that is a symlink) */
 };
 
@@ -73,6 +76,11 @@ struct role_rule {
 	enum role role;
 };
 
+struct egress_scope {
+	char *repository; /* glob */
+	struct strlist plan, apply;
+};
+
 struct server_config {
 	char digest[65];  /* SHA-256 of the sections that change a plan, hex; "" when it was not read from a file */
 	char *file, *dir; /* where it was read; relative paths are relative to dir and are absolute below */
@@ -92,7 +100,15 @@ struct server_config {
 	char *mirror_dir;
 	struct strlist provider_allow;
 	int64_t jobs, jobs_per_repository, jobs_per_person, queued_per_person, plan_timeout_ms, apply_timeout_ms, plan_expiry_ms, memory_bytes, output_bytes;
-	struct strlist egress_plan, egress_apply;
+	int64_t processes, files, workspace_bytes, cpu_time_ms, silence_ms;
+	int64_t memory_total; /* of all jobs together; 0: found from the machine */
+	struct strlist egress_plan, egress_apply, egress_fetch; /* rules of runner/egress.h */
+	struct egress_scope *egress_scopes; /* egress.repositories: rules on top of those, for some */
+	size_t egress_scopes_n;
+	bool provider_download; /* may what providers.allow names be fetched from its registry? */
+	int sandbox_floor;      /* enum tier of runner/tier.h: pull-request jobs below it are refused ... */
+	struct strlist below_floor; /* ... but in these repositories */
+	struct strlist compat;  /* repositories whose projects may say sandbox: compat */
 	struct role_rule *roles;
 	size_t roles_n;
 	void *sections; /* parsed defaults: and overrides:, for repo_config_parse */

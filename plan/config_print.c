@@ -117,6 +117,19 @@ void config_print_roles(const void *target, struct buf *out, int indent)
 	print_section(target, "roles", out);
 }
 
+void config_print_egress_scopes(const void *target, struct buf *out, int indent)
+{
+	const struct server_config *c = target;
+	const struct config_sections *s = c->sections;
+	const struct yaml_node *egress = s != NULL ? yaml_get(s->root, "egress") : NULL;
+	const struct yaml_node *n = egress != NULL && egress->type == YAML_MAP ? yaml_get(egress, "repositories") : NULL;
+	(void)indent;
+	if (n != NULL && !yaml_is_null(n))
+		print_tree(n, out);
+	else
+		buf_adds(out, "{}");
+}
+
 void config_print_defaults(const void *target, struct buf *out, int indent)
 {
 	(void)indent;

@@ -100,6 +100,7 @@ void config_read_database(struct config_reader *r, const struct config_row *row,
 void config_read_secret_files(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_repositories(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
+void config_read_egress_scopes(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_roles(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_layer(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 /* ... in config_repo.c. */
@@ -110,6 +111,7 @@ void config_rule_free(struct project_rule *rule);
 
 /* Printing, config_print.c. */
 void config_print_listen(const void *target, struct buf *out, int indent);
+void config_print_egress_scopes(const void *target, struct buf *out, int indent);
 void config_print_roles(const void *target, struct buf *out, int indent);
 void config_print_defaults(const void *target, struct buf *out, int indent);
 void config_print_overrides(const void *target, struct buf *out, int indent);

@@ -25,6 +25,8 @@ void config_rule_free(struct project_rule *rule)
 	strlist_free(&rule->depends_on);
 	strlist_free(&rule->bots);
 	strlist_free(&rule->blocked_by);
+	strlist_free(&rule->egress_plan);
+	strlist_free(&rule->egress_apply);
 	*rule = (struct project_rule){0};
 }
 
@@ -35,7 +37,9 @@ static void rule_copy(struct project_rule *to, const struct project_rule *from)
 	to->dir = xstrdup(from->dir);
 	to->engine_version = xstrdup(from->engine_version);
 	to->workspace = xstrdup(from->workspace);
-	to->when_modified = to->depends_on = to->bots = to->blocked_by = (struct strlist){0};
+	to->when_modified = to->depends_on = to->bots = to->blocked_by = to->egress_plan = to->egress_apply = (struct strlist){0};
+	strlist_copy(&to->egress_plan, &from->egress_plan);
+	strlist_copy(&to->egress_apply, &from->egress_apply);
 	strlist_copy(&to->when_modified, &from->when_modified);
 	strlist_copy(&to->depends_on, &from->depends_on);
 	strlist_copy(&to->bots, &from->bots);

@@ -1,5 +1,6 @@
 /* The table of every key of both files. A new key is a row here, and a field in plan/config.h. */
 #include "plan/config_priv.h"
+#include "runner/tier.h"
 
 #define RULE(f) offsetof(struct project_rule, f)
 #define SERVER(f) offsetof(struct server_config, f)
@@ -10,7 +11,10 @@
 static const char *const engine_words[] = {
 	[ENGINE_TERRAFORM] = "terraform", [ENGINE_OPENTOFU] = "opentofu", [ENGINE_PULUMI] = "pulumi", [ENGINE_KINDS] = NULL};
 static const char *const apply_words[] = {[APPLY_ON_COMMENT] = "on_comment", [APPLY_ON_MERGE] = "on_merge", NULL};
-_Static_assert(sizeof(enum engine_kind) == sizeof(int) && sizeof(enum apply_mode) == sizeof(int), "CT_WORD writes an int");
+static const char *const sandbox_words[] = {[SANDBOX_STRICT] = "strict", [SANDBOX_COMPAT] = "compat", NULL};
+static const char *const tier_words[] = {[TIER_NONE] = "none", [TIER_REDUCED] = "reduced", [TIER_BOUNDED] = "bounded", [TIER_FULL] = "full", NULL};
+_Static_assert(sizeof(enum engine_kind) == sizeof(int) && sizeof(enum apply_mode) == sizeof(int) && sizeof(enum sandbox_mode) == sizeof(int),
+	       "CT_WORD writes an int");
 
 /* ---- sluice.yaml ---- */
 
@@ -26,6 +30,13 @@ static const struct config_row approvals_rows[] = {
 static const struct config_row cost_rows[] = {
 	{.key = "max_increase_usd", .type = CT_CUSTOM, .later = true, .read = config_read_usd, .what = "number", .sample = "500",
 	 .help = "monthly cost that one change may add before the gate asks for more"},
+	{0}};
+
+static const struct config_row project_egress_rows[] = {
+	{.key = "plan", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = RULE(egress_plan), .what = "list of HOST:PORT",
+	 .sample = "[\"sts.eu-west-1.amazonaws.com:443\"]", .help = "of the server's `egress.plan`, what a plan of this project uses; without it, all of that"},
+	{.key = "apply", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = RULE(egress_apply), .what = "list of HOST:PORT",
+	 .help = "likewise for an apply"},
 	{0}};
 
 /* What an entry of projects: may say, and the server's file for every project. */
@@ -51,6 +62,10 @@ static const struct config_row cost_rows[] = {
 	{.key = "blocked_by", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_texts, .offset = RULE(blocked_by),                     \
 	 .what = "list of labels", .dflt = "[\"do not apply\", do-not-merge]",                                                             \
 	 .help = "labels of a pull request that keep the gate shut"},                                                                       \
+	{.key = "sandbox", .type = CT_WORD, .offset = RULE(sandbox), .words = sandbox_words, .dflt = "strict",                              \
+	 .help = "what a job may start: strict, the engine and its providers only; compat, also what the host has in /usr (shells, "        \
+		 "language runtimes), where the operator allows it (`sandbox.compat`)"},                                                    \
+	{.key = "egress", .type = CT_MAP, .rows = project_egress_rows, .help = "the network of its jobs: narrows what the server allows"}, \
 	{.key = "cost", .type = CT_MAP, .later = true, .rows = cost_rows, .help = "ceilings of cost"},                                      \
 	{.key = "env", .type = CT_CUSTOM, .later = true, .read = config_read_env, .what = "map of NAME: text",                              \
 	 .sample = "{ TF_VAR_region: eu-west-1 }", .help = "variables of the engine's environment; not for secrets"}
@@ -118,7 +133,19 @@ static const struct config_row limits_rows[] = {
 	{.key = "plan_expiry", .type = CT_DURATION, .offset = SERVER(plan_expiry_ms), .min = 60 * SECOND, .max = 60 * 24 * HOUR, .dflt = "168h",
 	 .help = "how long a plan may be applied; then it is planned again"},
 	{.key = "memory", .type = CT_SIZE, .offset = SERVER(memory_bytes), .min = 32 * KIB * KIB, .max = 1024 * KIB * KIB * KIB, .dflt = "1GiB",
-	 .help = "ceiling of the files that one job keeps in memory; the engine's own memory is not limited yet"},
+	 .help = "memory of one job: engine, providers and its files together"},
+	{.key = "memory_total", .type = CT_SIZE, .offset = SERVER(memory_total), .min = 32 * KIB * KIB, .max = 65536 * KIB * KIB * KIB, .sample = "12GiB",
+	 .help = "memory of all jobs together: beyond it a job waits. Without it, three quarters of the machine's"},
+	{.key = "cpu_time", .type = CT_DURATION, .offset = SERVER(cpu_time_ms), .min = SECOND, .max = 48 * HOUR, .dflt = "30m",
+	 .help = "CPU time of one job, all processors together"},
+	{.key = "processes", .type = CT_INT, .offset = SERVER(processes), .min = 16, .max = 32768, .dflt = "1024",
+	 .help = "processes and threads of one job at once"},
+	{.key = "workspace", .type = CT_SIZE, .offset = SERVER(workspace_bytes), .min = KIB * KIB, .max = 1024 * KIB * KIB * KIB, .dflt = "512MiB",
+	 .help = "bytes that one job may keep in files; they count as memory"},
+	{.key = "files", .type = CT_INT, .offset = SERVER(files), .min = 100, .max = 10000000, .dflt = "100000",
+	 .help = "files and directories that one job may make"},
+	{.key = "silence", .type = CT_DURATION, .offset = SERVER(silence_ms), .min = SECOND, .max = 48 * HOUR, .dflt = "15m",
+	 .help = "time without a line of output after which a job is taken for stuck"},
 	{.key = "output", .type = CT_SIZE, .offset = SERVER(output_bytes), .min = 4 * KIB, .max = 256 * KIB * KIB, .dflt = "4MiB",
 	 .help = "output of one job that is kept"},
 	{0}};
@@ -127,14 +154,34 @@ static const struct config_row providers_rows[] = {
 	{.key = "mirror", .type = CT_FILE, .offset = SERVER(mirror_dir), .sample = "providers",
 	 .help = "directory with provider packages, read-only to jobs"},
 	{.key = "allow", .type = CT_GLOBS, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
-	 .help = "providers that may run, HOST/NAMESPACE/TYPE, `*` for a whole part; without it, all of the mirror"},
+	 .help = "providers that may run, HOST/NAMESPACE/TYPE, `*` for a whole part, then perhaps a version constraint (`>= 5.0, < 6`) and a hash "
+		 "(`h1:...`); without it, all of the mirror"},
+	{.key = "download", .type = CT_BOOL, .offset = SERVER(provider_download), .dflt = "true",
+	 .help = "whether what allow names and the mirror lacks is fetched from its registry, verified, and kept"},
+	{0}};
+
+static const struct config_row sandbox_rows[] = {
+	{.key = "floor", .type = CT_WORD, .offset = SERVER(sandbox_floor), .words = tier_words, .dflt = "bounded",
+	 .help = "how well this host has to hold jobs of pull requests in: full, bounded, reduced (docs/security.md); below it they are refused"},
+	{.key = "below_floor", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_repositories, .offset = SERVER(below_floor), .what = "list of OWNER/NAME globs",
+	 .dflt = "[]", .sample = "[acme/sandbox]", .help = "repositories that are run below the floor all the same, never without a sandbox"},
+	{.key = "compat", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_repositories, .offset = SERVER(compat), .what = "list of OWNER/NAME globs",
+	 .dflt = "[]", .sample = "[acme/legacy]", .help = "repositories whose projects may say `sandbox: compat`"},
 	{0}};
 
 static const struct config_row egress_rows[] = {
-	{.key = "plan", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan),
-	 .what = "list of HOST:PORT globs", .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]", .help = "where a plan may connect to"},
-	{.key = "apply", .type = CT_CUSTOM, .later = true, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply),
+	{.key = "plan", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_plan),
+	 .what = "list of HOST:PORT globs", .dflt = "[]", .sample = "[\"sts.*.amazonaws.com:443\"]",
+	 .help = "where a plan may connect to; `*` stands for one label of the name. HOST:PORT=CIDR or HOST:PORT=ADDRESS:PORT pins a private one"},
+	{.key = "apply", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_apply),
 	 .what = "list of HOST:PORT globs", .dflt = "[]", .help = "where an apply may connect to"},
+	{.key = "fetch", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_egress, .offset = SERVER(egress_fetch), .what = "list of HOST:PORT globs",
+	 .dflt = "[\"registry.terraform.io:443\", \"releases.hashicorp.com:443\", \"registry.opentofu.org:443\", \"github.com:443\","
+		 " \"codeload.github.com:443\", \"*.githubusercontent.com:443\"]",
+	 .help = "where the step that fetches providers and modules may connect to; it has no credentials"},
+	{.key = "repositories", .type = CT_CUSTOM, .read = config_read_egress_scopes, .print = config_print_egress_scopes,
+	 .what = "map of OWNER/NAME glob: { plan: [...], apply: [...] }", .dflt = "{}",
+	 .sample = "{ \"acme/infra\": { plan: [\"state.corp.example:443=10.0.0.0/8\"] } }", .help = "further rules for some repositories"},
 	{0}};
 
 static const struct config_row engines_rows[] = {
@@ -161,7 +208,8 @@ const struct config_row config_server_rows[] = {
 	 .dflt = "{}", .help = "used whatever sluice.yaml says"},
 	{.key = "limits", .type = CT_MAP, .rows = limits_rows, .help = "ceilings of jobs"},
 	{.key = "providers", .type = CT_MAP, .rows = providers_rows, .help = "provider packages of jobs"},
-	{.key = "egress", .type = CT_MAP, .later = true, .rows = egress_rows, .help = "the network of jobs, which have none in this version"},
+	{.key = "egress", .type = CT_MAP, .rows = egress_rows, .help = "the network of jobs: what is not listed is refused"},
+	{.key = "sandbox", .type = CT_MAP, .rows = sandbox_rows, .help = "the box of jobs"},
 	{.key = "engines", .type = CT_MAP, .rows = engines_rows, .help = "the engines' binaries"},
 	{.key = "roles", .type = CT_CUSTOM, .read = config_read_roles, .print = config_print_roles,
 	 .what = "map of OWNER/NAME glob: { WHO: none, read, plan, apply or admin }",

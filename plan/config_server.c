@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "plan/config_priv.h"
+#include "runner/egress.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -162,26 +163,53 @@ void config_read_repositories(struct config_reader *r, const struct config_row *
 		includes |= text[0] != '!';
 		strlist_add(list, text);
 	}
-	if (n->n == 0 || (list->n == n->n && !includes))
-		config_fail(r, n, "%s: names no repository, so none would be served", row->key);
+	bool may_be_empty = strcmp(row->key, "repositories") != 0;
+	if ((n->n == 0 && !may_be_empty) || (n->n != 0 && list->n == n->n && !includes))
+		config_fail(r, n, "%s: names no repository%s", row->key, may_be_empty ? "" : ", so none would be served");
 }
 
-/* The port is exact, the host may be a glob. */
-void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+static void read_egress_list(struct config_reader *r, const char *key, const struct yaml_node *n, struct strlist *list)
 {
-	struct strlist *list = config_field(row, target);
-	if (!config_is(r, row->key, n, YAML_LIST))
+	if (!config_is(r, key, n, YAML_LIST))
 		return;
 	for (size_t i = 0; i < n->n; i++) {
-		int64_t port = 0;
-		const char *text = config_text(r, row->key, n->child[i]);
+		struct err why = {0};
+		const char *text = config_text(r, key, n->child[i]);
 		if (text == NULL)
 			continue;
-		CLEANUP_FREE char *host = split_port(text, 1, &port);
-		if (host == NULL)
-			config_fail(r, n->child[i], "%s: \"%.80s\" is not HOST:PORT", row->key, text);
-		else if (config_check_glob(r, row->key, n->child[i], host))
+		if (egress_rule_check(text, &why) != 0)
+			config_fail(r, n->child[i], "%s: %s", key, why.msg);
+		else
 			strlist_add(list, text);
+	}
+}
+
+void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+{
+	read_egress_list(r, row->key, n, config_field(row, target));
+}
+
+void config_read_egress_scopes(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+{
+	struct server_config *c = target;
+	if (!config_is(r, row->key, n, YAML_MAP))
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct yaml_node *lists = n->child[i];
+		if (!check_repository_glob(r, row->key, n->key[i], n->key[i]->text) || !config_is(r, row->key, lists, YAML_MAP))
+			continue;
+		struct egress_scope scope = {.repository = xstrdup(n->key[i]->text)};
+		for (size_t k = 0; k < lists->n; k++) {
+			const char *phase = lists->key[k]->text;
+			if (strcmp(phase, "plan") == 0)
+				read_egress_list(r, "plan", lists->child[k], &scope.plan);
+			else if (strcmp(phase, "apply") == 0)
+				read_egress_list(r, "apply", lists->child[k], &scope.apply);
+			else
+				config_fail(r, lists->key[k], "%s: unknown key \"%.60s\": write plan or apply", row->key, phase);
+		}
+		c->egress_scopes = xreallocarray(c->egress_scopes, c->egress_scopes_n + 1, sizeof(*c->egress_scopes));
+		c->egress_scopes[c->egress_scopes_n++] = scope;
 	}
 }
 
@@ -368,6 +396,15 @@ void server_config_free(struct server_config *c)
 	strlist_free(&c->provider_allow);
 	strlist_free(&c->egress_plan);
 	strlist_free(&c->egress_apply);
+	strlist_free(&c->egress_fetch);
+	strlist_free(&c->below_floor);
+	strlist_free(&c->compat);
+	for (size_t i = 0; i < c->egress_scopes_n; i++) {
+		free(c->egress_scopes[i].repository);
+		strlist_free(&c->egress_scopes[i].plan);
+		strlist_free(&c->egress_scopes[i].apply);
+	}
+	free(c->egress_scopes);
 	for (size_t i = 0; i < c->roles_n; i++) {
 		free(c->roles[i].repository);
 		free(c->roles[i].who);

@@ -132,6 +132,12 @@ void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spe
 		.timeout_ms = job->phase == PHASE_APPLY ? config->apply_timeout_ms : config->plan_timeout_ms,
 		.output_max = config->output_bytes,
 		.memory_max = config->memory_bytes,
+		.cpu_ms_max = config->cpu_time_ms,
+		.processes_max = config->processes,
+		.files_max = config->files,
+		.workspace_max = config->workspace_bytes,
+		.silence_ms = config->silence_ms,
+		.profile = job->phase == PHASE_APPLY ? PROFILE_APPLY : PROFILE_PLAN,
 	};
 	if (l->state.id != 0) {
 		s->state_in = fs_join(config->data_dir, l->state.path);

@@ -11,6 +11,7 @@
 
 extern const char PLAN_SCHEMA[];   /* part of migration 1 */
 extern const char PLAN_SCHEMA_2[]; /* part of migration 2 */
+extern const char PLAN_SCHEMA_3[];
 
 enum run_kind { RUN_PLAN, RUN_APPLY };
 

@@ -84,3 +84,29 @@ const char PLAN_SCHEMA_2[] =
 	"CREATE INDEX job_began_for ON job(asker, started_ms);"
 	"DROP INDEX run_open;"
 	"CREATE INDEX run_open ON run(id) WHERE finished_ms=0;";
+
+/* Migration 3: what is known about the box of a job.
+ *   job.sandbox      strict or compat, as the base branch says      job.egress_plan, egress_apply   what the project uses of the operator's rules,
+ *                    one a line; NULL: all of them                  job.args   further flags of a plan (command.h), one a line
+ *   job.told         what a look at the change found that a reviewer should know (hygiene.h), JSON
+ *   job.lock_id      git id of the dependency lock file in force: the base branch's, unless each change of it is allowed; NULL: none
+ *   job.modules      digest of the remote modules that were fetched (runner/fetch.h); NULL: none
+ *   job.isolation    how well the box held it (runner/tier.h)       job.breach   the ceiling that ended it (runner/breach.h)
+ *   run.args         of `plan -- FLAGS`                             plan_ok      heads of forks that a person looked at (`ok-to-plan SHA`) */
+const char PLAN_SCHEMA_3[] =
+	"ALTER TABLE run ADD COLUMN args TEXT;"
+	"ALTER TABLE job ADD COLUMN sandbox TEXT NOT NULL DEFAULT 'strict';"
+	"ALTER TABLE job ADD COLUMN egress_plan TEXT;"
+	"ALTER TABLE job ADD COLUMN egress_apply TEXT;"
+	"ALTER TABLE job ADD COLUMN args TEXT;"
+	"ALTER TABLE job ADD COLUMN told TEXT;"
+	"ALTER TABLE job ADD COLUMN lock_id TEXT;"
+	"ALTER TABLE job ADD COLUMN modules TEXT;"
+	"ALTER TABLE job ADD COLUMN isolation TEXT;"
+	"ALTER TABLE job ADD COLUMN breach TEXT;"
+	"ALTER TABLE job ADD COLUMN peak_memory INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN cpu_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN connections INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN connections_refused INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE plan_ok(repo_id INTEGER NOT NULL, pull INTEGER NOT NULL, sha TEXT NOT NULL, who TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(repo_id, pull, sha)) WITHOUT ROWID;";

@@ -30,6 +30,14 @@ static const struct field fields[] = {
 	{.name = "started_ms", .kind = FIELD_INT, .offset = OF(started_ms), .required = true},
 	{.name = "finished_ms", .kind = FIELD_INT, .offset = OF(finished_ms), .required = true},
 	{.name = "engine_starts", .kind = FIELD_INT, .offset = OF(engine_starts), .required = true},
+	{.name = "isolation", .kind = FIELD_TEXT, .offset = OF(isolation), .max = 32},
+	{.name = "breach", .kind = FIELD_TEXT, .offset = OF(breach), .max = 32},
+	{.name = "peak_memory", .kind = FIELD_INT, .offset = OF(peak_memory)},
+	{.name = "cpu_ms", .kind = FIELD_INT, .offset = OF(cpu_ms)},
+	{.name = "connections", .kind = FIELD_INT, .offset = OF(connections)},
+	{.name = "connections_refused", .kind = FIELD_INT, .offset = OF(connections_refused)},
+	{.name = "bytes_out", .kind = FIELD_INT, .offset = OF(bytes_out)},
+	{.name = "bytes_in", .kind = FIELD_INT, .offset = OF(bytes_in)},
 };
 #undef OF
 

@@ -4,6 +4,9 @@
 #include "runner/fields.h"
 
 static const char *const phase_words[] = {[PHASE_PLAN] = "plan", [PHASE_APPLY] = "apply", [PHASE_DRIFT] = "drift"};
+static const char *const profile_words[] = {
+	[PROFILE_PLAN] = "plan", [PROFILE_APPLY] = "apply", [PROFILE_COMPAT] = "compat", [PROFILE_FETCH] = "fetch"};
+_Static_assert(ARRAY_LEN(profile_words) == PROFILES, "each profile has a word");
 static const char *const engine_words[] = {[ENGINE_TERRAFORM] = "terraform", [ENGINE_OPENTOFU] = "opentofu", [ENGINE_PULUMI] = "pulumi"};
 _Static_assert(ARRAY_LEN(engine_words) == ENGINE_KINDS, "each engine has a word");
 _Static_assert(sizeof(enum job_phase) == sizeof(int) && sizeof(enum engine_kind) == sizeof(int), "fields.c copies enums as int");
@@ -34,9 +37,19 @@ static const struct field fields[] = {
 	{.name = "plan_in", .kind = FIELD_TEXT, .offset = OF(plan_in), .max = HOST_PATH_MAX},
 	{.name = "plan_in_aad", .kind = FIELD_TEXT, .offset = OF(plan_in_aad), .max = 256},
 	{.name = "plan_in_sha256", .kind = FIELD_TEXT, .offset = OF(plan_in_sha256), .max = 64},
+	{.name = "profile", .kind = FIELD_WORD, .offset = OF(profile), .words = profile_words, .n_words = ARRAY_LEN(profile_words)},
+	{.name = "egress", .kind = FIELD_TEXT, .offset = OF(egress), .max = 65536},
+	{.name = "lock_file", .kind = FIELD_TEXT, .offset = OF(lock_file), .max = HOST_PATH_MAX},
+	{.name = "modules_dir", .kind = FIELD_TEXT, .offset = OF(modules_dir), .max = HOST_PATH_MAX},
+	{.name = "args", .kind = FIELD_TEXT, .offset = OF(args), .max = 8192},
 	{.name = "timeout_ms", .kind = FIELD_INT, .offset = OF(timeout_ms), .required = true},
 	{.name = "output_max", .kind = FIELD_INT, .offset = OF(output_max), .required = true},
 	{.name = "memory_max", .kind = FIELD_INT, .offset = OF(memory_max), .required = true},
+	{.name = "cpu_ms_max", .kind = FIELD_INT, .offset = OF(cpu_ms_max), .required = true},
+	{.name = "processes_max", .kind = FIELD_INT, .offset = OF(processes_max), .required = true},
+	{.name = "files_max", .kind = FIELD_INT, .offset = OF(files_max), .required = true},
+	{.name = "workspace_max", .kind = FIELD_INT, .offset = OF(workspace_max), .required = true},
+	{.name = "silence_ms", .kind = FIELD_INT, .offset = OF(silence_ms), .required = true},
 };
 #undef OF
 
@@ -48,6 +61,17 @@ int job_phase_parse(const char *word, enum job_phase *ret, struct err *err)
 	if (i < 0)
 		return i;
 	*ret = (enum job_phase)i;
+	return 0;
+}
+
+const char *job_profile_name(enum job_profile profile) { return profile_words[profile]; }
+
+int job_profile_parse(const char *word, enum job_profile *ret, struct err *err)
+{
+	int i = fields_word("profile", word, profile_words, ARRAY_LEN(profile_words), err);
+	if (i < 0)
+		return i;
+	*ret = (enum job_profile)i;
 	return 0;
 }
 
@@ -63,8 +87,12 @@ static int check(const struct job_spec *s, const char *path, struct err *err)
 {
 	if (s->job_id <= 0)
 		return err_set(err, ERR_PARSE, "read %s: job_id must be positive", path);
-	if (s->timeout_ms <= 0 || s->output_max <= 0 || s->memory_max <= 0)
-		return err_set(err, ERR_PARSE, "read %s: timeout_ms, output_max and memory_max must be positive", path);
+	const int64_t ceilings[] = {s->timeout_ms, s->output_max, s->memory_max, s->cpu_ms_max, s->processes_max, s->files_max, s->workspace_max};
+	for (size_t i = 0; i < ARRAY_LEN(ceilings); i++)
+		if (ceilings[i] <= 0)
+			return err_set(err, ERR_PARSE, "read %s: every ceiling must be positive", path);
+	if (s->silence_ms < 0)
+		return err_set(err, ERR_PARSE, "read %s: silence_ms must not be negative", path);
 	if (s->phase == PHASE_APPLY && (s->plan_in == NULL || s->plan_in_aad == NULL || s->plan_in_sha256 == NULL))
 		return err_set(err, ERR_PARSE, "read %s: an apply needs plan_in, plan_in_aad and plan_in_sha256", path);
 	if (s->state_in != NULL && s->state_in_aad == NULL)

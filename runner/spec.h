@@ -22,6 +22,14 @@ enum job_phase { PHASE_PLAN, PHASE_APPLY, PHASE_DRIFT };
 const char *job_phase_name(enum job_phase phase);
 int job_phase_parse(const char *word, enum job_phase *ret, struct err *err) MUST_CHECK;
 
+/* What is in the box beside the project. plan, apply: the engine, providers and a CA bundle, nothing else that could be started.
+ * compat: the host's /usr read-only, for language runtimes and custom steps. fetch: compat without state and credentials, for downloads. */
+enum job_profile { PROFILE_PLAN, PROFILE_APPLY, PROFILE_COMPAT, PROFILE_FETCH, PROFILES };
+const char *job_profile_name(enum job_profile profile);
+int job_profile_parse(const char *word, enum job_profile *ret, struct err *err) MUST_CHECK;
+
+enum { OUTPUT_END_FACTOR = 16 };
+
 struct job_spec {
 	int64_t job_id, run_id;
 	enum job_phase phase;
@@ -41,9 +49,20 @@ struct job_spec {
 	char *plan_in;     /* apply: sealed plan file */
 	char *plan_in_aad;
 	char *plan_in_sha256; /* of the clear plan bytes: what was reviewed */
+	enum job_profile profile;
+	char *egress;      /* where it may connect to, one rule a line (runner/egress.h); NULL: no network at all */
+	char *lock_file;   /* host path of the dependency lock file shown read-only in the project's directory; NULL: as the tree has it */
+	char *modules_dir; /* fetched remote modules (runner/fetch.h), read-only; NULL: none */
+	char *args;        /* plan: further flags of the engine, one a line, from the closed grammar of plan/command.h; NULL: none */
+	/* Ceilings; all positive but silence_ms. Each breach ends the job and is its verdict (runner/breach.h). */
 	int64_t timeout_ms;
-	int64_t output_max; /* bytes of log */
-	int64_t memory_max;
+	int64_t output_max;    /* bytes of log that are kept; the job ends at OUTPUT_END_FACTOR times as much */
+	int64_t memory_max;    /* bytes: engine, children and the job's own files together */
+	int64_t cpu_ms_max;    /* CPU time of all of it together */
+	int64_t processes_max; /* processes and threads at once */
+	int64_t files_max;     /* files and directories of the job's own file system */
+	int64_t workspace_max; /* bytes in them */
+	int64_t silence_ms;    /* without a byte of output; 0: no ceiling */
 };
 
 void job_spec_free(struct job_spec *s);
@@ -75,6 +94,12 @@ struct job_exit {
 	char *state_addresses; /* managed resources in it, one a line; cut at 64 KiB */
 	int64_t started_ms, finished_ms; /* wall */
 	int64_t engine_starts;
+	char *isolation;       /* how well the box held this job in: a word of runner/tier.h; NULL: no box stood */
+	char *breach;          /* the ceiling that ended it: a word of runner/breach.h; NULL: none */
+	int64_t peak_memory;   /* bytes; 0: not known */
+	int64_t cpu_ms;        /* of all of it together */
+	int64_t connections, connections_refused; /* through the egress proxy */
+	int64_t bytes_out, bytes_in;              /* likewise */
 };
 
 void job_exit_free(struct job_exit *e);

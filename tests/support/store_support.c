@@ -22,8 +22,8 @@ const struct db_migration *store_schema(void)
 {
 	static char text[32 * 1024];
 	static struct db_migration list[1];
-	int n = snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", DELIVERY_SCHEMA, OUTBOX_SCHEMA, PLAN_SCHEMA, DELIVERY_SCHEMA_2, OUTBOX_SCHEMA_2,
-			 PLAN_SCHEMA_2, LOCK_SCHEMA, AUDIT_SCHEMA);
+	int n = snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", DELIVERY_SCHEMA, OUTBOX_SCHEMA, PLAN_SCHEMA, DELIVERY_SCHEMA_2, OUTBOX_SCHEMA_2,
+			 PLAN_SCHEMA_2, LOCK_SCHEMA, AUDIT_SCHEMA, PLAN_SCHEMA_3);
 	assert_true(n > 0 && (size_t)n < sizeof(text));
 	list[0] = (struct db_migration){1, text};
 	return list;
