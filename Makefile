@@ -44,13 +44,16 @@ LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lm -lpthread
 
 # The table of contents: the folders in layer order, from what stands on nothing to what stands on everything.
 LIB_SRC := $(foreach dir,base secrets github runner plan webhooks,$(sort $(wildcard $(dir)/*.c)))
-LIB_SRC := $(filter-out runner/job_init.c,$(LIB_SRC))
+# sluice-job-init is these, and nothing of the library.
+JOB_INIT_SRC := $(wildcard $(foreach part,init launch confine battery,runner/job_$(part).c runner/job_$(part)_*.c))
+LIB_SRC := $(filter-out $(JOB_INIT_SRC),$(LIB_SRC))
 CMD_SRC := $(sort $(wildcard cmd/*.c cmd/sim/*.c))
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/component/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c) tests/bench/webhook_load.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+JOB_INIT_OBJ := $(JOB_INIT_SRC:%.c=$(B)/job-init/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(B)/%.o)
 TESTS := $(TEST_SRC:%.c=$(B)/%)
@@ -66,9 +69,11 @@ $(B)/libsluice.a: $(LIB_OBJ)
 $(B)/sluice: $(CMD_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(CMD_OBJ) $(B)/libsluice.a $(LDLIBS))
 # In the box there are no libraries: static, and without the sanitizers' run-time parts.
-$(B)/sluice-job-init: runner/job_init.c | build/.deps-build
+$(B)/job-init/%.o: %.c | build/.deps-build
 	@mkdir -p $(@D)
-	$(call run,LINK,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -static -MMD -MP -MF $@.d -o $@ $<)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -MMD -MP -c -o $@ $<)
+$(B)/sluice-job-init: $(JOB_INIT_OBJ)
+	$(call run,LINK,$(CC) -static -o $@ $^)
 ifneq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_REPLAY
 endif
@@ -165,7 +170,7 @@ docs: all ## the sample server file and the configuration reference, made from t
 .PHONY: compile_commands.json
 compile_commands.json: ## for clangd and other tools
 	$(file >build/cc.list,)
-	$(foreach src,$(LIB_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(wildcard runner/job_init.c),$(file >>build/cc.list,$(src)))
+	$(foreach src,$(LIB_SRC) $(CMD_SRC) $(SUPPORT_SRC) $(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(JOB_INIT_SRC),$(file >>build/cc.list,$(src)))
 	@scripts/compile-commands $(CC) $(filter-out -Werror,$(CFLAGS)) <build/cc.list >$@.new && mv -f $@.new $@ && rm -f build/cc.list
 
 D := $(DESTDIR)$(PREFIX)
@@ -191,4 +196,4 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
 	@echo '  VARIANT=debug|release|asan|tsan|fuzz|cov, CC=gcc|clang, V=1 for whole commands, B=DIR to build elsewhere'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(CMD_OBJ) $(SUPPORT_OBJ) $(TESTS:%=%.o) $(FUZZERS:%=%.o) $(BENCHES:%=%.o)) $(wildcard $(B)/tests/component/*.d $(B)/tests/bench/*.d) $(B)/sluice-job-init.d
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(JOB_INIT_OBJ) $(CMD_OBJ) $(SUPPORT_OBJ) $(TESTS:%=%.o) $(FUZZERS:%=%.o) $(BENCHES:%=%.o)) $(wildcard $(B)/tests/component/*.d $(B)/tests/bench/*.d)
