@@ -26,8 +26,10 @@ static enum job_state state_of(const char *word)
 	"apply, needs_init, managed_state, deleted, requires, approvals, depends_on, summary, plan_sha256, plan_job, used_by, key_wrapped, "    \
 	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, "                   \
 	"nullif(asker,''), "                                                                                                               \
-	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence"
+	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence, "                                                             \
+	"sandbox, egress_plan, egress_apply, args, told, lock_id, modules, isolation, breach, peak_memory, cpu_ms, connections, connections_refused"
 
+enum { FIRST_OF_BOX = 48 }; /* among the columns */
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
 
 static void read_key(struct db_stmt *s, struct job_row *j)
@@ -38,6 +40,18 @@ static void read_key(struct db_stmt *s, struct job_row *j)
 		memcpy(j->key_wrapped, key, n);
 		j->has_key = true;
 	}
+}
+
+static void read_box(struct db_stmt *s, struct job_row *j)
+{
+	char **texts[] = {&j->sandbox, &j->egress_plan, &j->egress_apply, &j->args,  &j->told,
+			  &j->lock_id, &j->modules,     &j->isolation,    &j->breach};
+	int64_t *numbers[] = {&j->peak_memory, &j->cpu_ms, &j->connections, &j->connections_refused};
+	int at = FIRST_OF_BOX;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = db_text_copy(s, at++);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		*numbers[i] = db_int(s, at++);
 }
 
 static void read_row(struct db_stmt *s, struct job_row *j)
@@ -93,6 +107,7 @@ static void read_row(struct db_stmt *s, struct job_row *j)
 		.behind = db_int(s, 46),
 		.evidence = db_text_copy(s, 47),
 	};
+	read_box(s, j);
 	const char *engine = db_text(s, 14);
 	j->engine = ENGINE_NONE;
 	if (job_phase_parse(db_text(s, 4), &j->phase, NULL) != 0 || (engine[0] != '\0' && engine_parse(engine, &j->engine, NULL) != 0))
@@ -104,7 +119,8 @@ void job_row_free(struct job_row *j)
 {
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
 			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
-			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage, &j->evidence};
+			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage, &j->evidence,
+			  &j->sandbox, &j->egress_plan, &j->egress_apply, &j->args, &j->told, &j->lock_id, &j->modules, &j->isolation, &j->breach};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -128,14 +144,15 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
-			" asker, tree_dir, rank)"
-			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,coalesce(?,''),?,"
+			" asker, tree_dir, sandbox, egress_plan, egress_apply, args, told, lock_id, modules, rank)"
+			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,coalesce(?,''),?,coalesce(?,'strict'),?,?,?,?,?,?,"
 			" CASE WHEN ?4='drift' THEN 2 ELSE (SELECT kind<>'apply' FROM run WHERE id=?1) END)",
-			"iiisssssssssssiiiiisisssiss",
+			"iiisssssssssssiiiiisisssisssssssss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
 			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
 			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
-			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker, j->tree_dir);
+			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker, j->tree_dir, j->sandbox, j->egress_plan,
+			j->egress_apply, j->args, j->told, j->lock_id, j->modules);
 	if (rc == 0)
 		*ret_id = db_last_id(c);
 	return rc;
@@ -288,9 +305,11 @@ int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, 
 {
 	int rc = db_run(c, err,
 			"UPDATE job SET state=?3, error=?4, step=?5, summary=coalesce(?6, summary), diff=?7, plan_sha256=coalesce(?8, plan_sha256),"
-			" finished_ms=?9, state_serial=?10, done=?11 WHERE id=?1 AND state=?2",
-			"isssssssiis", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
-			clock_wall_ms(), j->state_serial, j->done);
+			" finished_ms=?9, state_serial=?10, done=?11, isolation=?12, breach=?13, peak_memory=?14, cpu_ms=?15, connections=?16,"
+			" connections_refused=?17 WHERE id=?1 AND state=?2",
+			"isssssssiisssiiii", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
+			clock_wall_ms(), j->state_serial, j->done, j->isolation, j->breach, j->peak_memory, j->cpu_ms, j->connections,
+			j->connections_refused);
 	rc = expect_one(c, rc, j->id, job_state_name(from), err);
 	return rc == 0 ? note(c, j, job_state_name(from), j->state, err) : rc;
 }

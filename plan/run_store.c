@@ -33,7 +33,7 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
 	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, "    \
-	"config_id, owners, author, asked_ms, asked_sha"
+	"config_id, owners, author, asked_ms, asked_sha, args"
 
 static void read_row(struct db_stmt *s, struct run_row *r)
 {
@@ -71,6 +71,7 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.author = db_text_copy(s, 30),
 		.asked_ms = db_int(s, 31),
 		.asked_sha = db_text_copy(s, 32),
+		.args = db_text_copy(s, 33),
 	};
 }
 
@@ -78,7 +79,7 @@ void run_row_free(struct run_row *r)
 {
 	char **owned[] = {&r->token, &r->repo, &r->clone_url, &r->head_sha, &r->base_ref, &r->base_sha, &r->merge_sha,
 			  &r->asker, &r->only, &r->error, &r->notes, &r->config_errors, &r->gate, &r->tree_dir, &r->merge_base, &r->facts,
-			  &r->config_id, &r->owners, &r->author, &r->asked_sha};
+			  &r->config_id, &r->owners, &r->author, &r->asked_sha, &r->args};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*r = (struct run_row){0};
@@ -209,10 +210,10 @@ int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, stru
 	char token[2 * 24 + 1];
 	crypto_random_hex(24, token);
 	int rc = db_run(c, err,
-			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms, asked_ms, asked_sha)"
-			" VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?)",
-			"sisisssisiis", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
-			n->merge_sha, clock_wall_ms(), n->asked_ms, n->asked_sha);
+			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms, asked_ms, asked_sha,"
+			" args) VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?,?)",
+			"sisisssisiiss", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
+			n->merge_sha, clock_wall_ms(), n->asked_ms, n->asked_sha, n->args);
 	if (rc != 0)
 		return rc;
 	*ret_id = db_last_id(c);

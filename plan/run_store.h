@@ -58,6 +58,7 @@ struct run_row {
 	char *author;        /* login of who opened the pull request */
 	int64_t asked_ms;    /* when the comment that asked was written, as GitHub says; 0: no comment */
 	char *asked_sha;     /* the commit that the command named; NULL */
+	char *args;          /* plan: the flags of `plan -- FLAGS`, one a line (command.h); NULL: a whole plan */
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
 	bool after_merge; /* the pull request was merged by a person: nothing to merge */
@@ -113,6 +114,16 @@ struct job_row {
 	char *resolution, *resolved_by; /* of an unknown outcome: applied, failed, replan */
 	int64_t behind;   /* waits while this pull request holds the project; 0: it does not */
 	char *evidence;   /* of an unknown outcome, JSON (resolve.h) */
+	char *sandbox;    /* "strict" or "compat", as the base branch says; NULL when created: strict */
+	char *egress_plan, *egress_apply; /* what it uses of the operator's rules in that phase, one a line; NULL: all of them; "": none */
+	char *args;       /* plan: further flags of the engine (command.h), one a line: not a whole plan. NULL: none */
+	char *told;       /* plan: what a reviewer should know of the change, JSON (hygiene_told.h); NULL: nothing */
+	char *lock_id;    /* git id of the dependency lock file in force, whose bytes stand in data_dir/trees/REPO_ID/locks/LOCK_ID: that path is
+			     the spec's lock_file. NULL: none is in force, and the tree has none */
+	char *modules;    /* digest of the remote modules that were fetched (runner/fetch.h); NULL: none */
+	char *isolation;  /* how well the box held it (runner/tier.h), from its exit record; NULL: no box stood */
+	char *breach;     /* the ceiling that ended it (runner/breach.h); NULL: none */
+	int64_t peak_memory, cpu_ms, connections, connections_refused; /* of its exit record */
 };
 
 void run_row_free(struct run_row *r);
@@ -127,6 +138,7 @@ struct run_new {
 	const char *merge_sha;
 	int64_t asked_ms;      /* when the comment was written, as GitHub says */
 	const char *asked_sha; /* the commit that the command named */
+	const char *args;      /* as in the row */
 	bool beside;           /* a plan that leaves older ones alone: it is about one project that changed under them */
 };
 /* In RUN_QUEUED. After a plan run, older plan runs of the same pull request that are not over are superseded. */

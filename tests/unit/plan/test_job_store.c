@@ -74,6 +74,38 @@ static void start(int64_t id, const char *version)
 	free(j.engine_version);
 }
 
+/* What is known of its box: the first half when it is made, the other when it has ended. */
+static void a_box_comes_back(void **state)
+{
+	int64_t run = store_run(c, RUN_PLAN, 9), id;
+	struct job_row j = {.run_id = run, .repo_id = 1, .pull = 9, .phase = PHASE_PLAN, .state = JOBS_READY, .project = (char[]){"a"},
+			    .dir = (char[]){"."}, .workspace = (char[]){"w"}, .engine = ENGINE_NONE, .sandbox = (char[]){"compat"},
+			    .egress_plan = (char[]){"a:443\nb:443"}, .egress_apply = (char[]){""}, .args = (char[]){"-refresh-only"},
+			    .told = (char[]){"[]"}, .lock_id = (char[]){"l"}, .modules = (char[]){"m"}};
+	struct job_row r;
+	(void)state;
+	store_must(job_create(c, &j, &id, &err), &err);
+	start(id, "terraform 1.11.4");
+	struct job_row end = {.id = id, .state = JOBS_FAILED, .isolation = (char[]){"full"}, .breach = (char[]){"memory"}, .peak_memory = 5000000000,
+			      .cpu_ms = 7, .connections = 8, .connections_refused = 9};
+	store_must(job_finish(c, &end, JOBS_RUNNING, &err), &err);
+	store_must(job_get(c, id, &r, &err), &err);
+	const struct {
+		const char *got, *want;
+	} rows[] = {{r.sandbox, "compat"}, {r.egress_plan, "a:443\nb:443"}, {r.egress_apply, ""}, {r.args, "-refresh-only"}, {r.told, "[]"},
+		    {r.lock_id, "l"}, {r.modules, "m"}, {r.isolation, "full"}, {r.breach, "memory"}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(rows[i].got, rows[i].want);
+	assert_int_equal(r.peak_memory, 5000000000);
+	assert_int_equal(r.cpu_ms + 10 * r.connections + 100 * r.connections_refused, 987);
+	job_row_free(&r);
+	id = store_job(c, run, "b", PHASE_PLAN, JOBS_READY, NULL);
+	store_must(job_get(c, id, &r, &err), &err);
+	assert_string_equal(r.sandbox, "strict");
+	assert_true(r.egress_plan == NULL && r.told == NULL && r.breach == NULL);
+	job_row_free(&r);
+}
+
 static void a_life(void **state)
 {
 	int64_t id = store_job(c, store_run(c, RUN_PLAN, 1), "a", PHASE_PLAN, JOBS_READY, NULL);
@@ -458,7 +490,7 @@ static void since_when_a_plan_stands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_row_comes_back), T(a_life), T(order_and_limits), T(fair), T(nobody_starves), T(limits_of_people), T(many), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
+		T(a_row_comes_back), T(a_box_comes_back), T(a_life), T(order_and_limits), T(fair), T(nobody_starves), T(limits_of_people), T(many), T(dependencies), T(ends_what_is_open), T(newest_of_a_head), T(plans_for_another_base), T(a_plan_is_used_once),
 		T(since_when_a_plan_stands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static int teardown(void **state)
 static void a_row_comes_back(void **state)
 {
 	struct run_new n = {.repo_id = 5000000000, .pull = 12, .repo = "acme/infra", .asker = "alice", .only = "{\"projects\":[\"a\"]}",
-			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1", .asked_ms = 5000000001, .asked_sha = "1a2b3c4"};
+			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1", .asked_ms = 5000000001, .asked_sha = "1a2b3c4", .args = "-refresh-only"};
 	struct run_row r;
 	int64_t id;
 	(void)state;
@@ -59,7 +59,7 @@ static void a_row_comes_back(void **state)
 		const char *got, *want;
 	} rows[] = {{r.repo, "acme/renamed"}, {r.clone_url, "u"}, {r.head_sha, "h"}, {r.base_ref, "b"}, {r.base_sha, "bs"}, {r.merge_base, "mb"},
 		    {r.tree_dir, "/t"}, {r.config_errors, "sluice.yaml:1:1: no"}, {r.asker, "alice"}, {r.only, "{\"projects\":[\"a\"]}"},
-		    {r.merge_sha, "m1"}, {r.gate, "[1]"}, {r.facts, "{}"}, {r.error, "went wrong"}, {r.asked_sha, "1a2b3c4"}, {r.notes, "one\ntwo"}};
+		    {r.merge_sha, "m1"}, {r.gate, "[1]"}, {r.facts, "{}"}, {r.error, "went wrong"}, {r.asked_sha, "1a2b3c4"}, {r.args, "-refresh-only"}, {r.notes, "one\ntwo"}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(rows[i].got, rows[i].want);
 	assert_int_equal(strlen(r.token), 48);
