@@ -24,26 +24,15 @@ void runner_broken(struct runner *r, const struct err *err)
 {
 	if (r->exit.error != NULL)
 		return;
-	r->exit.outcome = r->stop == STOP_TIMEOUT ? JOB_TIMEOUT : r->stop == STOP_CANCEL ? JOB_CANCELLED : JOB_BROKEN;
+	if (r->stop != STOP_NONE) {
+		limits_say(r);
+		return;
+	}
+	r->exit.outcome = JOB_BROKEN;
 	r->exit.error = xstrdup(err->msg);
 }
 
 /* ---- the outcome of one step ---- */
-
-static void say_stopped(struct runner *r)
-{
-	CLEANUP_BUF struct buf out = {0};
-	r->exit.outcome = r->stop == STOP_TIMEOUT ? JOB_TIMEOUT : JOB_CANCELLED;
-	if (r->stop == STOP_TIMEOUT) {
-		buf_adds(&out, JOB_TIMEOUT_SAYS);
-		buf_printf(&out, "%lld s, the time limit of this phase", (long long)(r->spec.timeout_ms / 1000));
-	} else {
-		buf_adds(&out, "cancelled");
-	}
-	if (r->exit.step != NULL)
-		buf_printf(&out, " during %s", r->exit.step);
-	r->exit.error = buf_take(&out);
-}
 
 static void say_failed(struct runner *r)
 {
@@ -69,7 +58,7 @@ static void fail(struct runner *r)
 	if (r->exit.error != NULL)
 		return;
 	if (r->stop != STOP_NONE)
-		say_stopped(r);
+		limits_say(r);
 	else
 		say_failed(r);
 }
@@ -78,7 +67,7 @@ static void fail(struct runner *r)
 
 static void base_args(const struct runner *r, struct strlist *argv, const char *command)
 {
-	strlist_take(argv, xasprintf("/bin/%s", engine_row(r->spec.engine)->program));
+	strlist_take(argv, box_program(&r->spec));
 	strlist_add(argv, command);
 }
 
