@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include "base/disarm.h"
 #include "base/mem.h"
 
 #include <stdint.h>
@@ -42,73 +43,11 @@ bool text_is_utf8(const char *s, size_t len)
 	return true;
 }
 
-static unsigned code_point(const char *s, size_t width)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	switch (width) {
-	case 2: return ((p[0] & 0x1fu) << 6) | (p[1] & 0x3fu);
-	case 3: return ((p[0] & 0x0fu) << 12) | ((p[1] & 0x3fu) << 6) | (p[2] & 0x3fu);
-	case 4: return ((p[0] & 0x07u) << 18) | ((p[1] & 0x3fu) << 12) | ((p[2] & 0x3fu) << 6) | (p[3] & 0x3fu);
-	default: return p[0];
-	}
-}
-
-/* Characters that a terminal or a browser obeys instead of showing: C0 and C1 controls, and the marks that turn the writing direction. */
-static bool is_obeyed(unsigned c)
-{
-	if (c < 0x20)
-		return c != '\n' && c != '\t';
-	return (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069);
-}
-
-/* Length of the escape sequence at s[0] == ESC. A string sequence without its end is taken to stop at the end of the line, so that
- * hostile output can hide one line of its own and no more. */
-static size_t escape_length(const char *s, size_t len)
-{
-	if (len < 2)
-		return 1;
-	size_t i = 2;
-	if (s[1] == '[') { /* CSI: parameters, intermediates, one final byte */
-		while (i < len && s[i] >= 0x20 && s[i] <= 0x3f)
-			i++;
-		return i < len && s[i] >= 0x40 && s[i] <= 0x7e ? i + 1 : i;
-	}
-	if (s[1] == ']' || s[1] == 'P' || s[1] == '_' || s[1] == '^' || s[1] == 'X') { /* OSC, DCS, APC, PM, SOS */
-		while (i < len && s[i] != '\n') {
-			if (s[i] == '\a')
-				return i + 1;
-			if (s[i] == '\x1b')
-				return i + 1 < len && s[i + 1] == '\\' ? i + 2 : i;
-			i++;
-		}
-		return i;
-	}
-	i = 1;
-	while (i < len && s[i] >= 0x20 && s[i] <= 0x2f)
-		i++;
-	return i < len && s[i] >= 0x30 && s[i] <= 0x7e ? i + 1 : i;
-}
-
 void text_clean(struct buf *out, const char *s, size_t len)
 {
-	size_t from = 0, i = 0; /* [from, i) is fit to be copied as it stands */
-	while (i < len) {
-		size_t width = text_utf8_width(s + i, len - i);
-		size_t skip = width;
-		if (width == 1 && s[i] == '\x1b')
-			skip = escape_length(s + i, len - i);
-		else if (width != 0 && !is_obeyed(code_point(s + i, width))) {
-			i += width;
-			continue;
-		}
-		buf_add(out, s + from, i - from);
-		if (width == 0)
-			buf_adds(out, "\xef\xbf\xbd");
-		i += skip != 0 ? skip : 1;
-		from = i;
-	}
-	buf_add(out, s + from, i - from);
+	struct disarm d = {0};
+	disarm_feed(&d, s, len, out);
+	disarm_end(&d, out);
 }
 
 size_t text_chars(const char *s, size_t len)

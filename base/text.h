@@ -11,7 +11,7 @@
 bool text_is_utf8(const char *s, size_t len);
 /* Bytes of the well-formed UTF-8 character at s (1 to 4); 0 when there is none: overlong, surrogate, beyond U+10FFFF, cut, or len 0. */
 size_t text_utf8_width(const char *s, size_t len);
-/* Appends s with invalid UTF-8 replaced by U+FFFD and control characters (but \n and \t), bidi controls and ESC sequences left out. */
+/* Appends s disarmed, see base/disarm.h: at most four times as long, without what is obeyed or hidden instead of shown. */
 void text_clean(struct buf *out, const char *s, size_t len);
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);

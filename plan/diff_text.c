@@ -99,8 +99,9 @@ static void show_line(struct diff *d, char symbol, unsigned depth, const struct 
 	CLEANUP_BUF struct buf text = {0};
 	size_t cut = text_cut(line->p, line->n, LINE_SHOWN);
 	text_clean(&text, line->p, cut);
-	if (text.len != cut)
-		buf_adds(&text, "  (control characters left out)");
+	bool as_it_was = text.len == cut && memcmp(buf_str(&text), line->p, cut) == 0;
+	if (!as_it_was)
+		buf_adds(&text, "  (has control or hidden characters)");
 	if (cut < line->n)
 		buf_printf(&text, "... (%zu bytes more)", line->n - cut);
 	diff_line(d, symbol, depth, buf_str(&text));
@@ -184,7 +185,7 @@ void diff_quote(struct buf *out, const char *s, size_t from)
 	size_t before = out->len;
 	text_clean(out, buf_str(&quoted), quoted.len);
 	if (out->len - before != quoted.len)
-		buf_adds(out, " (control characters left out)");
+		buf_adds(out, " (has control or hidden characters)");
 	if (start + n < len)
 		buf_printf(out, "... (%zu bytes)", len);
 }

@@ -76,7 +76,7 @@ static void hostile_names(void **state)
 		"\"change\":{\"actions\":[\"create\"],\"before\":null,\"after\":{\"k\\n- x\":\"v\",\"m\":{\"\\u202e\":1}}}}]}";
 	(void)state;
 	CLEANUP_FREE char *got = plan_diff_text(json, sizeof(json) - 1);
-	assert_string_equal(got, "# t.a + forged will be created\n+   \"k\\n- x\" = \"v\"\n+   m        = {\n+     \"\" = 1\n+   }\n");
+	assert_string_equal(got, "# t.a + forged will be created\n+   \"k\\n- x\" = \"v\"\n+   m        = {\n+     \"<U+202E>\" = 1\n+   }\n");
 }
 
 /* Many large changes end with a sentence, below the limit, at the end of a line. */

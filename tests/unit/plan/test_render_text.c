@@ -37,7 +37,7 @@ static void text(void **state)
 		{"a\nb\tc", "a b c"},
 		{"a\x1b[31mb\xe2\x80\xae"
 		 "c\x07",
-		 "abc"},
+		 "ab&lt;U+202E>c"},
 		{"\xff", "\xef\xbf\xbd"},
 		{"", ""},
 	};

@@ -61,7 +61,7 @@ static const struct {
 	 "ask its operator to "
 	 "add this one)"},
 	/* what a hostile configuration may print */
-	{"Error: a\x1b[2Jb\r\x07\n\nx\xe2\x80\xaey\n", ".", "ab: xy"},
+	{"Error: a\x1b[2Jb\r\x07\n\nx\xe2\x80\xaey\n", ".", "ab: x<U+202E>y"},
 };
 
 static void sentences_are_exact(void **state)
