@@ -3,13 +3,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static void disarm(bool log, const char *s, size_t len, size_t piece, struct buf *out)
 {
