@@ -16,7 +16,7 @@
 
 const char *runner_step_name(enum step_id id)
 {
-	static const char *const names[STEPS] = {[STEP_INIT] = "init", [STEP_PLAN] = "plan", [STEP_SHOW] = "show", [STEP_APPLY] = "apply"};
+	static const char *const names[STEPS] = {[STEP_INIT] = "init", [STEP_PLAN] = "plan", [STEP_SHOW] = "show", [STEP_APPLY] = "apply", [STEP_COMMAND] = "command"};
 	return names[id];
 }
 
