@@ -46,7 +46,7 @@ LDLIBS += -Wl,--as-needed $(PKG_LIBS) -lm -lpthread
 LIB_SRC := $(foreach dir,base secrets github runner plan webhooks,$(sort $(wildcard $(dir)/*.c)))
 # sluice-job-init is these, and nothing of the library.
 JOB_INIT_SRC := $(wildcard $(foreach part,init launch confine battery,runner/job_$(part).c runner/job_$(part)_*.c))
-LIB_SRC := $(filter-out $(JOB_INIT_SRC),$(LIB_SRC))
+LIB_SRC := $(filter-out $(JOB_INIT_SRC) runner/seccomp_gen.c,$(LIB_SRC))
 CMD_SRC := $(sort $(wildcard cmd/*.c cmd/sim/*.c))
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/*/test_*.c tests/component/test_*.c))
@@ -71,9 +71,18 @@ $(B)/sluice: $(CMD_OBJ) $(B)/libsluice.a
 # In the box there are no libraries: static, and without the sanitizers' run-time parts.
 $(B)/job-init/%.o: %.c | build/.deps-build
 	@mkdir -p $(@D)
-	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -MMD -MP -c -o $@ $<)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE -I. -I$(B)/gen $(WARN) $(OPT_WARN) -O2 $(OPT_HARDEN) -MMD -MP -c -o $@ $<)
 $(B)/sluice-job-init: $(JOB_INIT_OBJ)
 	$(call run,LINK,$(CC) -static -o $@ $^)
+# Its system call filters are made by a program that runs here and now; the library that it needs is not needed afterwards.
+$(B)/gen/seccomp_gen: runner/seccomp_gen.c | build/.deps-build
+	@mkdir -p $(@D)
+	$(call run,LINK,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -o $@ $< -lseccomp)
+$(B)/gen/runner/seccomp_filter.h: $(B)/gen/seccomp_gen
+	@mkdir -p $(@D)
+	$(call run,GEN,$< >$@.new && mv -f $@.new $@ || { rm -f $@.new; exit 1; })
+$(B)/job-init/runner/job_confine.o $(B)/tests/unit/runner/test_seccomp_gen.o: $(B)/gen/runner/seccomp_filter.h
+$(B)/tests/unit/runner/test_seccomp_gen.o: CFLAGS += -I$(B)/gen
 ifneq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/%.o: CFLAGS += -DFUZZ_REPLAY
 endif
@@ -88,6 +97,7 @@ $(TESTS): $(B)/%: $(B)/%.o $(SUPPORT_OBJ) $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka)
 $(BENCHES): $(B)/%: $(B)/%.o $(B)/libsluice.a
 	$(call run,LINK,$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS))
+$(B)/tests/unit/runner/test_job_confine: $(B)/job-init/runner/job_confine.o
 # these run the simulated GitHub in their own process
 $(filter $(B)/tests/component/test_sim%,$(TESTS)): $(B)/tests/component/sim_fixture.o $(filter $(B)/cmd/sim/%,$(CMD_OBJ))
 WORLD_TESTS := $(foreach name,runs decide reconcile pages role gate_read,$(B)/tests/component/test_$(name)%)
