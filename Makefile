@@ -131,12 +131,21 @@ demo: all build/.deps-demo ## one pull request from push to apply on this machin
 	@PATH="$(ENGINE_PATH)" scripts/fetch-engine build/engine
 	@PATH="$(ENGINE_PATH)" CHECKPOINT_DISABLE=1 $(B)/sluice demo $(DEMO_ARGS)
 
+# What the attack suite starts in boxes: static, for there is nothing else in them.
+$(B)/tests/attacks/probe: tests/attacks/probe.c tests/attacks/probe_bombs.c tests/attacks/probe.h | build/.deps-build
+	@mkdir -p $(@D)
+	$(call run,LINK,$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(OPT_WARN) -O1 -static -o $@ $(filter %.c,$^))
+
 .PHONY: test-programs test
-test-programs: $(TESTS) $(FUZZERS) $(B)/sluice-job-init
+test-programs: $(TESTS) $(FUZZERS) $(B)/sluice-job-init $(B)/tests/attacks/probe
 test: all test-programs build/.deps-test ## every test this machine can run; says what is skipped and why (ONLY=pattern runs some)
 	@$(MAKE) --no-print-directory -s VARIANT=debug all
 	@PATH="$(ENGINE_PATH)" scripts/fetch-engine build/engine || echo 'engine: going on without one, the tests that need it are skipped'
 	@PATH="$(ENGINE_PATH)" SLUICE_BIN_CRASH=$(CURDIR)/build/debug/sluice scripts/run-tests $(B) '$(ONLY)'
+.PHONY: test-attacks
+test-attacks: all $(B)/tests/attacks/probe build/.deps-test ## the attacks of docs/security.md, as root and as an ordinary user (part of test)
+	@PATH="$(ENGINE_PATH)" scripts/fetch-engine build/engine || echo 'engine: going on without one, the tests that need it are skipped'
+	@PATH="$(ENGINE_PATH)" scripts/run-tests $(B) attacks/
 .PHONY: test-unit
 test-unit: test-programs ## unit and component tests and the fuzz corpus of VARIANT, without the system tests
 	@PATH="$(ENGINE_PATH)" scripts/run-tests --no-system $(B) '$(ONLY)'

@@ -1,0 +1,89 @@
+# Sourced by the attack suite. Every check here has the number of its row in docs/security.md and the verdict that the row promises:
+#
+#   stopped NUMBER NAME HOW...       nothing happened
+#   bounded NUMBER NAME HOW...       it happened as far as a ceiling, which is named
+#   told NUMBER NAME HOW...          it may happen, and the comment says so first
+#   not_stopped NUMBER NAME HOW...   it happens; the row says what bounds the harm
+#
+# HOW is one of the verdicts of tests/system/lib.sh without its name: same, says, says_not, check, at_most. tests/scripts/security.sh compares these
+# lines with the table.
+. "$(dirname "$0")/../system/lib.sh"
+
+fixtures=$(cd "$(dirname "$0")" && pwd)/fixtures
+probe=${SLUICE_BUILD:-$root/build/release}/tests/attacks/probe
+verdict() {
+	verdict_name="$1 $2: $3" verdict_how=$4
+	shift 4
+	"$verdict_how" "$verdict_name" "$@"
+}
+stopped() { verdict_of stopped "$@"; }
+bounded() { verdict_of bounded "$@"; }
+told() { verdict_of told "$@"; }
+not_stopped() { verdict_of 'not stopped' "$@"; }
+verdict_of() {
+	verdict_word=$1 verdict_number=$2
+	shift 2
+	verdict "$verdict_number" "$verdict_word" "$@"
+}
+
+# start_collector: who takes stolen things, on a port of 127.0.0.1 ($collector) and on an abstract socket ($collector_name)
+collector_pid=''
+start_collector() {
+	collector_name=collector.$$
+	"$probe" listen "$collector_name" >"$tmp/collected" 2>&1 &
+	collector_pid=$!
+	collector_n=0
+	until collector=$(sed -n 's/^port //p' "$tmp/collected") && [ -n "$collector" ]; do
+		collector_n=$((collector_n + 1))
+		[ $collector_n -lt 100 ] || return 1
+		sleep 0.05
+	done
+}
+collected() { grep '^came' "$tmp/collected"; }
+attacks_at_exit() {
+	[ -z "$collector_pid" ] || end "$collector_pid"
+	[ -z "${place:-}" ] || rm -rf "$place"
+	at_exit
+}
+begin_attacks() {
+	begin
+	trap attacks_at_exit EXIT
+	[ -x "$probe" ] || {
+		not_ok "the probe is built (make test-attacks)"
+		exit 1
+	}
+}
+
+# ---- a box by hand ----
+
+# A place that every user may read, with the programs in it: the scratch folder is its owner's alone.
+make_place() {
+	place=$(mktemp -d /tmp/sluice-attacks.XXXXXX) || exit 1
+	chmod 755 "$place"
+	cp "$sluice" "$probe" "${SLUICE_JOB_INIT:-$(dirname "$sluice")/sluice-job-init}" "$place/" || exit 1
+	mkdir -m 755 "$place/tree"
+	mkdir -m 1777 "$place/out"
+}
+# The users that this test runs as: itself, and when that is root an ordinary one too.
+users() {
+	echo "$(id -un)"
+	if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1; then echo nobody; fi
+}
+# as USER COMMAND...
+as() {
+	as_user=$1
+	shift
+	if [ "$as_user" = "$(id -un)" ]; then "$@"; else setpriv --reuid="$as_user" --regid=nogroup --clear-groups --inh-caps=-all "$@"; fi
+}
+# boxed USER [OPTION...] -- COMMAND...: in a box; what it printed is $out, the sentence or the JSON of the verdict $verdict, its status $status
+boxed() {
+	boxed_user=$1
+	shift
+	(cd "$place" && as "$boxed_user" env -i PATH=/usr/bin:/bin HOME=/nonexistent "$place/sluice" sandbox --json "$@") \
+		>"$tmp/boxed.out" 2>"$tmp/boxed.err" </dev/null
+	status=$?
+	out=$(head -c 200000 "$tmp/boxed.out")
+	verdict=$(tail -n 1 "$tmp/boxed.err")
+}
+# of_verdict KEY
+of_verdict() { printf '%s' "$verdict" | jq -r ".$1 // \"\"" 2>/dev/null; }
