@@ -116,6 +116,9 @@ struct server_config {
 
 int server_config_parse(const char *file, const char *bytes, size_t len, struct server_config *ret, struct config_errors *errors) MUST_CHECK;
 int server_config_load(const char *file, struct server_config *ret, struct config_errors *errors, struct err *err) MUST_CHECK;
+/* The built-in values, and one value of limits: from text, as the file would have it: for commands that need no file. */
+void server_config_builtin(struct server_config *ret);
+int server_config_limit(struct server_config *c, const char *key, const char *value, struct err *err) MUST_CHECK;
 void server_config_free(struct server_config *c);
 void server_config_print(const struct server_config *c, struct buf *out);         /* effective values as YAML, comments with where each came from */
 void server_config_print_sample(struct buf *out);                                 /* the commented sample file, from the table */

@@ -385,6 +385,29 @@ int server_config_load(const char *file, struct server_config *ret, struct confi
 	return rc != 0 ? err_set(err, rc, "%s has errors", file) : 0;
 }
 
+void server_config_builtin(struct server_config *ret)
+{
+	*ret = (struct server_config){0};
+	config_read_defaults(config_server_rows, ret);
+}
+
+int server_config_limit(struct server_config *c, const char *key, const char *value, struct err *err)
+{
+	struct config_errors errors = {0};
+	struct config_reader r = {.file = "limits", .dir = "/", .errors = &errors};
+	CLEANUP_FREE char *text = xasprintf("%s: %s\n", key, value);
+	const struct config_row *row = config_server_rows;
+	while (strcmp(row->key, "limits") != 0)
+		row++;
+	struct yaml_node *n = config_document(&r, text, strlen(text));
+	if (n != NULL)
+		config_read_map(&r, n, row->rows, c);
+	int rc = errors.n == 0 ? 0 : err_set(err, ERR_PARSE, "%s", errors.v[0].msg);
+	yaml_free(n);
+	config_errors_free(&errors);
+	return rc;
+}
+
 void server_config_free(struct server_config *c)
 {
 	char *texts[] = {c->file, c->dir, c->listen_host, c->public_url, c->data_dir, c->database, c->api_url, c->token_file,

@@ -2,6 +2,9 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/text.h"
+#include "runner/egress.h"
+#include "runner/job_proto.h"
 #include "runner/project_look.h"
 
 #include <dirent.h>
@@ -11,13 +14,13 @@
 #include <unistd.h>
 
 enum {
-	HOME_BYTES = 16 * 1024 * 1024, /* empty, but some providers want to write there */
 	COPY_FILE_BYTES = 256 * 1024,
 	COPY_ALL_BYTES = 16 * 1024 * 1024,
 	COPY_ARGS_MAX = 8000, /* bubblewrap takes 9000 arguments */
 };
 
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+#define LOCK_FILE ".terraform.lock.hcl"
 
 /* What the engine itself writes into a working directory. A commit that carries one of them would feed the engine its own memory: a module
  * list that was never reviewed, a state that is not ours. They are not shown to it. */
@@ -35,12 +38,6 @@ static void add(struct strlist *args, ...)
 	va_end(ap);
 }
 
-static void add_size(struct strlist *args, int64_t bytes)
-{
-	strlist_add(args, "--size");
-	strlist_take(args, xasprintf("%lld", (long long)bytes));
-}
-
 static void add_fd(struct strlist *args, const char *option, int fd, const char *dest)
 {
 	strlist_add(args, option);
@@ -54,6 +51,31 @@ static bool is_tool_state(const char *name)
 		if (strcmp(name, tool_state[i]) == 0)
 			return true;
 	return false;
+}
+
+bool box_is_compat(const struct job_spec *spec) { return spec->profile == PROFILE_COMPAT || spec->profile == PROFILE_FETCH; }
+
+/* In compat /bin is the host's. */
+static const char *own_bin(const struct job_spec *spec) { return box_is_compat(spec) ? "/opt/sluice" : "/bin"; }
+
+static const char *program_name(const struct job_spec *spec)
+{
+	if (spec->engine != ENGINE_NONE)
+		return engine_row(spec->engine)->program;
+	const char *slash = strrchr(spec->engine_path, '/');
+	return slash != NULL ? slash + 1 : spec->engine_path;
+}
+
+/* A program that the host's /usr shows anyway stays where it is: it may look for its parts beside itself. */
+static bool is_shown_anyway(const struct job_spec *spec)
+{
+	return box_is_compat(spec) && spec->engine == ENGINE_NONE &&
+	       (text_starts(spec->engine_path, "/usr/") || text_starts(spec->engine_path, "/bin/"));
+}
+
+char *box_program(const struct job_spec *spec)
+{
+	return is_shown_anyway(spec) ? xstrdup(spec->engine_path) : xasprintf("%s/%s", own_bin(spec), program_name(spec));
 }
 
 /* "/work" or "/work/DIR". */
@@ -122,7 +144,7 @@ static int add_entry(struct strlist *args, struct box_copies *copies, const stru
 		return 0; /* git knows no other kinds */
 	if (S_ISREG(st.st_mode) && add_copy(args, copies, dir, name, &st, to))
 		return 0;
-	CLEANUP_FREE char *project = fs_join(spec->tree_dir, spec->dir);
+	CLEANUP_FREE char *project = fs_join(LAUNCH_DIR "/tree", spec->dir);
 	CLEANUP_FREE char *from = fs_join(project, name);
 	add(args, "--ro-bind", from, to, NULL);
 	return 0;
@@ -146,6 +168,8 @@ static int add_entries(struct strlist *args, struct box_copies *copies, const st
 	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || is_tool_state(e->d_name))
 			continue;
+		if (spec->lock_file != NULL && strcmp(e->d_name, LOCK_FILE) == 0)
+			continue; /* another one is shown there */
 		if (++n > LIMIT_PROJECT_ENTRIES)
 			return err_set(err, ERR_LIMIT,
 				       "project directory %s has more than %u entries: move what is not configuration elsewhere", spec->dir,
@@ -162,15 +186,23 @@ static int add_entries(struct strlist *args, struct box_copies *copies, const st
 static int add_tree(struct strlist *args, struct box_copies *copies, const struct job_spec *spec, struct err *err)
 {
 	int fd = -1;
+	CLEANUP_FREE char *to = inside(spec);
+	if (spec->tree_dir == NULL) {
+		add(args, "--bind", LAUNCH_DIR "/work", to, NULL);
+		return 0;
+	}
 	int rc = project_open(spec, &fd, err);
 	if (rc != 0)
 		return rc;
-	CLEANUP_FREE char *to = inside(spec);
 	if (strcmp(spec->dir, ".") != 0)
-		add(args, "--ro-bind", spec->tree_dir, "/work", NULL);
-	add_size(args, spec->memory_max / 4);
-	add(args, "--tmpfs", to, NULL);
-	return add_entries(args, copies, spec, fd, to, err);
+		add(args, "--ro-bind", LAUNCH_DIR "/tree", "/work", NULL);
+	add(args, "--bind", LAUNCH_DIR "/work", to, NULL);
+	rc = add_entries(args, copies, spec, fd, to, err);
+	if (rc == 0 && spec->lock_file != NULL) {
+		CLEANUP_FREE char *lock = fs_join(to, LOCK_FILE);
+		add(args, "--ro-bind", LAUNCH_DIR "/lock", lock, NULL);
+	}
+	return rc;
 }
 
 static void add_state(struct strlist *args, const struct box_order *o)
@@ -191,7 +223,6 @@ static void add_state(struct strlist *args, const struct box_order *o)
 static void add_environment(struct strlist *args, const struct job_spec *spec)
 {
 	static const char *const fixed[][2] = {
-		{"PATH", "/bin"},
 		{"HOME", "/home"},
 		{"TMPDIR", "/tmp"},
 		{"LANG", "C.UTF-8"},
@@ -202,8 +233,12 @@ static void add_environment(struct strlist *args, const struct job_spec *spec)
 		{"TF_CLI_CONFIG_FILE", "/etc/tfrc"},
 		{"SSL_CERT_FILE", CA_BUNDLE},
 	};
+	static const char *const proxy[] = {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"};
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		add(args, "--setenv", fixed[i][0], fixed[i][1], NULL);
+	add(args, "--setenv", "PATH", box_is_compat(spec) ? "/opt/sluice:/usr/local/bin:/usr/bin:/bin" : "/bin", NULL);
+	for (size_t i = 0; spec->egress != NULL && i < ARRAY_LEN(proxy); i++)
+		add(args, "--setenv", proxy[i], EGRESS_URL, NULL);
 	if (strcmp(spec->workspace, "default") != 0)
 		add(args, "--setenv", "TF_WORKSPACE", spec->workspace, NULL);
 }
@@ -216,25 +251,82 @@ static void add_isolation(struct strlist *args, const struct box_order *o)
 	add(args, "--uid", "65534", "--gid", "65534", "--hostname", "job", NULL);
 }
 
+/* The host's programs and what they need to start; of /etc only what says nothing about this host. */
+static void add_compat(struct strlist *args, const struct box_order *o)
+{
+	static const char *const links[][2] = {{"usr/bin", "/bin"}, {"usr/sbin", "/sbin"}, {"usr/lib", "/lib"}, {"usr/lib64", "/lib64"}, {"usr/lib32", "/lib32"}};
+	static const char *const files[] = {"/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf"};
+	add(args, "--ro-bind", "/usr", "/usr", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (fs_exists(links[i][1]))
+			add(args, "--symlink", links[i][0], links[i][1], NULL);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (fs_exists(files[i]))
+			add(args, "--ro-bind", files[i], files[i], NULL);
+	if (!o->no_proc)
+		add(args, "--proc", "/proc", NULL);
+}
+
 static void add_host_files(struct strlist *args, const struct box_order *o)
 {
 	const struct job_spec *spec = o->spec;
-	CLEANUP_FREE char *engine = xasprintf("/bin/%s", engine_row(spec->engine)->program);
-	add(args, "--ro-bind", spec->engine_path, engine, "--ro-bind", o->job_init, "/bin/job-init", NULL);
+	CLEANUP_FREE char *program = box_program(spec), *job_init = fs_join(own_bin(spec), "job-init");
+	if (box_is_compat(spec))
+		add_compat(args, o);
+	if (!is_shown_anyway(spec))
+		add(args, "--ro-bind", LAUNCH_DIR "/engine", program, NULL);
+	add(args, "--ro-bind", LAUNCH_DIR "/init", job_init, NULL);
 	if (fs_exists(CA_BUNDLE))
 		add(args, "--ro-bind", CA_BUNDLE, CA_BUNDLE, NULL);
 	if (spec->mirror_dir != NULL)
-		add(args, "--ro-bind", spec->mirror_dir, "/plugins", NULL);
+		add(args, "--ro-bind", LAUNCH_DIR "/plugins", BOX_MIRROR, NULL);
+	if (spec->store_dir != NULL)
+		add(args, "--ro-bind", LAUNCH_DIR "/store", BOX_STORE, NULL);
 	add_fd(args, "--ro-bind-data", BOX_FD_RC, "/etc/tfrc");
+	add_fd(args, "--ro-bind-data", BOX_FD_PASSWD, "/etc/passwd");
 	if (o->plan != NULL)
 		add_fd(args, "--ro-bind-data", BOX_FD_PLAN, BOX_PLAN_IN);
-	if (!o->no_proc)
-		add(args, "--proc", "/proc", NULL);
-	add(args, "--dev", "/dev", NULL);
-	add_size(args, HOME_BYTES);
-	add(args, "--tmpfs", "/home", NULL);
-	add_size(args, spec->memory_max / 2);
-	add(args, "--tmpfs", "/tmp", NULL);
+	add(args, "--dev", "/dev", "--bind", LAUNCH_DIR "/home", "/home", "--bind", LAUNCH_DIR "/tmp", "/tmp", NULL);
+}
+
+static void order(struct buf *out, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void order(struct buf *out, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	buf_printf(out, "%s=", key);
+	buf_vprintf(out, fmt, ap);
+	buf_addc(out, '\0');
+	va_end(ap);
+}
+
+static void bind_order(struct buf *out, const char *name, const char *path)
+{
+	if (path != NULL)
+		order(out, "bind", "%s:%s", name, path);
+}
+
+void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t parent, uid_t uid, struct buf *out)
+{
+	const struct job_spec *spec = o->spec;
+	order(out, "parent", "%d", (int)parent);
+	order(out, "bwrap", "%s", bwrap);
+	if (uid != 0)
+		order(out, "uid", "%u", uid);
+	order(out, "size", "%lld", (long long)spec->workspace_max);
+	order(out, "inodes", "%lld", (long long)spec->files_max);
+	bind_order(out, "init", o->job_init);
+	bind_order(out, "engine", is_shown_anyway(spec) ? NULL : spec->engine_path);
+	bind_order(out, "tree", spec->tree_dir);
+	bind_order(out, "plugins", spec->mirror_dir);
+	bind_order(out, "store", spec->store_dir);
+	bind_order(out, "lock", spec->lock_file);
+	order(out, "arg", "%s/job-init", own_bin(spec));
+	order(out, "arg", "%s", box_is_compat(spec) ? JOB_ARG_COMPAT : JOB_ARG_STRICT);
+	order(out, "arg", "%s", o->net >= 0 ? JOB_ARG_NET : JOB_ARG_NO_NET);
+	order(out, "arg", "%lld", (long long)spec->processes_max);
+	CLEANUP_FREE char *program = box_program(spec);
+	order(out, "arg", "%s", program);
 }
 
 /* A name that becomes one directory. */
@@ -263,24 +355,43 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	return 0;
 }
 
-/* Both name exactly one source, so that nothing is ever looked for on the network. A mirror may hold links only if they lead to places
- * inside it: the box shows the mirror and nothing beside it. */
-void box_engine_rc(const struct job_spec *spec, struct buf *out)
+/* What the engine may install, as HOST/NAMESPACE/TYPE: the first word of each rule of providers.allow. */
+static void add_include(const struct job_spec *spec, struct buf *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/*";
-	buf_printf(out, "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = \"%s\"\n",
-		   spec->mirror_dir != NULL ? "/plugins" : "/nonexistent");
-	if (spec->provider_allow != NULL) {
-		buf_adds(out, "    include = [");
-		bool some = false;
-		for (const char *p = spec->provider_allow; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
-			size_t n = strcspn(p, "\n");
-			if (n == 0 || strspn(p, plain) < n)
-				continue; /* it could say something else to the engine: not allowed by it, then */
-			buf_printf(out, "%s\"%.*s\"", some ? ", " : "", (int)n, p);
-			some = true;
-		}
-		buf_adds(out, "]\n");
+	if (spec->provider_allow == NULL)
+		return;
+	buf_adds(out, "    include = [");
+	bool some = false;
+	for (const char *p = spec->provider_allow; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+		size_t n = strcspn(p, " \n");
+		if (n == 0 || strspn(p, plain) < n)
+			continue; /* it could say something else to the engine: not allowed by it, then */
+		buf_printf(out, "%s\"%.*s\"", some ? ", " : "", (int)n, p);
+		some = true;
 	}
-	buf_adds(out, "  }\n}\n");
+	buf_adds(out, "]\n");
+}
+
+static void add_source(const struct job_spec *spec, const char *path, struct buf *out)
+{
+	buf_printf(out, "  filesystem_mirror {\n    path = \"%s\"\n", path);
+	add_include(spec, out);
+	buf_adds(out, "  }\n");
+}
+
+/* Every source is named, so that nothing is ever looked for elsewhere. A mirror may hold links only if they lead to places inside it: the
+ * box shows the mirror and nothing beside it. */
+void box_engine_rc(const struct job_spec *spec, struct buf *out)
+{
+	buf_adds(out, "disable_checkpoint = true\nprovider_installation {\n");
+	if (spec->mirror_dir != NULL)
+		add_source(spec, BOX_MIRROR, out);
+	if (spec->store_dir != NULL)
+		add_source(spec, BOX_STORE, out);
+	if (spec->profile == PROFILE_FETCH)
+		buf_adds(out, "  direct {}\n");
+	else if (spec->mirror_dir == NULL && spec->store_dir == NULL)
+		add_source(spec, "/nonexistent", out);
+	buf_adds(out, "}\n");
 }

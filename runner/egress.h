@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #define EGRESS_ADDRESS "127.0.0.1"
+#define EGRESS_URL "http://127.0.0.1:3128"
 enum { EGRESS_PORT = 3128 };
 
 /* Does a rule parse? The sentence names what is wrong with it. Pure; for configuration files. */

@@ -1,9 +1,18 @@
 /* sluice-job-init: the first program of ours inside the sandbox, and the parent of the engine. Static, no library, no privilege: the
  * sandbox is already closed around it. It starts one step at a time, carries output and files out as bytes, and leaves nothing running
  * behind a step. It speaks runner/job_proto.h on descriptors 3 and 4; when the runner is gone it ends, and the sandbox with it. */
+#include "runner/egress.h"
+#include "runner/job_launch.h"
 #include "runner/job_proto.h"
+#if __has_include("runner/job_battery.h")
+#include "runner/job_battery.h"
+#endif
+#if __has_include("runner/job_confine.h")
+#include "runner/job_confine.h"
+#endif
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,12 +23,14 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 64, PATH_SIZE = 4096, HEAD = 4, FILES_MAX = 4096, PROCESSES_MAX = 1024 };
+enum { ARGS_MAX = 64, PATH_SIZE = 4096, HEAD = 4, FILES_MAX = 4096, ROOM_MIN = 64 * 1024 };
 static const rlim_t file_bytes_max = (rlim_t)1024 * 1024 * 1024;
 
 struct step {
@@ -28,6 +39,8 @@ struct step {
 	pid_t pid;
 	int pidfd, out, err; /* -1: closed, or its end was seen */
 	int64_t kill_at_ms;  /* 0: not cancelled */
+	int64_t look_ms;     /* at the room that is left, next */
+	bool full;           /* that was told */
 };
 
 struct export
@@ -143,6 +156,23 @@ static void look_at_watched(void)
 		carry_out(&watch);
 }
 
+/* ---- room ---- */
+
+/* All that the job can write to is one file system. */
+static void look_for_room(void)
+{
+	struct statfs s;
+	step.look_ms = now_ms() + JOB_FULL_MS;
+	if (step.full || statfs("/tmp", &s) != 0)
+		return;
+	uint8_t what = s.f_ffree == 0 ? JOB_FULL_FILES : 0;
+	if (what == 0 && (uint64_t)s.f_bavail * (uint64_t)s.f_bsize < ROOM_MIN)
+		what = JOB_FULL_BYTES;
+	step.full = what != 0;
+	if (step.full)
+		tell(JOB_TELL_FULL, step.id, &what, 1);
+}
+
 /* ---- steps ---- */
 
 /* Between fork and exec of the engine. */
@@ -183,6 +213,7 @@ static void start(uint8_t id, char *const *argv)
 	if (step.pidfd < 0)
 		_exit(1);
 	watch.next_ms = now_ms() + JOB_WATCH_MS;
+	step.look_ms = now_ms() + JOB_FULL_MS;
 }
 
 /* Everything in this PID namespace but us and its init: a step leaves nothing behind that could write into the next one. */
@@ -207,6 +238,7 @@ static void finish(void)
 	while (waitpid(step.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	kill_all();
+	look_for_room();
 	while (step.out >= 0)
 		carry_output(&step.out, JOB_TELL_OUT);
 	while (step.err >= 0)
@@ -307,18 +339,70 @@ static void limit(__rlimit_resource_t what, rlim_t value)
 		_exit(1);
 }
 
-static void prepare(void)
+/* The listening socket of the job's network goes out before anything foreign runs; the proxy accepts on it from outside, and in here nothing
+ * is left of the way there. */
+static void give_listener_away(void)
 {
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(EGRESS_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	char byte = 'L';
+	struct iovec iov = {&byte, 1};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} rights = {.head = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights.bytes, .msg_controllen = sizeof(rights.bytes)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, SOMAXCONN) != 0)
+		_exit(1);
+	memcpy(CMSG_DATA(&rights.head), &fd, sizeof(fd));
+	if (sendmsg(JOB_NET_FD, &m, MSG_NOSIGNAL) != 1)
+		_exit(1);
+	(void)close(fd);
+}
+
+struct inside {
+	bool compat, net;
+	rlim_t processes;
+	const char *program;
+};
+
+/* Returns the walls that hold. What does not is the runner's business: it knows what was asked for. */
+static uint8_t close_in(const struct inside *in)
+{
+	uint8_t walls = 0;
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		_exit(1);
+	if (in->net)
+		give_listener_away();
 	if (fcntl(JOB_CONTROL_FD, F_SETFD, FD_CLOEXEC) != 0 || fcntl(JOB_RESULT_FD, F_SETFD, FD_CLOEXEC) != 0 ||
-	    close_range(5, ~0u, 0) != 0)
+	    close_range(JOB_NET_FD, ~0u, 0) != 0)
 		_exit(1);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, FILES_MAX);
 	limit(RLIMIT_FSIZE, file_bytes_max);
-	limit(RLIMIT_NPROC, PROCESSES_MAX); /* counted in this user namespace: per job */
+	limit(RLIMIT_NPROC, in->processes); /* counted in this user namespace: per job */
 	(void)signal(SIGPIPE, SIG_IGN);
+#if __has_include("runner/job_confine.h")
+	struct confine_paths paths = {.compat = in->compat, .engine = in->program};
+	struct confine_applied applied = {0};
+	if (confine_landlock(&paths, &applied) == 0 && applied.handled_net != 0)
+		walls |= JOB_WALL_LANDLOCK;
+	if (confine_seccomp(in->compat) == 0)
+		walls |= JOB_WALL_SECCOMP;
+#endif
+	return walls;
+}
+
+static struct inside read_arguments(int argc, char **argv)
+{
+	struct inside in = {0};
+	if (argc != 5)
+		_exit(2);
+	in.compat = strcmp(argv[1], JOB_ARG_COMPAT) == 0;
+	in.net = strcmp(argv[2], JOB_ARG_NET) == 0;
+	in.processes = strtoul(argv[3], NULL, 10);
+	in.program = argv[4];
+	return in;
 }
 
 static int wait_ms(void)
@@ -328,6 +412,8 @@ static int wait_ms(void)
 		until = step.kill_at_ms;
 	if (step.running && watch.path[0] != '\0' && watch.next_ms < until)
 		until = watch.next_ms;
+	if (step.running && step.look_ms < until)
+		until = step.look_ms;
 	if (until == INT64_MAX)
 		return -1;
 	return until <= now ? 0 : (int)(until - now);
@@ -342,12 +428,21 @@ static void on_time(void)
 	}
 	if (watch.path[0] != '\0' && now >= watch.next_ms)
 		look_at_watched();
+	if (now >= step.look_ms)
+		look_for_room();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	prepare();
-	tell(JOB_TELL_READY, 0, NULL, 0);
+	if (argc == 2 && strcmp(argv[1], "launch") == 0)
+		return launch_main();
+#if __has_include("runner/job_battery.h")
+	if (argc >= 2 && strcmp(argv[1], "battery") == 0)
+		return battery_main(argc - 2, argv + 2);
+#endif
+	struct inside in = read_arguments(argc, argv);
+	uint8_t walls = close_in(&in);
+	tell(JOB_TELL_READY, 0, &walls, 1);
 	for (;;) {
 		struct pollfd p[] = {
 			{.fd = JOB_CONTROL_FD, .events = POLLIN},

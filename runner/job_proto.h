@@ -9,9 +9,11 @@
 enum {
 	JOB_CONTROL_FD = 3, /* read by job-init */
 	JOB_RESULT_FD = 4,  /* written by job-init */
+	JOB_NET_FD = 5,     /* UNIX socket: job-init sends its listening socket for the egress proxy there, before anything else; or /dev/null */
 	JOB_CONTROL_FRAME_MAX = 64 * 1024,
 	JOB_CHUNK = 64 * 1024, /* largest payload of a result frame */
 	JOB_WATCH_MS = 500,
+	JOB_FULL_MS = 100, /* how often the job's file system is looked at while a step runs */
 };
 
 /* To job-init. */
@@ -24,14 +26,25 @@ enum job_ask {
 
 /* From job-init. */
 enum job_tell {
-	JOB_TELL_READY = 'H', /* once, first: the box stands */
+	JOB_TELL_READY = 'H', /* once, first: the box stands; one byte, the walls that hold: enum job_wall */
 	JOB_TELL_OUT = 'o',   /* id: step; bytes of its stdout */
 	JOB_TELL_ERR = 'e',   /* bytes of its stderr */
 	JOB_TELL_ENDED = 'x', /* u32 wait status; nothing of the step is left running */
+	JOB_TELL_FULL = 'F',  /* id: step; one byte, enum job_full: the job's file system has no room left */
 	JOB_TELL_BEGIN = 'b', /* id: export; forget what came of it before */
 	JOB_TELL_DATA = 'd',
 	JOB_TELL_FINISH = 'f', /* one byte, enum job_export_end */
 };
+
+enum job_wall { JOB_WALL_SECCOMP = 1, JOB_WALL_LANDLOCK = 2 /* files, and connections to one port only */ };
+
+enum job_full { JOB_FULL_FILES = 1, JOB_FULL_BYTES = 2 };
+
+/* Arguments of sluice-job-init inside: strict or compat, net or no-net, processes, the program that may be started. */
+#define JOB_ARG_STRICT "strict"
+#define JOB_ARG_COMPAT "compat"
+#define JOB_ARG_NET "net"
+#define JOB_ARG_NO_NET "no-net"
 
 enum job_export_end { JOB_EXPORT_DONE = 0, JOB_EXPORT_MISSING = 1, JOB_EXPORT_TOO_LARGE = 2, JOB_EXPORT_UNREADABLE = 3 };
 

@@ -46,7 +46,7 @@ static int harden(struct err *err)
 }
 
 /* Signals become readable: a cancel is handled where everything else is. A broken pipe is an error of its write. */
-static int signals_open(struct runner *r, struct err *err)
+int runner_signals_open(struct runner *r, struct err *err)
 {
 	sigset_t set;
 	(void)sigemptyset(&set);
@@ -125,7 +125,7 @@ static int open_job(struct runner *r, struct err *err)
 	oom_open(r);
 	int rc = harden(err);
 	if (rc == 0)
-		rc = signals_open(r, err);
+		rc = runner_signals_open(r, err);
 	if (rc == 0)
 		rc = lock_take(r, err);
 	if (rc == 0)
@@ -155,14 +155,19 @@ static void work(struct runner *r)
 	struct err err = {0};
 	r->deadline_ms = clock_mono_ms() + r->spec.timeout_ms;
 	link_open(r);
-	int rc = prepare(r, &err);
+	int rc = limits_open(r, &err);
+	if (rc == 0)
+		rc = prepare(r, &err);
 	if (rc == 0)
 		rc = runner_box_open(r, &err);
 	if (rc == 0)
 		runner_run_phase(r);
 	else
 		runner_broken(r, &err);
+	if (r->box.pid > 0)
+		limits_look(r);
 	box_end(&r->box);
+	limits_close(r);
 }
 
 static int write_record(struct runner *r, struct err *err)
@@ -193,6 +198,7 @@ int runner_main(const char *job_dir, runner_understand understand)
 		.log_fd = -1,
 		.signal_fd = -1,
 		.oom_fd = -1,
+		.net = -1,
 		.link = {.fd = -1},
 		.box = {.control = -1, .result = -1, .errors = -1},
 		.exit = {.outcome = JOB_BROKEN, .exit_code = -1, .started_ms = clock_wall_ms()},

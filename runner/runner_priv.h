@@ -5,21 +5,24 @@
 #include "base/buf.h"
 #include "base/crypto.h"
 #include "runner/box.h"
+#include "runner/breach.h"
+#include "runner/egress.h"
 #include "runner/runner.h"
 #include "runner/state_facts.h"
 
 /* What tests change: the product uses the values of runner.c. */
 struct runner_tuning {
-	const char *job_init; /* NULL: sluice-job-init beside the running executable */
+	const char *job_init; /* inside; NULL: sluice-job-init beside the running executable */
+	const char *launcher; /* and the one that builds the box */
 	int64_t grace_ms;
 	int64_t take_out_ms; /* after the grace: time for the last bytes, then the box is killed */
 	size_t plan_json_max;
 };
 extern struct runner_tuning runner_tuning;
 
-enum step_id { STEP_INIT, STEP_PLAN, STEP_SHOW, STEP_APPLY, STEPS };
+enum step_id { STEP_INIT, STEP_PLAN, STEP_SHOW, STEP_APPLY, STEP_COMMAND /* not a job's: boxed.h */, STEPS };
 enum export_id { EXPORT_PLAN, EXPORT_STATE, EXPORTS };
-enum stop { STOP_NONE, STOP_CANCEL, STOP_TIMEOUT };
+enum stop { STOP_NONE, STOP_CANCEL, STOP_BREACH };
 
 /* The daemon's socket (runner_link.c). It comes and goes; nothing waits for it. */
 struct link {
@@ -70,8 +73,21 @@ struct runner {
 	struct step_seen step;
 	struct export_seen exports[EXPORTS];
 
+	struct cgroup *group;  /* NULL: none on this host */
+	struct egress *egress; /* NULL: no network */
+	int net;               /* job-init's end of the channel to it; -1: none */
+	int64_t look_ms;       /* monotonic: when the use of the ceilings is looked at next */
+	int64_t output_ms;     /* monotonic: the last byte of output */
+	int64_t output_bytes;  /* of the whole job */
+	unsigned walls;        /* what job-init says of itself: enum job_wall */
+
+	/* Instead of the log: for programs that are not jobs (boxed.h). */
+	void (*on_output)(bool is_err, const char *bytes, size_t len, void *arg);
+	void *on_output_arg;
+
 	int64_t deadline_ms; /* monotonic */
 	enum stop stop;
+	enum breach breach;  /* STOP_BREACH: which ceiling */
 	int64_t kill_ms; /* monotonic, 0: not stopping */
 
 	bool has_facts;
@@ -89,7 +105,7 @@ void link_tell_exit(struct runner *r);
 
 /* runner_pump.c: one poll loop over box, daemon, signals and time */
 void runner_pump(struct runner *r);
-int runner_box_open(struct runner *r, struct err *err) MUST_CHECK; /* returns when job-init is ready */
+void runner_box_last_words(struct runner *r); /* reads what bubblewrap says of itself */
 void runner_log(struct runner *r, const void *bytes, size_t len);
 void runner_stop(struct runner *r, enum stop why);
 /* Starts a step; runner_step_wait returns when it ended, 0, or the box is gone (ERR_INTERNAL). The exit status is in r->step.status. */
@@ -97,6 +113,20 @@ void runner_step_start(struct runner *r, enum step_id id, const struct strlist *
 int runner_step_wait(struct runner *r, struct err *err) MUST_CHECK;
 void runner_ask_export(struct runner *r, enum export_id id, const char *path, size_t max, bool watch);
 int runner_export_wait(struct runner *r, enum export_id id, struct err *err) MUST_CHECK;
+
+/* runner.c: SIGINT and SIGTERM become readable on signal_fd */
+int runner_signals_open(struct runner *r, struct err *err) MUST_CHECK;
+
+/* runner_open.c */
+int runner_box_open(struct runner *r, struct err *err) MUST_CHECK; /* returns when job-init is ready */
+
+/* runner_limits.c: the ceilings of the job, its control group, its network */
+int limits_open(struct runner *r, struct err *err) MUST_CHECK; /* before any key is read: the proxy is a fork of this process */
+void limits_look(struct runner *r);                             /* is one of them reached? */
+void limits_breach(struct runner *r, enum breach b);
+void limits_say(struct runner *r);                              /* writes down why the job was stopped */
+void limits_close(struct runner *r);                            /* the box has ended: what it used goes into the exit record */
+enum { LIMITS_LOOK_MS = 200 };
 
 /* runner_take.c: what comes out of the box, sealed before it touches the disk; and what goes in */
 void runner_take(struct runner *r, enum export_id id, int end);

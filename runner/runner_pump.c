@@ -18,13 +18,14 @@ enum {
 	STDERR_KEPT = 256 * 1024, /* of a step, for its error sentence */
 	BOX_SAYS_KEPT = 4096,
 	READ_SIZE = 256 * 1024,
-	READY_WAIT_MS = 30000, /* for bubblewrap and job-init to come up */
 };
 
 /* ---- log ---- */
 
 void runner_log(struct runner *r, const void *bytes, size_t len)
 {
+	if (r->log_fd < 0) /* no job's */
+		return;
 	static const char cut[] = "\n[sluice: the log is cut here, its limit is reached]\n";
 	struct err err;
 	size_t n = (int64_t)len <= r->log_left ? len : (size_t)r->log_left;
@@ -70,11 +71,24 @@ static void add_u64(struct buf *b, uint64_t v, unsigned bytes)
 		buf_addc(b, (char)(v >> (8 * i)));
 }
 
+static void kill_box(struct runner *r)
+{
+	r->killed = true;
+	box_kill(&r->box);
+	if (r->group != NULL)
+		cgroup_kill(r->group);
+}
+
 void runner_stop(struct runner *r, enum stop why)
 {
 	if (r->stop != STOP_NONE)
 		return;
 	r->stop = why;
+	if (r->spec.phase != PHASE_APPLY) { /* nothing in there is worth waiting for */
+		r->kill_ms = clock_mono_ms();
+		kill_box(r);
+		return;
+	}
 	r->kill_ms = clock_mono_ms() + runner_tuning.grace_ms + runner_tuning.take_out_ms;
 	CLEANUP_BUF struct buf grace = {0};
 	add_u64(&grace, (uint64_t)runner_tuning.grace_ms, 4);
@@ -100,6 +114,8 @@ void runner_step_start(struct runner *r, enum step_id id, const struct strlist *
 	r->step.printed = false;
 	r->step.status = -1;
 	r->step.running = true;
+	r->output_ms = clock_mono_ms();
+	r->look_ms = r->output_ms + LIMITS_LOOK_MS / 4;
 	ask(r, JOB_ASK_RUN, (unsigned)id, args.data, args.len);
 }
 
@@ -124,6 +140,16 @@ static void nonsense(struct runner *r)
 static void on_output(struct runner *r, bool is_err, const char *bytes, size_t len)
 {
 	r->step.printed = r->step.printed || !is_err;
+	r->output_ms = clock_mono_ms();
+	r->output_bytes += r->step.capture && !is_err ? 0 : (int64_t)len; /* what is collected has a ceiling of its own */
+	if (r->output_bytes > r->spec.output_max * OUTPUT_END_FACTOR)
+		limits_breach(r, BREACH_OUTPUT);
+	if (r->on_output != NULL) {
+		if (r->stop != STOP_NONE)
+			return;
+		r->on_output(is_err, bytes, len, r->on_output_arg);
+		return;
+	}
 	if (!is_err && r->step.capture) {
 		buf_add(&r->step.out, bytes, len);
 		return;
@@ -141,6 +167,16 @@ static void on_step_ended(struct runner *r, const uint8_t *p, size_t len)
 	}
 	r->step.status = (int)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 	r->step.running = false;
+	limits_look(r);
+}
+
+/* job-init sees it where it happens; a full file system is told even when the step ended by it before we looked. */
+static void on_full(struct runner *r, const uint8_t *p, size_t len)
+{
+	if (len == 1 && (p[0] == JOB_FULL_FILES || p[0] == JOB_FULL_BYTES))
+		limits_breach(r, p[0] == JOB_FULL_FILES ? BREACH_FILES : BREACH_WORKSPACE);
+	else
+		nonsense(r);
 }
 
 static void on_export(struct runner *r, uint8_t type, unsigned id, const char *bytes, size_t len)
@@ -160,6 +196,12 @@ static void on_export(struct runner *r, uint8_t type, unsigned id, const char *b
 	}
 }
 
+static void on_ready(struct runner *r, uint8_t walls)
+{
+	r->ready = true;
+	r->walls = walls;
+}
+
 static void on_frame(struct runner *r, const struct buf *f)
 {
 	uint8_t type = f->len >= 2 ? (uint8_t)f->data[0] : 0;
@@ -167,8 +209,10 @@ static void on_frame(struct runner *r, const struct buf *f)
 	const char *payload = buf_str(f) + 2;
 	size_t len = f->len - 2;
 	bool of_step = r->step.running && id == (unsigned)r->step.id;
-	if (type == JOB_TELL_READY && !r->ready)
-		r->ready = true;
+	if (type == JOB_TELL_READY && !r->ready && len == 1)
+		on_ready(r, (uint8_t)payload[0]);
+	else if (type == JOB_TELL_FULL && of_step)
+		on_full(r, (const uint8_t *)payload, len);
 	else if ((type == JOB_TELL_OUT || type == JOB_TELL_ERR) && of_step)
 		on_output(r, type == JOB_TELL_ERR, payload, len);
 	else if (type == JOB_TELL_ENDED && of_step)
@@ -200,7 +244,7 @@ static void box_readable(struct runner *r)
 		nonsense(r);
 }
 
-static void errors_readable(struct runner *r)
+void runner_box_last_words(struct runner *r)
 {
 	char chunk[1024];
 	ssize_t n = read(r->box.errors, chunk, sizeof(chunk));
@@ -222,6 +266,8 @@ static int wait_ms(const struct runner *r)
 	until = earlier(until, r->killed ? 0 : r->kill_ms);
 	if (r->link.fd < 0 && r->spec.socket_path != NULL)
 		until = earlier(until, r->link.retry_ms);
+	if (r->step.running)
+		until = earlier(until, r->look_ms);
 	int64_t left = until - clock_mono_ms();
 	return left <= 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
@@ -230,11 +276,11 @@ static void on_time(struct runner *r)
 {
 	int64_t now = clock_mono_ms();
 	if (r->stop == STOP_NONE && now >= r->deadline_ms)
-		runner_stop(r, STOP_TIMEOUT);
-	if (r->kill_ms != 0 && now >= r->kill_ms && !r->killed) {
-		r->killed = true;
-		box_kill(&r->box);
-	}
+		limits_breach(r, BREACH_TIME);
+	if (r->kill_ms != 0 && now >= r->kill_ms && !r->killed)
+		kill_box(r);
+	if (r->box.pid > 0 && !r->box_gone && now >= r->look_ms)
+		limits_look(r);
 	link_open(r);
 }
 
@@ -250,7 +296,7 @@ void runner_pump(struct runner *r)
 	if (n < 0 && errno != EINTR)
 		log_err("runner.poll", "job=%lld errno=%d", (long long)r->spec.job_id, errno);
 	if (n > 0 && p[1].revents != 0)
-		errors_readable(r);
+		runner_box_last_words(r);
 	if (n > 0 && p[0].revents != 0)
 		box_readable(r);
 	if (n > 0 && p[2].revents != 0)
@@ -263,6 +309,7 @@ void runner_pump(struct runner *r)
 
 static int gone(struct runner *r, struct err *err)
 {
+	limits_look(r); /* the kernel may have ended it, and says so there */
 	if (r->killed)
 		return err_set(err, ERR_TIMEOUT, "the sandbox did not end in time and was killed");
 	if (r->nonsense)
@@ -286,63 +333,3 @@ int runner_export_wait(struct runner *r, enum export_id id, struct err *err)
 	return !r->exports[id].busy ? 0 : gone(r, err);
 }
 
-/* ---- start ---- */
-
-static int try_box(struct runner *r, const struct box_order *o, struct err *err)
-{
-	r->box_gone = false;
-	buf_reset(&r->box_says);
-	int rc = box_start(o, &r->box, err);
-	if (rc != 0)
-		return rc;
-	int64_t until = clock_mono_ms() + READY_WAIT_MS;
-	while (!r->ready && !r->box_gone && clock_mono_ms() < until)
-		runner_pump(r);
-	while (r->box_gone && r->box.errors >= 0) /* it is dead, so its last words end */
-		errors_readable(r);
-	if (r->ready)
-		return 0;
-	box_end(&r->box);
-	buf_reset(&r->from_box);
-	while (r->box_says.len > 0 && r->box_says.data[r->box_says.len - 1] == '\n')
-		buf_truncate(&r->box_says, r->box_says.len - 1);
-	return err_set(err, ERR_UNAVAILABLE, "the sandbox does not start: %s",
-		       r->box_says.len > 0 ? buf_str(&r->box_says) : "no reason given");
-}
-
-/* What this host cannot do is left out, said in the log, and never more than that: all other failures end the job. */
-static bool weaken(struct runner *r, struct box_order *o)
-{
-	const char *said = buf_str(&r->box_says);
-	const char *note = NULL;
-	if (!o->no_disable_userns && (strstr(said, "disable-userns") != NULL || strstr(said, "max_user_namespaces") != NULL)) {
-		o->no_disable_userns = true;
-		note = "sluice: nested user namespaces cannot be switched off here, running with them\n";
-	} else if (!o->no_proc && strstr(said, "proc") != NULL) {
-		o->no_proc = true;
-		note = "sluice: this host does not allow a /proc in the sandbox, running without one\n";
-	}
-	if (note != NULL)
-		runner_log(r, note, strlen(note));
-	return note != NULL;
-}
-
-int runner_box_open(struct runner *r, struct err *err)
-{
-	CLEANUP_FREE char *beside = fs_join(fs_self_dir(), "sluice-job-init");
-	struct box_order o = {
-		.spec = &r->spec,
-		.job_init = runner_tuning.job_init != NULL ? runner_tuning.job_init : beside,
-		.state = r->state_in,
-		.state_len = r->state_in_len,
-		.plan = r->plan_in,
-		.plan_len = r->plan_in_len,
-		.oom_fd = r->oom_fd,
-		.oom_was = r->oom_was,
-	};
-	for (;;) {
-		int rc = try_box(r, &o, err);
-		if (rc == 0 || r->stop != STOP_NONE || rc != ERR_UNAVAILABLE || !weaken(r, &o))
-			return rc;
-	}
-}

@@ -4,6 +4,7 @@
 #include "runner/fields.h"
 
 static const char *const phase_words[] = {[PHASE_PLAN] = "plan", [PHASE_APPLY] = "apply", [PHASE_DRIFT] = "drift"};
+static const char *const tier_words[] = {[TIER_NONE] = "none", [TIER_REDUCED] = "reduced", [TIER_BOUNDED] = "bounded", [TIER_FULL] = "full"};
 static const char *const profile_words[] = {
 	[PROFILE_PLAN] = "plan", [PROFILE_APPLY] = "apply", [PROFILE_COMPAT] = "compat", [PROFILE_FETCH] = "fetch"};
 _Static_assert(ARRAY_LEN(profile_words) == PROFILES, "each profile has a word");
@@ -27,6 +28,7 @@ static const struct field fields[] = {
 	{.name = "tree_dir", .kind = FIELD_TEXT, .offset = OF(tree_dir), .required = true, .max = HOST_PATH_MAX},
 	{.name = "job_dir", .kind = FIELD_TEXT, .offset = OF(job_dir), .required = true, .max = HOST_PATH_MAX},
 	{.name = "mirror_dir", .kind = FIELD_TEXT, .offset = OF(mirror_dir), .max = HOST_PATH_MAX},
+	{.name = "store_dir", .kind = FIELD_TEXT, .offset = OF(store_dir), .max = HOST_PATH_MAX},
 	{.name = "provider_allow", .kind = FIELD_TEXT, .offset = OF(provider_allow), .max = 65536},
 	{.name = "socket_path", .kind = FIELD_TEXT, .offset = OF(socket_path), .max = HOST_PATH_MAX},
 	{.name = "needs_init", .kind = FIELD_BOOL, .offset = OF(needs_init), .required = true},
@@ -38,6 +40,7 @@ static const struct field fields[] = {
 	{.name = "plan_in_aad", .kind = FIELD_TEXT, .offset = OF(plan_in_aad), .max = 256},
 	{.name = "plan_in_sha256", .kind = FIELD_TEXT, .offset = OF(plan_in_sha256), .max = 64},
 	{.name = "profile", .kind = FIELD_WORD, .offset = OF(profile), .words = profile_words, .n_words = ARRAY_LEN(profile_words)},
+	{.name = "isolation_min", .kind = FIELD_WORD, .offset = OF(isolation_min), .words = tier_words, .n_words = ARRAY_LEN(tier_words)},
 	{.name = "egress", .kind = FIELD_TEXT, .offset = OF(egress), .max = 65536},
 	{.name = "lock_file", .kind = FIELD_TEXT, .offset = OF(lock_file), .max = HOST_PATH_MAX},
 	{.name = "modules_dir", .kind = FIELD_TEXT, .offset = OF(modules_dir), .max = HOST_PATH_MAX},

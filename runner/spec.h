@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "runner/engine.h"
+#include "runner/tier.h"
 
 enum job_phase { PHASE_PLAN, PHASE_APPLY, PHASE_DRIFT };
 const char *job_phase_name(enum job_phase phase);
@@ -39,6 +40,7 @@ struct job_spec {
 	char *tree_dir;    /* exported files, read-only, shared */
 	char *job_dir;
 	char *mirror_dir;  /* provider mirror, NULL: none */
+	char *store_dir;   /* providers that sluice fetched itself, the same layout; NULL: none */
 	char *provider_allow; /* HOST/NAMESPACE/TYPE, `*` for a whole part, one a line; NULL: all of the mirror */
 	char *socket_path; /* the daemon's listener: the runner connects (and connects again after a restart) and sends frames */
 	bool needs_init;
@@ -50,6 +52,7 @@ struct job_spec {
 	char *plan_in_aad;
 	char *plan_in_sha256; /* of the clear plan bytes: what was reviewed */
 	enum job_profile profile;
+	enum tier isolation_min; /* the job is refused where the box would hold it less well (runner/tier.h) */
 	char *egress;      /* where it may connect to, one rule a line (runner/egress.h); NULL: no network at all */
 	char *lock_file;   /* host path of the dependency lock file shown read-only in the project's directory; NULL: as the tree has it */
 	char *modules_dir; /* fetched remote modules (runner/fetch.h), read-only; NULL: none */

@@ -63,9 +63,10 @@ static void box_shows_only_the_job(void **state)
 	CLEANUP_FREE char *log = scene_read(&s, "log");
 	static const char *const lines[] = {
 		"fds: 0 1 2",
+		"processes:",
 		"uid 65534 gid 65534",
 		"network no",
-		"environ of 1: 0",
+		"environ of 1: -1",
 		"memory of job-init: no",
 		"trace job-init: no",
 		"shadow no",
@@ -77,7 +78,6 @@ static void box_shows_only_the_job(void **state)
 		"write outside no",
 		"write home yes",
 		"mount no",
-		"oom score 800",
 		"nested namespace no",
 		"env PATH=/bin",
 		"env HOME=/home",
@@ -97,6 +97,22 @@ static void box_shows_only_the_job(void **state)
 	for (const char *p = log; (p = strstr(p, "\nenv ")) != NULL; p++)
 		env++;
 	assert_int_equal(env, 11); /* the ten, and PWD of bubblewrap's --chdir */
+	scene_close(&s);
+}
+
+/* With the host's programs comes a /proc, of the job's own processes. */
+static void compat_shows_no_more_than_it_says(void **state)
+{
+	(void)state;
+	struct scene s;
+	open_double(&s, "probe 1");
+	s.spec.profile = PROFILE_COMPAT;
+	assert_int_equal(scene_run(&s), 0);
+	CLEANUP_FREE char *log = scene_read(&s, "log");
+	static const char *const lines[] = {"fds: 0 1 2", "environ of 1: 0", "memory of job-init: no", "trace job-init: no", "shadow no", "shell yes",
+					    "write outside no", "mount no", "oom score 800", "nested namespace no", "network no"};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		has_line(log, lines[i]);
 	scene_close(&s);
 }
 
@@ -162,6 +178,7 @@ static void masked_proc_is_lived_with(void **state)
 	(void)state;
 	struct scene s;
 	open_double(&s, "probe 1");
+	s.spec.profile = PROFILE_COMPAT;
 	pid_t pid = fork();
 	if (pid == 0) { /* a mount namespace of its own, as a container would have */
 		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -198,6 +215,7 @@ int main(int argc, char **argv)
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(box_shows_only_the_job),
+		cmocka_unit_test(compat_shows_no_more_than_it_says),
 		cmocka_unit_test(project_below_sees_the_tree_read_only),
 		cmocka_unit_test(directories_that_are_refused),
 		cmocka_unit_test(masked_proc_is_lived_with),

@@ -162,12 +162,12 @@ static void providers_come_from_the_mirror(void **state)
 	s.spec.mirror_dir = fs_join(s.root, "mirror");
 	CLEANUP_FREE char *dir = fs_join(s.spec.mirror_dir, "registry.terraform.io/hashicorp/null/3.2.0/linux_amd64");
 	CLEANUP_FREE char *file = fs_join(dir, "terraform-provider-null_v3.2.0_x5");
-	assert_int_equal(fs_mkdir_p(s.spec.mirror_dir, 0700, &err), 0);
+	assert_int_equal(fs_mkdir_p(s.spec.mirror_dir, 0755, &err), 0);
 	assert_int_equal(scene_run(&s), 0);
 	expect(&s, JOB_FAILED, "init", 2);
 	assert_non_null(strstr(s.error, "hashicorp/null"));
 	assert_non_null(strstr(s.error, "only the providers of its own mirror"));
-	assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
+	assert_int_equal(fs_mkdir_p(dir, 0755, &err), 0);
 	assert_int_equal(fs_write_fast(file, "not a program", 13, 0755, &err), 0);
 	scene_next_job(&s);
 	assert_int_equal(scene_run(&s), 0);

@@ -57,6 +57,7 @@ void runner_support_role(int argc, char **argv)
 	const char *job_init = fs_exists(other) ? other : usual;
 	runner_tuning = (struct runner_tuning){
 		.job_init = job_init,
+		.launcher = usual,
 		.grace_ms = RUNNER_SUPPORT_GRACE_MS,
 		.take_out_ms = RUNNER_SUPPORT_TAKE_OUT_MS,
 		.plan_json_max = RUNNER_SUPPORT_PLAN_JSON_MAX,
@@ -118,7 +119,7 @@ void scene_open(struct scene *s, const char *engine_path)
 	assert_non_null(mkdtemp(s->root));
 	s->tree = fs_join(s->root, "tree");
 	s->jobs = fs_join(s->root, "jobs");
-	assert_int_equal(fs_mkdir_p(s->tree, 0700, &err), 0);
+	assert_int_equal(fs_mkdir_p(s->tree, 0755, &err), 0);
 	struct engine_binary b = {0};
 	if (engine_path == NULL && engine_find(ENGINE_TERRAFORM, NULL, s->root, &b, &err) != 0)
 		fail_msg("%s", err.msg);
@@ -137,6 +138,10 @@ void scene_open(struct scene *s, const char *engine_path)
 		.timeout_ms = 60000,
 		.output_max = 1 << 20,
 		.memory_max = 1 << 30,
+		.cpu_ms_max = 600000,
+		.processes_max = 1024,
+		.files_max = 100000,
+		.workspace_max = 1 << 28,
 	};
 	engine_binary_free(&b);
 	scene_next_job(s);
@@ -157,8 +162,8 @@ void scene_file(struct scene *s, const char *path, const char *text)
 	struct err err = {0};
 	CLEANUP_FREE char *full = fs_join(s->tree, path);
 	CLEANUP_FREE char *dir = xstrndup(full, (size_t)(strrchr(full, '/') - full));
-	assert_int_equal(fs_mkdir_p(dir, 0700, &err), 0);
-	assert_int_equal(fs_write_fast(full, text, strlen(text), 0600, &err), 0);
+	assert_int_equal(fs_mkdir_p(dir, 0755, &err), 0);
+	assert_int_equal(fs_write_fast(full, text, strlen(text), 0644, &err), 0);
 }
 
 void scene_next_job(struct scene *s)

@@ -110,7 +110,7 @@ static void probe(int host_port)
 	printf("memory of job-init: %s\n", yes(open("/proc/2/mem", O_RDONLY) >= 0));
 	printf("trace job-init: %s\n", yes(ptrace(PTRACE_ATTACH, getppid(), 0, 0) == 0));
 	printf("shadow %s\n", yes(file_bytes("/etc/shadow") >= 0 || file_bytes("evil") >= 0));
-	printf("escape %s\n", yes(file_bytes("out/etc/passwd") >= 0));
+	printf("escape %s\n", yes(file_bytes("out/etc/hostname") >= 0));
 	printf("shell %s\n", yes(file_bytes("/bin/sh") >= 0));
 	printf("change input %s\n", yes(open("mode", O_WRONLY) >= 0));
 	printf("remove input %s\n", yes(unlink("mode") == 0));
@@ -191,6 +191,13 @@ static int apply(void)
 		write_state(1);
 		hang();
 	}
+	if (strcmp(mode, "apply-stubborn") == 0) {
+		(void)signal(SIGINT, SIG_IGN);
+		printf("hanging\n");
+		fflush(stdout);
+		write_state(1);
+		hang();
+	}
 	if (strcmp(mode, "apply-torn") == 0) {
 		write_state(1);
 		(void)usleep(1200000); /* long enough to be seen */
@@ -223,12 +230,12 @@ static int apply(void)
 /* In the place of job-init: a box that lies to the runner. */
 static void lie(void)
 {
-	static const char ready[] = "\2\0\0\0H", begin[] = "\2\0\0\0b", data[] = "\6\0\0\0d\0abcd";
+	static const char ready[] = "\3\0\0\0H\0\3", begin[] = "\2\0\0\0b", data[] = "\6\0\0\0d\0abcd";
 	if (strcmp(mode, "evil-exit") == 0)
 		exit(0);
 	if (strcmp(mode, "evil-length") == 0)
 		(void)!write(4, "\377\377\377\377", 4);
-	(void)!write(4, ready, 6);
+	(void)!write(4, ready, 7);
 	if (strcmp(mode, "evil-type") == 0)
 		(void)!write(4, "\2\0\0\0Q", 6);
 	if (strcmp(mode, "evil-step") == 0)
@@ -238,7 +245,7 @@ static void lie(void)
 	if (strcmp(mode, "evil-short") == 0)
 		(void)!write(4, "\1\0\0\0H", 5);
 	if (strcmp(mode, "evil-twice") == 0)
-		(void)!write(4, ready, 6);
+		(void)!write(4, ready, 7);
 	if (strcmp(mode, "evil-status") == 0)
 		(void)!write(4, "\3\0\0\0x\1\0", 7);
 	if (strcmp(mode, "evil-flood") == 0) {

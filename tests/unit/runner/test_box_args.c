@@ -67,7 +67,10 @@ static struct box_order order(char *dir, char *workspace)
 				 .engine_path = engine,
 				 .tree_dir = root,
 				 .managed_state = true,
-				 .memory_max = 1 << 20};
+				 .memory_max = 1 << 20,
+				 .workspace_max = 1 << 20,
+				 .files_max = 1000,
+				 .processes_max = 64};
 	return (struct box_order){.spec = &spec, .job_init = "/opt/job-init"};
 }
 
@@ -87,21 +90,23 @@ static void closed_on_every_side(void **state)
 		"--uid 65534 --gid 65534",
 		"--remount-ro /",
 		"--remount-ro /dev",
-		"--ro-bind /opt/terraform /bin/terraform",
-		"--ro-bind /opt/job-init /bin/job-init",
-		"--ro-bind-data 6 /etc/tfrc",
-		"--proc /proc",
+		"--ro-bind /tmp/engine /bin/terraform",
+		"--ro-bind /tmp/init /bin/job-init",
+		"--ro-bind-data 7 /etc/tfrc",
+		"--ro-bind-data 8 /etc/passwd",
 		"--dev /dev",
-		"--size 524288 --tmpfs /tmp",
-		"--size 262144 --tmpfs /work",
+		"--bind /tmp/tmp /tmp",
+		"--bind /tmp/home /home",
+		"--bind /tmp/work /work",
+		"--setenv PATH /bin",
 		"--setenv TF_DATA_DIR /tmp/tfdata",
 		"--setenv HOME /home",
 		"--chdir /work",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		holds(all, always[i]);
-	static const char *const never[] = {"--share-net", " --bind ",  "--dev-bind",       "TF_WORKSPACE",
-					    "/plugins",    BOX_PLAN_IN, "terraform.tfstate"};
+	static const char *const never[] = {"--share-net", "--dev-bind", "TF_WORKSPACE",      "/plugins", "/store",
+					    BOX_PLAN_IN,   "PROXY",      "terraform.tfstate", "--proc",   "/usr"};
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		lacks(all, never[i]);
 }
@@ -110,11 +115,65 @@ static void weaker_only_when_told(void **state)
 {
 	(void)state;
 	struct box_order o = order(dot, dflt);
+	spec.profile = PROFILE_COMPAT;
+	CLEANUP_FREE char *before = joined(&o);
+	holds(before, "--proc /proc");
 	o.no_proc = o.no_disable_userns = true;
 	CLEANUP_FREE char *all = joined(&o);
 	lacks(all, "--proc");
 	lacks(all, "--disable-userns");
 	holds(all, "--unshare-user");
+}
+
+static void compat_shows_the_hosts_programs(void **state)
+{
+	(void)state;
+	struct box_order o = order(dot, dflt);
+	spec.profile = PROFILE_COMPAT;
+	CLEANUP_FREE char *all = joined(&o);
+	holds(all, "--ro-bind /usr /usr");
+	holds(all, "--ro-bind /tmp/engine /opt/sluice/terraform");
+	holds(all, "--setenv PATH /opt/sluice:/usr/local/bin:/usr/bin:/bin");
+	spec.engine = ENGINE_NONE;
+	static char host[] = "/usr/bin/true", other[] = "/srv/tool";
+	spec.engine_path = host;
+	CLEANUP_FREE char *shown = joined(&o), *there = box_program(&spec);
+	lacks(shown, "/tmp/engine");
+	assert_string_equal(there, host);
+	spec.engine_path = other;
+	CLEANUP_FREE char *bound = joined(&o);
+	holds(bound, "--ro-bind /tmp/engine /opt/sluice/tool");
+}
+
+/* What the launcher is told: orders, each ended by NUL. */
+static void orders_of_the_launcher(void **state)
+{
+	(void)state;
+	struct box_order o = order(deep, dflt);
+	static char rules[] = "a.example:443", lock[] = "/locks/1", store[] = "/data/store";
+	CLEANUP_BUF struct buf out = {0};
+	o.net = -1;
+	spec.mirror_dir = mirror;
+	spec.store_dir = store;
+	spec.lock_file = lock;
+	box_launch_orders(&o, "/usr/bin/bwrap", 77, 200001, &out);
+	for (size_t i = 0; i < out.len; i++)
+		out.data[i] = out.data[i] == '\0' ? ' ' : out.data[i];
+	CLEANUP_FREE char *all = xasprintf(" %s ", buf_str(&out)), *tree = xasprintf("bind=tree:%s", root);
+	static const char *const want[] = {"parent=77", "bwrap=/usr/bin/bwrap", "uid=200001", "size=1048576", "inodes=1000", "bind=init:/opt/job-init",
+					   "bind=engine:/opt/terraform", "bind=plugins:/opt/mirror", "bind=store:/data/store", "bind=lock:/locks/1",
+					   "arg=/bin/job-init arg=strict arg=no-net arg=64 arg=/bin/terraform"};
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		holds(all, want[i]);
+	holds(all, tree);
+	CLEANUP_FREE char *args = joined(&o);
+	holds(args, "--ro-bind /tmp/lock /work/live/app/.terraform.lock.hcl");
+	holds(args, "--ro-bind /tmp/store /store");
+	assert_int_equal(copied, 2); /* not the tree's own lock file */
+	spec.egress = rules;
+	CLEANUP_FREE char *net = joined(&o);
+	holds(net, "--setenv HTTPS_PROXY http://127.0.0.1:3128");
+	holds(net, "--setenv https_proxy http://127.0.0.1:3128");
 }
 
 static void project_layer_comes_after_the_tree(void **state)
@@ -127,24 +186,24 @@ static void project_layer_comes_after_the_tree(void **state)
 	o.plan = "p";
 	o.plan_len = 1;
 	CLEANUP_FREE char *all = joined(&o);
-	CLEANUP_FREE char *tree = xasprintf("--ro-bind %s /work", root);
-	CLEANUP_FREE char *big = xasprintf("--ro-bind %s/live/app/big.zip /work/live/app/big.zip", root);
-	CLEANUP_FREE char *sub = xasprintf("--ro-bind %s/live/app/sub /work/live/app/sub", root);
-	size_t at_tree = holds(all, tree), at_layer = holds(all, "--tmpfs /work/live/app"), at_file = holds(all, "/work/live/app/main.tf");
-	size_t at_state = holds(all, "--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 7 "
+	static const char tree[] = "--ro-bind /tmp/tree /work";
+	static const char big[] = "--ro-bind /tmp/tree/live/app/big.zip /work/live/app/big.zip";
+	static const char sub[] = "--ro-bind /tmp/tree/live/app/sub /work/live/app/sub";
+	size_t at_tree = holds(all, tree), at_layer = holds(all, "--bind /tmp/work /work/live/app"), at_file = holds(all, "/work/live/app/main.tf");
+	size_t at_state = holds(all, "--dir /work/live/app/terraform.tfstate.d/prod --perms 0600 --file 9 "
 				     "/work/live/app/terraform.tfstate.d/prod/terraform.tfstate");
 	assert_true(at_tree < at_layer && at_layer < at_file && at_layer < at_state && at_state < holds(all, "--remount-ro /"));
 	holds(all, sub);
 	holds(all, big);
 	lacks(all, "live/app/main.tf /work");
-	lacks(all, "--ro-bind-data 8 /work");
+	lacks(all, "--ro-bind-data 10 /work");
 	assert_int_equal(copied, 3); /* main.tf, the lock file and the script */
 	const char *script = strstr(all, "/work/live/app/run.sh ");
 	assert_non_null(script);
 	const char *perms = strstr(all, "--perms 0755 --file ");
 	assert_true(perms != NULL && script - perms >= 20 && script - perms < 26);
-	holds(all, "--ro-bind /opt/mirror /plugins");
-	holds(all, "--ro-bind-data 8 " BOX_PLAN_IN);
+	holds(all, "--ro-bind /tmp/plugins /plugins");
+	holds(all, "--ro-bind-data 10 " BOX_PLAN_IN);
 	holds(all, "--setenv TF_WORKSPACE prod");
 	holds(all, "--chdir /work/live/app");
 }
@@ -173,7 +232,7 @@ static void state_without_management_never_enters(void **state)
 	o.state = "s";
 	o.state_len = 1;
 	CLEANUP_FREE char *all = joined(&o);
-	lacks(all, "--file 7 ");
+	lacks(all, "--file 9 ");
 	lacks(all, "terraform.tfstate");
 	holds(all, "--setenv TF_WORKSPACE prod");
 }
@@ -273,6 +332,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(closed_on_every_side),
 		cmocka_unit_test(weaker_only_when_told),
+		cmocka_unit_test(compat_shows_the_hosts_programs),
+		cmocka_unit_test(orders_of_the_launcher),
 		cmocka_unit_test(project_layer_comes_after_the_tree),
 		cmocka_unit_test(links_stay_links_and_tool_state_stays_out),
 		cmocka_unit_test(state_without_management_never_enters),

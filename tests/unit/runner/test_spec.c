@@ -39,6 +39,18 @@ static struct job_spec sample(void)
 		.timeout_ms = 1,
 		.output_max = 2,
 		.memory_max = 3,
+		.cpu_ms_max = 4,
+		.processes_max = 5,
+		.files_max = 6,
+		.workspace_max = 7,
+		.silence_ms = 8,
+		.profile = PROFILE_COMPAT,
+		.isolation_min = TIER_BOUNDED,
+		.egress = xstrdup("a.example:443"),
+		.lock_file = xstrdup("/locks/1"),
+		.store_dir = xstrdup("/store"),
+		.modules_dir = xstrdup("/modules"),
+		.args = xstrdup("-target=a.b"),
 	};
 }
 
@@ -55,6 +67,13 @@ static void spec_comes_back(void **state)
 		fail_msg("%s", err.msg);
 	assert_true(a.job_id == b.job_id && a.run_id == b.run_id && a.phase == b.phase && a.engine == b.engine);
 	assert_true(b.needs_init && b.managed_state && b.destroy && b.timeout_ms == 1 && b.output_max == 2 && b.memory_max == 3);
+	assert_true(b.cpu_ms_max == 4 && b.processes_max == 5 && b.files_max == 6 && b.workspace_max == 7 && b.silence_ms == 8);
+	assert_true(b.profile == PROFILE_COMPAT && b.isolation_min == TIER_BOUNDED);
+	assert_string_equal(b.egress, "a.example:443");
+	assert_string_equal(b.lock_file, "/locks/1");
+	assert_string_equal(b.store_dir, "/store");
+	assert_string_equal(b.modules_dir, "/modules");
+	assert_string_equal(b.args, "-target=a.b");
 	const char *const texts[][2] = {
 		{a.project, b.project},
 		{a.dir, b.dir},
@@ -96,6 +115,9 @@ static void no_id(struct job_spec *s) { s->job_id = 0; }
 static void no_time(struct job_spec *s) { s->timeout_ms = 0; }
 static void negative_output(struct job_spec *s) { s->output_max = -1; }
 static void no_memory(struct job_spec *s) { s->memory_max = 0; }
+static void no_cpu(struct job_spec *s) { s->cpu_ms_max = 0; }
+static void no_files(struct job_spec *s) { s->files_max = -1; }
+static void negative_silence(struct job_spec *s) { s->silence_ms = -1; }
 
 static void no_plan(struct job_spec *s)
 {
@@ -133,9 +155,12 @@ static void specs_that_are_refused(void **state)
 {
 	(void)state;
 	refuses(no_id, ERR_PARSE, "job_id must be positive");
-	refuses(no_time, ERR_PARSE, "timeout_ms, output_max and memory_max must be positive");
+	refuses(no_time, ERR_PARSE, "every ceiling must be positive");
 	refuses(negative_output, ERR_PARSE, "must be positive");
 	refuses(no_memory, ERR_PARSE, "must be positive");
+	refuses(no_cpu, ERR_PARSE, "every ceiling must be positive");
+	refuses(no_files, ERR_PARSE, "every ceiling must be positive");
+	refuses(negative_silence, ERR_PARSE, "must not be negative");
 	refuses(no_plan, ERR_PARSE, "an apply needs plan_in");
 	refuses(no_sha, ERR_PARSE, "plan_in_sha256");
 	refuses(no_aad, ERR_PARSE, "state_in needs state_in_aad");
