@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "plan/command_flags.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static const struct verb verbs[] = {
 	{"state", COMMAND_STATE, "pdw", 2, STATE_ARGS_MAX, "state rm ADDRESS"},
 	{"drift", COMMAND_DRIFT, "pdw", 0, 0, NULL},
 	{"resolve", COMMAND_RESOLVE, "pa", 0, 1, "resolve RUN --as applied"},
+	{"ok-to-plan", COMMAND_OK_TO_PLAN, "", 1, 1, "ok-to-plan SHA"},
 };
 
 static const struct verb *verb_find(const char *word)
@@ -44,7 +46,9 @@ static const struct verb *verb_find(const char *word)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (text_same_case(verbs[i].word, word))
 			return &verbs[i];
-	return text_same_case(word, "approve-policies") ? verb_find("approve_policies") : NULL;
+	if (text_same_case(word, "approve-policies"))
+		return verb_find("approve_policies");
+	return text_same_case(word, "ok_to_plan") ? verb_find("ok-to-plan") : NULL;
 }
 
 static const char *verb_nearest(const char *word)
@@ -249,10 +253,15 @@ static size_t flag_parse(struct command *c, const struct verb *verb, const struc
 	return i;
 }
 
+static bool takes_commit(const struct verb *verb)
+{
+	return verb->verb == COMMAND_PLAN || verb->verb == COMMAND_APPLY || verb->verb == COMMAND_OK_TO_PLAN;
+}
+
 /* A word behind the verb that is no flag. False when it is not one of this verb's. */
 static bool word_store(struct command *c, const struct verb *verb, const char *word)
 {
-	bool names_commit = verb->verb == COMMAND_PLAN || verb->verb == COMMAND_APPLY;
+	bool names_commit = takes_commit(verb);
 	if (c->args.n >= verb->args_max || (names_commit && !is_sha(word)))
 		return false;
 	if (verb->verb == COMMAND_RESOLVE && text_int(word, 1, INT64_MAX, &c->run, NULL) != 0)
@@ -278,15 +287,29 @@ static void check_whole(struct command *c, const struct verb *verb)
 		unknown(c, "`--destroy` is said of projects by their names: `apply -p NAME --destroy`.");
 }
 
+/* Behind `--`, to the end of the line. */
+static void engine_flags(struct command *c, const struct verb *verb, const struct strlist *words, size_t from)
+{
+	CLEANUP_FREE char *no = NULL;
+	if (verb->verb == COMMAND_APPLY)
+		unknown(c, "Behind `apply` no flags are handed to the engine: it applies the plan as it was made. Give them to `plan -- FLAGS`.");
+	else if (verb->verb != COMMAND_PLAN)
+		unknown(c, "Arguments behind `--` are handed to the engine of `plan` only.");
+	else if ((no = command_flags_read(words, from, &c->flags)) != NULL)
+		unknown(c, "%s", no);
+}
+
 static void words_parse(struct command *c, const struct verb *verb, const struct strlist *words, size_t from)
 {
 	char room[48];
 	for (size_t i = from; i < words->n && c->verb == verb->verb; i++) {
 		const char *word = words->v[i];
+		if (strcmp(word, "--") == 0) {
+			engine_flags(c, verb, words, i + 1);
+			break;
+		}
 		if (is_flag(word))
 			i = flag_parse(c, verb, words, i);
-		else if (strcmp(word, "--") == 0)
-			unknown(c, "Arguments behind `--` are not handed to the engine; put them into the project's configuration.");
 		else if (!word_store(c, verb, word))
 			unknown(c, "`%s` is not understood behind `%s`.", quoted(word, room), verb->word);
 	}
@@ -300,6 +323,10 @@ static bool is_english(const struct verb *verb, const struct strlist *words, siz
 	if (words->n == from + 1 || is_flag(words->v[from + 1]))
 		return false;
 	const char *word = words->v[from + 1];
+	if (strcmp(word, "--") == 0) /* "plan -- the details" */
+		return words->n == from + 2 || !is_flag(words->v[from + 2]);
+	if (verb->verb == COMMAND_OK_TO_PLAN)
+		return word[strspn(word, "0123456789abcdefABCDEF")] != '\0';
 	if (verb->verb == COMMAND_STATE)
 		return !text_same_case(word, "rm");
 	if (verb->verb == COMMAND_PLAN || verb->verb == COMMAND_APPLY)
@@ -353,6 +380,7 @@ static void forget_details(struct command *c)
 	strlist_free(&c->projects);
 	strlist_free(&c->dirs);
 	strlist_free(&c->args);
+	strlist_free(&c->flags);
 	free(TAKE(c->workspace));
 	free(TAKE(c->sha));
 	free(TAKE(c->as));

@@ -24,6 +24,7 @@ enum command_verb {
 	COMMAND_STATE,
 	COMMAND_DRIFT,
 	COMMAND_RESOLVE,
+	COMMAND_OK_TO_PLAN,
 };
 
 struct command {
@@ -32,7 +33,8 @@ struct command {
 	struct strlist dirs;     /* -d */
 	char *workspace;         /* -w */
 	struct strlist args;     /* import: ADDRESS ID; state: rm ADDRESS... */
-	char *sha;               /* plan, apply: the commit that is meant, 7 to 40 lower-case hex digits; NULL */
+	char *sha;               /* plan, apply, ok-to-plan: the commit that is meant, 7 to 40 lower-case hex digits; NULL */
+	struct strlist flags;    /* plan: of the engine, behind `--` (command_flags.h) */
 	bool destroy;            /* apply: --destroy */
 	int64_t run;             /* resolve: RUN; 0: not said */
 	char *as;                /* resolve: applied, failed, replan */

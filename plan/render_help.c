@@ -5,6 +5,8 @@ static const struct {
 	const char *comment, *what;
 } commands[] = {
 	{"plan", "plan the projects that this pull request touches, or the ones named"},
+	{"plan -- -target=ADDRESS", "plan less of a project: also `-replace=ADDRESS`, `-refresh=false`, `-refresh-only` and `-parallelism=4`"},
+	{"ok-to-plan SHA", "plan a commit of a fork, after reading its changes; for people who may apply"},
 	{"apply", "check what is needed, merge, and apply the reviewed plans from the merge commit"},
 	{"cancel", "stop plans that run or wait; an apply that runs is interrupted, ends the step it is in and says how far it came"},
 	{"unlock", "take back an apply of this pull request that waits for its turn, and tell what it holds"},

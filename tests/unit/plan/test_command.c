@@ -18,7 +18,7 @@ static char *told(const char *body, size_t len)
 	const struct {
 		const char *label;
 		const struct strlist *list;
-	} lists[] = {{" p=", &c.projects}, {" d=", &c.dirs}, {" args=", &c.args}};
+	} lists[] = {{" p=", &c.projects}, {" d=", &c.dirs}, {" args=", &c.args}, {" flags=", &c.flags}};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		for (size_t k = 0; k < lists[i].list->n; k++)
 			buf_printf(&out, "%s%s", k == 0 ? lists[i].label : ",", lists[i].list->v[k]);
@@ -110,6 +110,16 @@ static const struct {
 	{"plan 0123456789ABCDEF0123456789abcdef01234567", "plan args=0123456789ABCDEF0123456789abcdef01234567 sha=0123456789abcdef0123456789abcdef01234567"},
 	{"apply -p db 1a2b3c4", "apply p=db args=1a2b3c4 sha=1a2b3c4"},
 	{"sluice apply defaced", "apply args=defaced sha=defaced"},
+	/* a commit of a fork that was read */
+	{"ok-to-plan 1a2b3c4", "ok-to-plan args=1a2b3c4 sha=1a2b3c4"},
+	{"ok_to_plan 1a2b3c4", "ok-to-plan args=1a2b3c4 sha=1a2b3c4"},
+	{"/OK-to-plan 0123456789ABCDEF0123456789abcdef01234567",
+	 "ok-to-plan args=0123456789ABCDEF0123456789abcdef01234567 sha=0123456789abcdef0123456789abcdef01234567"},
+	{"sluice ok-to-plan defaced", "ok-to-plan args=defaced sha=defaced"},
+	/* flags of the engine */
+	{"plan -- -target=a.b", "plan flags=-target=a.b"},
+	{"plan -p db -- -target=a.b -refresh=false", "plan p=db flags=-target=a.b,-refresh=false"},
+	{"sluice plan 1a2b3c4 -- -parallelism=3", "plan args=1a2b3c4 flags=-parallelism=3 sha=1a2b3c4"},
 	/* how an interrupted apply ended */
 	{"resolve 12 --as applied", "resolve args=12 run=12 as=applied"},
 	{"Resolve 12 --as=FAILED", "resolve args=12 run=12 as=failed"},
@@ -195,6 +205,10 @@ static const char *const quiet[] = {
 	"atlantis was slower",
 	"plan - the details",
 	"plan -- the details",
+	"plan --",
+	"apply -- as you like",
+	"ok-to-plan whenever you like",
+	"ok-to-plan it 1a2b3c4",
 	"plan -1",
 	"plan \xe2\x80\x94 ok",
 	"plan\x01",
@@ -255,8 +269,21 @@ static void answers(void **state)
 		{"plan -p=", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -p \"\"", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -w a -w b", "unknown: `-w` was given twice; a command works on one workspace."},
-		{"sluice plan -- -target=x",
-		 "unknown: Arguments behind `--` are not handed to the engine; put them into the project's configuration."},
+		{"sluice plan --", "unknown: Nothing stands behind `--`: flags of the engine are `-target=ADDRESS`, `-replace=ADDRESS`,"
+				   " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`."},
+		{"plan -- -destroy", "unknown: `-destroy` is not handed to the engine. Behind `plan --` stand `-target=ADDRESS`, `-replace=ADDRESS`,"
+				     " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`: nothing that changes from which files, variables"
+				     " or state a plan is made."},
+		{"sluice apply -- -target=a.b",
+		 "unknown: Behind `apply` no flags are handed to the engine: it applies the plan as it was made. Give them to `plan -- FLAGS`."},
+		{"sluice cancel -- -target=a.b", "unknown: Arguments behind `--` are handed to the engine of `plan` only."},
+		{"ok-to-plan", "unknown: `ok-to-plan` is written `ok-to-plan SHA`."},
+		{"ok-to-plan abc", "unknown: `abc` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan 1a2b3c4 1a2b3c4", "unknown: `1a2b3c4` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan 0123456789abcdef0123456789abcdef012345678",
+		 "unknown: `0123456789abcdef0123456789abcdef01234567...` is not understood behind `ok-to-plan`."},
+		{"sluice ok-to-plan HEAD", "unknown: `HEAD` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan -p db", "unknown: `ok-to-plan` takes no flags."},
 		{"import", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b c d", "unknown: `d` is not understood behind `import`."},
