@@ -1,5 +1,6 @@
 /* Is a command still about what its writer saw? A push that arrives together with `apply` would otherwise be merged unread. Step 4. On the writer
- * thread. A command is bound to the commit that it names (`apply 1a2b3c4`), or else to the head at the time when its comment was written. */
+ * thread. A command is bound to the commit that it names (`apply 1a2b3c4`), or else to the head at the time when its comment was written; an
+ * `ok-to-plan` with less than the whole name of a commit to both. */
 #ifndef PLAN_ASK_H
 #define PLAN_ASK_H
 

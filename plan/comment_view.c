@@ -7,6 +7,7 @@
 #include "plan/gate_own.h"
 #include "plan/queue.h"
 #include "plan/resolve.h"
+#include "plan/trust.h"
 
 /* Diffs that are loaded for one comment: more than fits is never read from the database. */
 enum { DIFFS_BYTES = 256 * 1024 };
@@ -202,6 +203,7 @@ static int fill(struct db_conn *c, const struct comment_context *ctx, struct com
 		.untouched = (size_t)run->untouched,
 		.config_errors = run->config_errors,
 		.error = run->error,
+		.waits = run->error != NULL && text_starts(run->error, TRUST_WAITS_SAYS),
 		.run_id = run->id,
 		.sandbox = ctx->sandbox,
 	};

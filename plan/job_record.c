@@ -3,12 +3,11 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "plan/job_plan.h"
-
-enum { TIER_COLLABORATOR = 1 }; /* forks are planned for a person with the role apply, under the same limits */
+#include "plan/trust.h"
 
 static struct record_extra extra_of(const struct record_context *x, const struct job_row *job)
 {
-	return (struct record_extra){.server_digest = x->config->digest, .engine_sha256 = x->engines[job->engine].sha256, .tier = TIER_COLLABORATOR};
+	return (struct record_extra){.server_digest = x->config->digest, .engine_sha256 = x->engines[job->engine].sha256, .tier = trust_of_job(job)};
 }
 
 int job_record_sign(struct db_conn *c, const struct record_context *x, int64_t job_id, int64_t planned_ms, struct err *err)

@@ -26,7 +26,7 @@ static void put_sha(struct buf *out, const char *sha)
 static void put_title(struct buf *out, const struct view *v)
 {
 	CLEANUP_BUF struct buf headline = {0};
-	if (v->error != NULL && v->config_errors == NULL)
+	if (v->error != NULL && v->config_errors == NULL && !v->waits)
 		buf_adds(&headline, "the run failed"); /* the sentence follows, whole */
 	else
 		render_headline(v, &headline);
@@ -62,6 +62,10 @@ static void put_errors(struct buf *out, const struct view *v)
 			   "\n%s**Next**: mend the file on the base branch, or in this pull request and merge it; then comment `plan`. "
 			   "`sluice check FILE` tells the same on your machine.\n\n",
 			   cut < len ? "(more errors follow)\n\n" : "");
+	} else if (v->waits) {
+		buf_adds(out, "> [!IMPORTANT]\n> ");
+		render_sentence(out, v->error);
+		buf_adds(out, ".\n\n");
 	} else if (v->error != NULL) {
 		buf_adds(out, "> [!CAUTION]\n> ");
 		render_sentence(out, v->error);

@@ -47,6 +47,7 @@ struct view {
 	size_t notes_n;
 	const char *config_errors;         /* "sluice.yaml:3:5: ..." lines; then there are no projects */
 	const char *error;                 /* the run itself failed: one sentence */
+	bool waits;                        /* error is no failure: the sentence says for whose comment it waits */
 	const char *run_url, *help_url;
 	int64_t run_id;
 	const char *engines;               /* "terraform 1.11.4" */

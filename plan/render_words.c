@@ -274,6 +274,10 @@ static void put_headline(const struct view *v, struct buf *out)
 		buf_adds(out, "the configuration has errors, nothing is planned");
 		return;
 	}
+	if (v->waits) {
+		buf_adds(out, "from a fork, not planned: waits for an ok-to-plan");
+		return;
+	}
 	if (v->error != NULL) {
 		buf_printf(out, "the run failed: %s", v->error);
 		return;

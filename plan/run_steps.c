@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "plan/ask.h"
+#include "plan/command_flags.h"
 #include "plan/job_plan.h"
 #include "plan/only.h"
 #include "plan/runs_priv.h"
+#include "plan/trust.h"
 
 #include <stdio.h>
 
@@ -55,7 +57,7 @@ static void on_pull(const struct gh_answer *a, void *arg)
 		return;
 	if (a->pull->repo_id != r->row.repo_id)
 		err_set(&r->failure, ERR_REFUSED, "%s is another repository now than when the event was sent", r->row.repo);
-	if (r->failure.code == 0 && r->row.kind == RUN_PLAN && r->row.asker != NULL && r->pull.fork)
+	if (r->failure.code == 0 && r->row.ok_to_plan && r->pull.fork)
 		r->role = role_lookup_start(r->m->o.gh, r->m->o.config, r->row.repo, r->row.asker, on_role, r);
 	else
 		run_wake(r);
@@ -88,11 +90,16 @@ static bool may_not_plan(const struct run *r, const char **ret_error)
 	}
 	if (p->draft && r->row.asker == NULL)
 		return true;
-	if (p->fork && (r->row.asker == NULL || r->asker_role < ROLE_APPLY)) {
-		*ret_error = "this pull request comes from a fork: it is planned when a person with write permission has read it and comments `plan`";
-		return true;
-	}
 	return false;
+}
+
+/* Reasons that somebody's next comment takes away: whose code it is, and whether the comment is about this head. */
+static int may_not_yet(struct db_conn *c, struct run *r, char **ret_why, struct err *err)
+{
+	const struct trust_question q = {.run = &r->row, .fork = r->pull.fork, .role = r->asker_role};
+	int rc = trust_ask(c, &q, ret_why, err);
+	r->untrusted = rc == 0 && *ret_why != NULL && !r->row.ok_to_plan;
+	return rc != 0 || *ret_why != NULL || r->row.ok_to_plan ? rc : ask_is_stale(c, &r->row, r->row.head_sha, ret_why, err);
 }
 
 /* Whose approval the change needs was found when it was planned. */
@@ -127,15 +134,15 @@ int run_reading_leave(struct db_conn *c, struct run *r, enum run_state *ret_next
 		return take_owners(c, r, err);
 	}
 	const char *error = NULL;
-	CLEANUP_FREE char *stale = NULL;
+	CLEANUP_FREE char *why = NULL;
 	bool no = may_not_plan(r, &error);
 	if (!no) {
-		rc = ask_is_stale(c, &r->row, r->row.head_sha, &stale, err);
+		rc = may_not_yet(c, r, &why, err);
 		if (rc != 0)
 			return rc;
-		error = stale;
+		error = why;
 	}
-	if (no || stale != NULL) {
+	if (no || why != NULL) {
 		*ret_next = RUN_REFUSED;
 		return error != NULL ? run_end_with(c, r, error, err) : 0;
 	}
@@ -362,6 +369,21 @@ static int note_config(struct db_conn *c, const struct run *r, struct err *err)
 	return run_add_note(c, r->row.id, first, err);
 }
 
+/* Who reads the plan has to know that it is not a whole one. */
+static int note_flags(struct db_conn *c, const struct run *r, struct err *err)
+{
+	struct strlist flags = {0};
+	CLEANUP_BUF struct buf b = {0};
+	text_split_lines(r->row.args, &flags);
+	for (size_t i = 0; i < flags.n; i++)
+		buf_printf(&b, "%s`%s`", i == 0 ? "Planned with " : ", ", flags.v[i]);
+	strlist_free(&flags);
+	if (b.len == 0)
+		return 0;
+	buf_adds(&b, command_flags_are_whole(r->row.args) ? "." : ": what that leaves out is neither planned nor applied.");
+	return run_add_note(c, r->row.id, buf_str(&b), err);
+}
+
 /* Things that stop a plan before it has a job. Returns the sentence or NULL. */
 static char *no_plan_reason(const struct prepare_result *p)
 {
@@ -393,6 +415,8 @@ static int plan_prepared(struct db_conn *c, struct run *r, enum run_state *ret_n
 		return rc;
 	}
 	struct push_note told = {0};
+	if (rc == 0)
+		rc = note_flags(c, r, err);
 	if (rc == 0)
 		rc = find_before(c, r, &told, err);
 	for (size_t i = 0; rc == 0 && i < p->projects_n; i++)

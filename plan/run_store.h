@@ -59,6 +59,7 @@ struct run_row {
 	int64_t asked_ms;    /* when the comment that asked was written, as GitHub says; 0: no comment */
 	char *asked_sha;     /* the commit that the command named; NULL */
 	char *args;          /* plan: the flags of `plan -- FLAGS`, one a line (command.h); NULL: a whole plan */
+	bool ok_to_plan;     /* plan: asked for by `ok-to-plan SHA`, which asked_sha has (trust.h) */
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
 	bool after_merge; /* the pull request was merged by a person: nothing to merge */
@@ -139,6 +140,7 @@ struct run_new {
 	int64_t asked_ms;      /* when the comment was written, as GitHub says */
 	const char *asked_sha; /* the commit that the command named */
 	const char *args;      /* as in the row */
+	bool ok_to_plan;       /* likewise */
 	bool beside;           /* a plan that leaves older ones alone: it is about one project that changed under them */
 };
 /* In RUN_QUEUED. After a plan run, older plan runs of the same pull request that are not over are superseded. */

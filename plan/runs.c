@@ -136,7 +136,7 @@ static int tell_end(struct db_conn *c, const struct run *r, struct err *err)
 	int rc = run_get(c, r->row.id, &over, err);
 	if (rc == 0)
 		rc = comment_refresh(c, &r->m->comment, over.repo_id, over.pull, 0, err);
-	if (rc == 0 && over.kind == RUN_PLAN && r->row.state >= RUN_PREPARING)
+	if (rc == 0 && over.kind == RUN_PLAN && (r->row.state >= RUN_PREPARING || r->untrusted))
 		rc = comment_rollup(c, &r->m->comment, &over, err);
 	run_row_free(&over);
 	return rc;

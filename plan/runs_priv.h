@@ -54,6 +54,7 @@ struct run {
 	struct err failure;       /* code 0: it worked */
 	struct seen_pull pull;
 	enum role asker_role;
+	bool untrusted;           /* reading: a head of a fork that nobody has read yet */
 	struct gate_seen seen;
 	int64_t seen_mono_ms;
 	struct prepare_result prepared;

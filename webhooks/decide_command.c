@@ -17,6 +17,7 @@ static const struct verb_rule {
 	enum role needs;
 } rules[] = {
 	{COMMAND_PLAN, ROLE_PLAN}, {COMMAND_CANCEL, ROLE_PLAN}, {COMMAND_RESOLVE, ROLE_ADMIN},
+	{COMMAND_OK_TO_PLAN, ROLE_APPLY}, /* looked up again by the run, with the head that it finds */
 	{COMMAND_APPLY, ROLE_APPLY}, /* looked up again by the gate, at the moment it decides */
 	{COMMAND_UNLOCK, ROLE_APPLY}, {COMMAND_HELP, ROLE_NONE}, {COMMAND_VERSION, ROLE_NONE}, {COMMAND_UNKNOWN, ROLE_NONE},
 };
@@ -85,7 +86,9 @@ static int start_run(struct db_conn *c, const struct item *it, enum run_kind kin
 	CLEANUP_FREE char *merge_sha = NULL;
 	if (rc == 0 && kind == RUN_PLAN && cmd->projects.n != 0 && cmd->dirs.n == 0 && cmd->workspace == NULL)
 		rc = run_merge_of(c, e->repo_id, e->pull, &merge_sha, err); /* then what is left to do is planned from there */
+	CLEANUP_FREE char *args = text_join_lines(&cmd->flags);
 	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login, .asked_sha = cmd->sha,
+			    .args = args, .ok_to_plan = cmd->verb == COMMAND_OK_TO_PLAN,
 			    .asked_ms = e->comment_created_ms != 0 ? e->comment_created_ms : 1, /* when it is not told, every push came later */
 			    .only = only.len != 0 ? buf_str(&only) : NULL, .after_merge = merge_sha != NULL, .merge_sha = merge_sha};
 	int64_t id;
@@ -205,7 +208,8 @@ static int do_unlock(struct db_conn *c, const struct item *it, char **ret, struc
 static int serve(struct db_conn *c, struct item *it, char **ret, struct err *err)
 {
 	switch (it->command.verb) {
-	case COMMAND_PLAN: return start_run(c, it, RUN_PLAN, ret, err);
+	case COMMAND_PLAN:
+	case COMMAND_OK_TO_PLAN: return start_run(c, it, RUN_PLAN, ret, err);
 	case COMMAND_APPLY: return do_apply(c, it, ret, err);
 	case COMMAND_UNLOCK: return do_unlock(c, it, ret, err);
 	case COMMAND_CANCEL: return do_cancel(c, it, ret, err);
@@ -238,7 +242,7 @@ static int decide_it(struct db_conn *c, struct item *it, char **ret, struct err 
 		CLEANUP_FREE char *why = xasprintf("`%s` is not done by this version of sluice.", command_verb_name(it->command.verb));
 		return reply_help(c, it, why, err);
 	}
-	bool starts = it->command.verb == COMMAND_PLAN || it->command.verb == COMMAND_APPLY;
+	bool starts = it->command.verb == COMMAND_PLAN || it->command.verb == COMMAND_APPLY || it->command.verb == COMMAND_OK_TO_PLAN;
 	CLEANUP_FREE char *lost = NULL;
 	int rc = starts ? decide_access_lost(c, &it->event, &lost, err) : 0;
 	if (rc != 0 || lost != NULL) { /* nothing is said: GitHub would not take it */

@@ -172,8 +172,8 @@ forks() { # 11, 12
 	comment mallory plan
 	decided
 	same 'case 11: nor for its author' '' "$(jobs_of "$first")"
-	comment bob plan
-	check 'case 11: it is for somebody who may write' planned
+	comment bob "ok-to-plan $first"
+	check 'case 11: it is when somebody who may write has read it' planned
 	decided
 	same 'case 11: with the configuration of the base' a:done "$(jobs_of "$first")"
 	printf '{"a/main.tf": "%s", %s}' "$(tf 3)" "$one" | commit mallory:change mallory
@@ -188,7 +188,7 @@ forks() { # 11, 12
 	act ghost '{"user": "mallory"}'
 	decided
 	same 'case 12: the author and the fork are gone' 'null' "$(of_pull .head_repo)"
-	comment bob plan
+	comment bob "ok-to-plan $second"
 	check 'case 12: it is planned from the base' planned
 	same 'case 12: that commit' a:done "$(jobs_of "$second")"
 	approve bob

@@ -98,14 +98,14 @@ silence() {
 fork() {
 	change a 6 | commit mallory:evil mallory
 	open_pull mallory:evil mallory
-	check 'a fork is not planned, and told how it can be' wait_for 'comment=comes from a fork'
+	check 'a fork is not planned, and told how it can be' wait_for "comment=ok-to-plan $(of_pull .head)"
 	settle
 	same 'no job ran' 0 "$(grep -c "job.start.*" "$tmp/daemon.log" | awk -v n="$jobs_before" '{ print $1 - n }')"
 	comment mallory plan
 	settle
 	same 'its author cannot start one' 0 "$(grep -c "job.start.*" "$tmp/daemon.log" | awk -v n="$jobs_before" '{ print $1 - n }')"
-	comment bob plan
-	check 'a person with write permission can' planned
+	comment bob "ok-to-plan $(of_pull .head)"
+	check 'a person with write permission who read it can' planned
 	pull_act mallory closed
 	settle
 }

@@ -80,8 +80,49 @@ static void by_name(void **state)
 	store_close(c);
 }
 
+/* ok-to-plan: a short name is of the commit that was there to be read, the whole one of itself. */
+static void by_name_of_a_stranger(void **state)
+{
+#define SHORT "`1a2b3c4` is too short a name for a commit that was pushed only now: read its changes, then comment `ok-to-plan " HEAD "`"
+	static const struct {
+		const char *sha, *before, *newest; /* heads of the runs that ended before the comment */
+		int64_t ended_ms;
+		const char *why;
+	} rows[] = {
+		{HEAD, NULL, NULL, 0, NULL}, /* never seen here, but nothing else has that name */
+		{"1a2b3c5", HEAD, NULL, 3000, "the head is `1a2b3c4d5e6f` now and not `1a2b3c5`: read its changes, then comment `ok-to-plan " HEAD "`"},
+		{"1a2b3c4", HEAD, NULL, 3000, NULL},
+		{"1a2b3c4", "other", HEAD, 3000, NULL},
+		{"1a2b3c4", HEAD, "1a2b3c4-another", 3000, SHORT}, /* what was read is another commit with these digits */
+		{"1a2b3c4", "other", NULL, 3000, SHORT},
+		{"1a2b3c4", NULL, NULL, 0, SHORT},
+		{"1a2b3c4", HEAD, NULL, 5000, SHORT}, /* the second of the comment */
+		{"1a2b3c4", HEAD, NULL, 4999, NULL},
+		{"1a2b3c4", HEAD, NULL, 0, SHORT},    /* still being read */
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct db_conn *c = store_open();
+		struct err err = {0};
+		char *why = NULL;
+		const char *const heads[] = {rows[i].before, rows[i].newest};
+		for (size_t k = 0; k < ARRAY_LEN(heads); k++)
+			if (heads[k] != NULL)
+				(void)store_run_at(c, RUN_PLAN, 12, heads[k], RUN_DONE);
+		store_must(db_run(c, &err, "UPDATE run SET finished_ms=?", "i", rows[i].ended_ms), &err);
+		struct run_row run = {.repo_id = STORE_REPO, .pull = 12, .kind = RUN_PLAN, .ok_to_plan = true, .asked_ms = 5500,
+				      .asked_sha = xstrdup(rows[i].sha)};
+		store_must(ask_is_stale(c, &run, HEAD, &why, &err), &err);
+		if ((why == NULL) != (rows[i].why == NULL) || (why != NULL && strcmp(why, rows[i].why) != 0))
+			fail_msg("row %zu: %s", i, why != NULL ? why : "not stale");
+		free(why);
+		free(run.asked_sha);
+		store_close(c);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(by_time), cmocka_unit_test(by_name)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(by_time), cmocka_unit_test(by_name), cmocka_unit_test(by_name_of_a_stranger)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
