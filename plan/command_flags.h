@@ -1,4 +1,4 @@
-/* What stands behind `plan --`: flags of the engine, by a closed grammar. Pure; fuzzed with plan/command.c.
+/* What stands behind `plan --`: flags of the engine, by a closed grammar. Step 4. Pure; fuzzed with plan/command.c.
  *
  *   -target=ADDRESS  -replace=ADDRESS  -refresh=false  -refresh-only  -parallelism=1 to 10
  *

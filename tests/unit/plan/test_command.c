@@ -228,6 +228,32 @@ static void silence(void **state)
 		check(quiet[i], "none");
 }
 
+static void answers_about_commits_and_flags(void **state)
+{
+	static const struct {
+		const char *body, *want;
+	} cases[] = {
+		{"sluice plan --", "unknown: Nothing stands behind `--`: flags of the engine are `-target=ADDRESS`, `-replace=ADDRESS`,"
+				   " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`."},
+		{"plan -- -destroy", "unknown: `-destroy` is not handed to the engine. Behind `plan --` stand `-target=ADDRESS`, `-replace=ADDRESS`,"
+				     " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`: nothing that changes from which files, variables"
+				     " or state a plan is made."},
+		{"sluice apply -- -target=a.b",
+		 "unknown: Behind `apply` no flags are handed to the engine: it applies the plan as it was made. Give them to `plan -- FLAGS`."},
+		{"sluice cancel -- -target=a.b", "unknown: Arguments behind `--` are handed to the engine of `plan` only."},
+		{"ok-to-plan", "unknown: `ok-to-plan` is written `ok-to-plan SHA`."},
+		{"ok-to-plan abc", "unknown: `abc` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan 1a2b3c4 1a2b3c4", "unknown: `1a2b3c4` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan 0123456789abcdef0123456789abcdef012345678",
+		 "unknown: `0123456789abcdef0123456789abcdef01234567...` is not understood behind `ok-to-plan`."},
+		{"sluice ok-to-plan HEAD", "unknown: `HEAD` is not understood behind `ok-to-plan`."},
+		{"ok-to-plan -p db", "unknown: `ok-to-plan` takes no flags."},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		check(cases[i].body, cases[i].want);
+}
+
 static void answers(void **state)
 {
 	static const struct {
@@ -269,21 +295,6 @@ static void answers(void **state)
 		{"plan -p=", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -p \"\"", "unknown: `-p` needs a value of 1 to 200 characters."},
 		{"plan -w a -w b", "unknown: `-w` was given twice; a command works on one workspace."},
-		{"sluice plan --", "unknown: Nothing stands behind `--`: flags of the engine are `-target=ADDRESS`, `-replace=ADDRESS`,"
-				   " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`."},
-		{"plan -- -destroy", "unknown: `-destroy` is not handed to the engine. Behind `plan --` stand `-target=ADDRESS`, `-replace=ADDRESS`,"
-				     " `-refresh=false`, `-refresh-only` and `-parallelism=1` to `10`: nothing that changes from which files, variables"
-				     " or state a plan is made."},
-		{"sluice apply -- -target=a.b",
-		 "unknown: Behind `apply` no flags are handed to the engine: it applies the plan as it was made. Give them to `plan -- FLAGS`."},
-		{"sluice cancel -- -target=a.b", "unknown: Arguments behind `--` are handed to the engine of `plan` only."},
-		{"ok-to-plan", "unknown: `ok-to-plan` is written `ok-to-plan SHA`."},
-		{"ok-to-plan abc", "unknown: `abc` is not understood behind `ok-to-plan`."},
-		{"ok-to-plan 1a2b3c4 1a2b3c4", "unknown: `1a2b3c4` is not understood behind `ok-to-plan`."},
-		{"ok-to-plan 0123456789abcdef0123456789abcdef012345678",
-		 "unknown: `0123456789abcdef0123456789abcdef01234567...` is not understood behind `ok-to-plan`."},
-		{"sluice ok-to-plan HEAD", "unknown: `HEAD` is not understood behind `ok-to-plan`."},
-		{"ok-to-plan -p db", "unknown: `ok-to-plan` takes no flags."},
 		{"import", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b", "unknown: `import` is written `import ADDRESS ID`."},
 		{"import a.b c d", "unknown: `d` is not understood behind `import`."},
@@ -340,7 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands),
 		cmocka_unit_test(silence),
-		cmocka_unit_test(answers),
+		cmocka_unit_test(answers), cmocka_unit_test(answers_about_commits_and_flags),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(bytes_behind_the_length_do_not_count),
 		cmocka_unit_test(names),
