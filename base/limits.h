@@ -24,6 +24,12 @@
 #define LIMIT_PROJECTS 20000u                     /* per repository */
 #define LIMIT_RUN_JOBS 1000u                      /* projects in one run */
 #define LIMIT_HCL_FILE_BYTES (4u * 1024u * 1024u) /* one *.tf file */
+#define LIMIT_TF_NODES 200000u                    /* blocks and attributes of one file: bounds the memory of a look */
+#define LIMIT_TOLD 100u                           /* things told of a change of one project; a comment shows fewer */
+#define LIMIT_TOLD_TEXT_BYTES 300u                /* of one of them */
+#define LIMIT_TOLD_FILES 5000u                    /* changed files that are looked at one by one */
+#define LIMIT_TOLD_BYTES (64u * 1024u * 1024u)    /* of all of them together */
+#define LIMIT_LOCK_FILE_BYTES (1u * 1024u * 1024u) /* .terraform.lock.hcl */
 #define LIMIT_MODULE_DEPTH 64u                    /* local modules calling local modules */
 #define LIMIT_DIR_REFERENCES 4096u                /* local modules and paths that one directory names, and modules one project uses */
 #define LIMIT_GLOB_BYTES 1024u
