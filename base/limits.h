@@ -62,6 +62,15 @@
 #define LIMIT_PROC_BYTES (4u * 1024u * 1024u)     /* one list of the kernel's: mounts, processes of a control group */
 #define LIMIT_CGROUP_END_MS 2000u                 /* until all of a killed control group is gone */
 
+/* the network of a job (runner/egress.h) */
+#define LIMIT_EGRESS_RULES 1000                   /* of one job */
+#define LIMIT_EGRESS_CONNECTIONS 256              /* of one job at once ... */
+#define LIMIT_EGRESS_CONNECTIONS_ALL 50000        /* ... and in its life: bounds the work that a job can cause outside of its box */
+#define LIMIT_EGRESS_HEAD_BYTES 8192              /* CONNECT and its headers */
+#define LIMIT_EGRESS_HELLO_BYTES 16384            /* the TLS ClientHello with the heads of its records; today's have below 2,000 */
+#define LIMIT_EGRESS_LOG_BYTES (16u * 1024u * 1024u) /* lines of the connection log of one job */
+#define EGRESS_BYTES_MAX (2ll * 1024 * 1024 * 1024) /* of one job, both directions together, where nothing else was said */
+
 /* github/ */
 #define LIMIT_GITHUB_BODY_BYTES (32u * 1024u * 1024u) /* one API answer */
 #define LIMIT_GITHUB_PAGES 40u

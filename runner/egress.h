@@ -28,11 +28,14 @@ int egress_rule_check(const char *rule, struct err *err) MUST_CHECK;
 
 /* Does `wanted` ask for nothing that `allowed` does not give? Equal rules, or a name without pin that the allowed name covers. Pure. */
 bool egress_rule_covers(const char *allowed, const char *wanted);
+/* The rule that holds then: the wanted name with the pin of the allowed one. NULL: not covered. The caller frees. */
+char *egress_rule_narrow(const char *allowed, const char *wanted);
 
 struct egress_order {
 	const char *rules;   /* one a line */
-	int channel;         /* UNIX socket over which the listening socket comes; the child takes it over */
-	int log_fd;          /* one JSON line per connection goes here */
+	const char *key;     /* what the rules are called in the server's file, for sentences: "egress.plan"; NULL: "egress" */
+	int channel;         /* UNIX socket over which the listening socket comes, with 1 to 16 bytes; the caller's copy is closed in any case */
+	int log_fd;          /* one JSON line per connection goes here: a file, as a full pipe would hold the proxy up. The caller keeps its copy */
 	const char *deny;    /* addresses ADDRESS:PORT that no rule opens, one a line: our own listeners; NULL: none */
 	int64_t bytes_max;   /* of one job, both directions together; 0: EGRESS_BYTES_MAX of base/limits.h */
 };
@@ -41,9 +44,11 @@ struct egress;
 struct egress_totals {
 	int64_t connections, refused;
 	int64_t bytes_out, bytes_in; /* as seen from the job */
+	int64_t unlogged;            /* connections whose line did not fit the log's ceiling any more */
+	char refusals[2048];         /* what was refused and why, one sentence a line, each once; cut. ASCII */
 };
 
-/* Forks the proxy. It ends with its parent, or when told to. */
+/* Forks the proxy. It ends with the thread that called this, or when told to. */
 int egress_start(const struct egress_order *o, struct egress **ret, struct err *err) MUST_CHECK;
 /* Ends it, reaps it, and reads what it counted. */
 void egress_end(struct egress *e, struct egress_totals *ret);

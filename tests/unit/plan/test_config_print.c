@@ -66,7 +66,7 @@ static const char all[] = "listen: \"[::1]:9090\"\n"
 			  "repositories: [\"acme/*\", \"!acme/old\"]\n"
 			  "defaults: { engine: opentofu, when_modified: [\"**/*.tf\"], approvals: { count: 2 } }\n"
 			  "limits: { jobs: 9, plan_timeout: 90s, apply_timeout: 90m, memory: 1536MiB, output: 5000 }\n"
-			  "egress: { plan: [\"*:443\"] }\n"
+			  "egress: { plan: [\"*.corp.example:443\"] }\n"
 			  "roles: { \"acme/*\": { \"*\": plan } }\n";
 
 static const char all_printed[] = "listen: \"[::1]:9090\"                                     # /etc/s.yaml:1\n"
@@ -94,7 +94,7 @@ static const char all_printed[] = "listen: \"[::1]:9090\"                       
 				  "  output: 5000                                           # /etc/s.yaml:9\n"
 				  "# providers: not set\n"
 				  "egress:\n"
-				  "  plan: [\"*:443\"]                                        # /etc/s.yaml:10\n"
+				  "  plan: [\"*.corp.example:443\"]                           # /etc/s.yaml:10\n"
 				  "  apply: []                                              # built in\n"
 				  "# engines: not set\n"
 				  "roles: { \"acme/*\": { \"*\": plan } }                       # /etc/s.yaml:11\n";

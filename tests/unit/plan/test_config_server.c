@@ -17,7 +17,7 @@ static void every_key(void **state)
 				   "repositories: [\"acme/infra\", \"acme/*-tf\", \"!acme/old-tf\"]\n"
 				   "limits: { jobs: 8, jobs_per_repository: 3, plan_timeout: 90s, apply_timeout: 1h, memory: 512MiB, output: 64KiB }\n"
 				   "providers: { mirror: providers, allow: [\"registry.terraform.io/hashicorp/*\"] }\n"
-				   "egress: { plan: [\"sts.*.amazonaws.com:443\"], apply: [\"*:443\"] }\n"
+				   "egress: { plan: [\"sts.*.amazonaws.com:443\"], apply: [\"*.corp.example:443\"] }\n"
 				   "engines: { dir: /opt/engines }\n"
 				   "roles: { \"acme/*\": { \"team:platform\": admin, \"user:alice\": none } }\n";
 	struct server_config c;
@@ -46,7 +46,7 @@ static void every_key(void **state)
 	assert_string_equal(c.mirror_dir, "/etc/sluice/providers");
 	assert_string_equal(c.provider_allow.v[0], "registry.terraform.io/hashicorp/*");
 	assert_string_equal(c.egress_plan.v[0], "sts.*.amazonaws.com:443");
-	assert_string_equal(c.egress_apply.v[0], "*:443");
+	assert_string_equal(c.egress_apply.v[0], "*.corp.example:443");
 	assert_string_equal(c.engine_dir, "/opt/engines");
 	assert_int_equal(c.roles_n, 2);
 	assert_string_equal(c.roles[0].who, "team:platform");
@@ -141,8 +141,9 @@ static const struct refusal refusals[] = {
 	{SMALL "limits: { memory: 1GB }\n", "3:19: memory: expected a size such as 100, 4KiB, 64MiB or 1GiB, found \"1GB\"\n"},
 	{SMALL "limits: { memory: 1MiB }\n", "3:19: memory: 1MiB is not between 32768 KiB and 1073741824 KiB\n"},
 	{SMALL "limits: { job: 1 }\n", "3:11: unknown key \"job\", did you mean \"jobs\"?\n"},
-	{SMALL "egress: { plan: [sts.amazonaws.com] }\n", "3:18: plan: \"sts.amazonaws.com\" is not HOST:PORT\n"},
-	{SMALL "egress: { plan: [\"[a:443\"] }\n", "3:18: plan: \"[a:443\" is not HOST:PORT\n"},
+	{SMALL "egress: { plan: [sts.amazonaws.com] }\n", "3:18: plan: \"sts.amazonaws.com\" is not HOST:PORT: the port is missing\n"},
+	{SMALL "egress: { plan: [\"*:443\"] }\n",
+	 "3:18: plan: \"*:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\"\n"},
 	{SMALL "providers: { allow: [\"a***\"] }\n", "3:22: allow: glob \"a***\", character 2: *** means nothing, write ** or *\n"},
 	{SMALL "roles: { acme: { \"*\": plan } }\n",
 	 "3:10: roles: \"acme\" never fits OWNER/NAME; write \"*/*\" for all, \"OWNER/*\" for those of one owner\n"},
