@@ -46,6 +46,39 @@ void crypto_sha256_hex(const void *bytes, size_t len, char out[2 * SHA256_SIZE +
 	to_hex(digest, sizeof(digest), out);
 }
 
+struct crypto_sha256_stream {
+	EVP_MD_CTX *ctx;
+};
+
+struct crypto_sha256_stream *crypto_sha256_begin(void)
+{
+	struct crypto_sha256_stream *s = xmalloc(sizeof(*s));
+	s->ctx = EVP_MD_CTX_new();
+	ASSERT(s->ctx != NULL);
+	must(EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL));
+	return s;
+}
+
+void crypto_sha256_add(struct crypto_sha256_stream *s, const void *bytes, size_t len)
+{
+	if (len > 0)
+		must(EVP_DigestUpdate(s->ctx, bytes, len));
+}
+
+void crypto_sha256_end(struct crypto_sha256_stream *s, uint8_t out[SHA256_SIZE])
+{
+	must(EVP_DigestFinal_ex(s->ctx, out, NULL));
+	crypto_sha256_drop(s);
+}
+
+void crypto_sha256_drop(struct crypto_sha256_stream *s)
+{
+	if (s == NULL)
+		return;
+	EVP_MD_CTX_free(s->ctx);
+	free(s);
+}
+
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[SHA256_SIZE])
 {
 	ASSERT(key_len <= INT_MAX);

@@ -13,6 +13,12 @@ enum { SHA256_SIZE = 32, AEAD_KEY_SIZE = 32, AEAD_NONCE_SIZE = 12, AEAD_TAG_SIZE
 void crypto_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 /* 64 lower-case hex characters and NUL. */
 void crypto_sha256_hex(const void *bytes, size_t len, char out[2 * SHA256_SIZE + 1]);
+/* The same piece by piece. crypto_sha256_end frees; without it crypto_sha256_drop does (NULL is fine). */
+struct crypto_sha256_stream;
+struct crypto_sha256_stream *crypto_sha256_begin(void);
+void crypto_sha256_add(struct crypto_sha256_stream *s, const void *bytes, size_t len);
+void crypto_sha256_end(struct crypto_sha256_stream *s, uint8_t out[SHA256_SIZE]);
+void crypto_sha256_drop(struct crypto_sha256_stream *s);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 /* Constant time in len. */
 bool crypto_same(const void *a, const void *b, size_t len);

@@ -33,6 +33,23 @@ static void sha256_vectors(void **state)
 	assert_string_equal(hex, cases[0].hex);
 }
 
+static void sha256_piece_by_piece(void **state)
+{
+	(void)state;
+	uint8_t whole[SHA256_SIZE], pieces[SHA256_SIZE];
+	static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+	for (size_t cut = 0; cut <= strlen(text); cut++) {
+		struct crypto_sha256_stream *s = crypto_sha256_begin();
+		crypto_sha256_add(s, text, cut);
+		crypto_sha256_add(s, text + cut, strlen(text) - cut);
+		crypto_sha256_end(s, pieces);
+		crypto_sha256(text, strlen(text), whole);
+		assert_memory_equal(pieces, whole, sizeof(whole));
+	}
+	crypto_sha256_drop(crypto_sha256_begin());
+	crypto_sha256_drop(NULL);
+}
+
 static void check_hmac(const void *key, size_t key_len, const void *in, size_t len, const char *want)
 {
 	uint8_t mac[SHA256_SIZE];
@@ -239,6 +256,7 @@ int main(void)
 		cmocka_unit_test(rsa_signs_and_verifies),
 		cmocka_unit_test(rsa_keys_that_are_refused),
 		cmocka_unit_test(sha256_vectors),
+		cmocka_unit_test(sha256_piece_by_piece),
 		cmocka_unit_test(hmac_vectors),
 		cmocka_unit_test(same_and_wipe),
 		cmocka_unit_test(random_differs),
