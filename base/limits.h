@@ -59,6 +59,7 @@
 #define LIMIT_PLAN_BYTES (256u * 1024u * 1024u)   /* one plan file */
 #define LIMIT_SUMMARY_BYTES (16u * 1024u * 1024u) /* summary or diff of one job in its exit record */
 #define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
+#define LIMIT_BATTERY_BYTES 65536u                /* what the canary says from inside the box, and the report made of it */
 #define LIMIT_PROC_BYTES (4u * 1024u * 1024u)     /* one list of the kernel's: mounts, processes of a control group */
 #define LIMIT_CGROUP_END_MS 2000u                 /* until all of a killed control group is gone */
 
