@@ -35,7 +35,9 @@ struct tier_report {
 /* Runs the canary on this host; takes about 20 ms. Never fails: what could not be looked at is not ok. job_init NULL: beside this program. */
 void tier_probe(const char *job_init, struct tier_report *ret);
 void tier_report_free(struct tier_report *r);
-int tier_report_write(const struct tier_report *r, struct buf *out); /* JSON */
+/* The judge alone: the lines of the battery (runner/job_battery.h) and those that tier_probe adds about the outside. Pure. */
+void tier_judge(const char *text, struct tier_report *ret);
+int tier_report_write(const struct tier_report *r, struct buf *out) MUST_CHECK; /* JSON */
 int tier_report_read(const char *bytes, size_t len, struct tier_report *ret, struct err *err) MUST_CHECK;
 
 #endif
