@@ -67,97 +67,98 @@ static void box_without_a_fault_is_full(void **state)
 	tier_report_free(&r);
 }
 
+static const struct {
+	const char *line, *finding;
+	enum tier tier;
+} prices[] = {
+	{"descriptors=7:directory", "descriptors", TIER_NONE},
+	{"environment=HOME SLUICE_CANARY_BAIT PATH", "environment", TIER_NONE},
+	{"environ_first=212 bytes", "environment", TIER_NONE},
+	{"environ_parent=1 bytes", "environment", TIER_NONE},
+	{"memory_first=yes", "environment", TIER_NONE},
+	{"user=0:0", "user", TIER_NONE},
+	{"become_root=yes", "user", TIER_NONE},
+	{"capabilities=effective 0000000000000001", "capabilities", TIER_NONE},
+	{"bounding=41", "capabilities", TIER_REDUCED},
+	{"pid=4711", "processes", TIER_NONE},
+	{"processes=85", "processes", TIER_NONE},
+	{"processes_in_proc=80", "processes", TIER_NONE},
+	{"bait_process=EPERM", "processes", TIER_NONE},
+	{"bait_process=no bait", "processes", TIER_NONE},
+	{"trace_parent=yes", "processes", TIER_NONE},
+	{"read_parent=EFAULT", "processes", TIER_NONE},
+	{"bait_file=yes", "host files", TIER_NONE},
+	{"bait_file=EACCES", "host files", TIER_NONE},
+	{"secrets=/etc/shadow", "host files", TIER_NONE},
+	{"devices=/dev/kvm", "host files", TIER_NONE},
+	{"system_files=/sys", "host files", TIER_NONE},
+	{"homes=2", "host files", TIER_NONE},
+	{"write_root=yes", "read-only", TIER_NONE},
+	{"write_plugins=yes", "read-only", TIER_NONE},
+	{"write_programs=terraform", "read-only", TIER_NONE},
+	{"write_work=ENOSPC", "workspace", TIER_NONE},
+	{"network=1", "network", TIER_NONE},
+	{"network=ENOPROTOOPT", "namespaces", TIER_REDUCED},
+	{"interfaces=lo eth0", "network", TIER_NONE},
+	{"bait_tcp=yes", "network", TIER_NONE},
+	{"bait_tcp=EINPROGRESS", "network", TIER_NONE},
+	{"bait_tcp=ECONNREFUSED", "landlock", TIER_REDUCED},
+	{"tcp_proxy_port_out=EINPROGRESS", "network", TIER_NONE},
+	{"udp_out=yes", "network", TIER_NONE},
+	{"bait_abstract=yes", "network", TIER_NONE},
+	{"bait_socket=yes", "network", TIER_NONE},
+	{"owner_of_devices=0", "namespaces", TIER_REDUCED},
+	{"hostname=server1", "namespaces", TIER_REDUCED},
+	{"control_group=0::/system.slice/sluice.service", "namespaces", TIER_REDUCED},
+	{"nested_unshare=yes", "nested namespaces", TIER_REDUCED},
+	{"nested_clone=yes", "nested namespaces", TIER_REDUCED},
+	{"nested_clone3=yes", "nested namespaces", TIER_REDUCED},
+	{"outside_isolation=reduced", "nested namespaces", TIER_REDUCED},
+	{"seccomp=0", "system calls", TIER_REDUCED},
+	{"no_new_privs=0", "system calls", TIER_REDUCED},
+	{"io_uring=yes", "system calls", TIER_REDUCED},
+	{"bpf=EINVAL", "system calls", TIER_REDUCED},
+	{"vsock=yes", "system calls", TIER_REDUCED},
+	{"mptcp=yes", "system calls", TIER_REDUCED},
+	{"tiocsti_high=ENOTTY", "system calls", TIER_REDUCED},
+	{"mount=ENODEV", "mounts", TIER_REDUCED},
+	{"device=yes", "mounts", TIER_REDUCED},
+	{"set_user_id=yes", "mounts", TIER_REDUCED},
+	{"mount_flags=/work is without", "mounts", TIER_REDUCED},
+	{"shell=/bin/sh", "programs", TIER_NONE},
+	{"execute_work=ENOEXEC", "programs", TIER_REDUCED},
+	{"execute_memory=ENOEXEC", "programs", TIER_REDUCED},
+	{"landlock=-1", "landlock", TIER_REDUCED},
+	{"listen=yes", "landlock", TIER_REDUCED},
+	{"device_command=ENOTTY", "landlock", TIER_REDUCED},
+	{"signal_first=yes", "landlock", TIER_REDUCED},
+	{"limit_core=none", "limits", TIER_REDUCED},
+	{"limit_processes=96365", "limits", TIER_REDUCED},
+	{"room_bytes=no tmpfs", "limits", TIER_REDUCED},
+	{"room_files=0x", "limits", TIER_REDUCED},
+	{"room_files=100001", "limits", TIER_REDUCED},
+	{"tty=yes", "terminal", TIER_REDUCED},
+	{"outside_control_group=none", "control group", TIER_BOUNDED},
+	{"outside_control_group=v3", "control group", TIER_BOUNDED},
+	{"end=no", "box", TIER_NONE},
+	{"box=broke", "box", TIER_NONE},
+};
+
 static void each_wrong_answer_has_its_price(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *line, *finding;
-		enum tier tier;
-	} cases[] = {
-		{"descriptors=7:directory", "descriptors", TIER_NONE},
-		{"environment=HOME SLUICE_CANARY_BAIT PATH", "environment", TIER_NONE},
-		{"environ_first=212 bytes", "environment", TIER_NONE},
-		{"environ_parent=1 bytes", "environment", TIER_NONE},
-		{"memory_first=yes", "environment", TIER_NONE},
-		{"user=0:0", "user", TIER_NONE},
-		{"become_root=yes", "user", TIER_NONE},
-		{"capabilities=effective 0000000000000001", "capabilities", TIER_NONE},
-		{"bounding=41", "capabilities", TIER_REDUCED},
-		{"pid=4711", "processes", TIER_NONE},
-		{"processes=85", "processes", TIER_NONE},
-		{"processes_in_proc=80", "processes", TIER_NONE},
-		{"bait_process=EPERM", "processes", TIER_NONE},
-		{"bait_process=no bait", "processes", TIER_NONE},
-		{"trace_parent=yes", "processes", TIER_NONE},
-		{"read_parent=EFAULT", "processes", TIER_NONE},
-		{"bait_file=yes", "host files", TIER_NONE},
-		{"bait_file=EACCES", "host files", TIER_NONE},
-		{"secrets=/etc/shadow", "host files", TIER_NONE},
-		{"devices=/dev/kvm", "host files", TIER_NONE},
-		{"system_files=/sys", "host files", TIER_NONE},
-		{"homes=2", "host files", TIER_NONE},
-		{"write_root=yes", "read-only", TIER_NONE},
-		{"write_plugins=yes", "read-only", TIER_NONE},
-		{"write_programs=terraform", "read-only", TIER_NONE},
-		{"write_work=ENOSPC", "workspace", TIER_NONE},
-		{"network=1", "network", TIER_NONE},
-		{"network=ENOPROTOOPT", "namespaces", TIER_REDUCED},
-		{"interfaces=lo eth0", "network", TIER_NONE},
-		{"bait_tcp=yes", "network", TIER_NONE},
-		{"bait_tcp=EINPROGRESS", "network", TIER_NONE},
-		{"bait_tcp=ECONNREFUSED", "landlock", TIER_REDUCED},
-		{"tcp_proxy_port_out=EINPROGRESS", "network", TIER_NONE},
-		{"udp_out=yes", "network", TIER_NONE},
-		{"bait_abstract=yes", "network", TIER_NONE},
-		{"bait_socket=yes", "network", TIER_NONE},
-		{"owner_of_devices=0", "namespaces", TIER_REDUCED},
-		{"hostname=server1", "namespaces", TIER_REDUCED},
-		{"control_group=0::/system.slice/sluice.service", "namespaces", TIER_REDUCED},
-		{"nested_unshare=yes", "nested namespaces", TIER_REDUCED},
-		{"nested_clone=yes", "nested namespaces", TIER_REDUCED},
-		{"nested_clone3=yes", "nested namespaces", TIER_REDUCED},
-		{"outside_isolation=reduced", "nested namespaces", TIER_REDUCED},
-		{"seccomp=0", "system calls", TIER_REDUCED},
-		{"no_new_privs=0", "system calls", TIER_REDUCED},
-		{"io_uring=yes", "system calls", TIER_REDUCED},
-		{"bpf=EINVAL", "system calls", TIER_REDUCED},
-		{"vsock=yes", "system calls", TIER_REDUCED},
-		{"mptcp=yes", "system calls", TIER_REDUCED},
-		{"tiocsti_high=ENOTTY", "system calls", TIER_REDUCED},
-		{"mount=ENODEV", "mounts", TIER_REDUCED},
-		{"device=yes", "mounts", TIER_REDUCED},
-		{"set_user_id=yes", "mounts", TIER_REDUCED},
-		{"mount_flags=/work is without", "mounts", TIER_REDUCED},
-		{"shell=/bin/sh", "programs", TIER_NONE},
-		{"execute_work=ENOEXEC", "programs", TIER_REDUCED},
-		{"execute_memory=ENOEXEC", "programs", TIER_REDUCED},
-		{"landlock=-1", "landlock", TIER_REDUCED},
-		{"listen=yes", "landlock", TIER_REDUCED},
-		{"device_command=ENOTTY", "landlock", TIER_REDUCED},
-		{"signal_first=yes", "landlock", TIER_REDUCED},
-		{"limit_core=none", "limits", TIER_REDUCED},
-		{"limit_processes=96365", "limits", TIER_REDUCED},
-		{"room_bytes=no tmpfs", "limits", TIER_REDUCED},
-		{"room_files=0x", "limits", TIER_REDUCED},
-		{"room_files=100001", "limits", TIER_REDUCED},
-		{"tty=yes", "terminal", TIER_REDUCED},
-		{"outside_control_group=none", "control group", TIER_BOUNDED},
-		{"outside_control_group=v3", "control group", TIER_BOUNDED},
-		{"end=no", "box", TIER_NONE},
-		{"box=broke", "box", TIER_NONE},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(prices); i++) {
 		struct tier_report r;
-		judge_with(cases[i].line, &r);
-		const struct tier_finding *f = finding(&r, cases[i].finding);
-		if (f->ok || r.tier != cases[i].tier || f->at_most != cases[i].tier || r.why == NULL)
-			fail_msg("%s: %s, %s", cases[i].line, tier_name(r.tier), r.why != NULL ? r.why : "fine");
-		if (!text_starts(r.why, cases[i].finding))
-			fail_msg("%s: %s", cases[i].line, r.why);
-		CLEANUP_FREE char *probe = xasprintf("%.*s: ", (int)strcspn(cases[i].line, "="), cases[i].line);
+		judge_with(prices[i].line, &r);
+		const struct tier_finding *f = finding(&r, prices[i].finding);
+		if (f->ok || r.tier != prices[i].tier || f->at_most != prices[i].tier || r.why == NULL)
+			fail_msg("%s: %s, %s", prices[i].line, tier_name(r.tier), r.why != NULL ? r.why : "fine");
+		if (!text_starts(r.why, prices[i].finding))
+			fail_msg("%s: %s", prices[i].line, r.why);
+		CLEANUP_FREE char *probe = xasprintf("%.*s: ", (int)strcspn(prices[i].line, "="), prices[i].line);
 		for (size_t k = 0; k < r.n; k++) /* and nothing is blamed for anything else */
 			if (!r.v[k].ok && &r.v[k] != f && !text_starts(r.v[k].seen, probe))
-				fail_msg("%s: also %s", cases[i].line, r.v[k].name);
+				fail_msg("%s: also %s", prices[i].line, r.v[k].name);
 		tier_report_free(&r);
 	}
 }
