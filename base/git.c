@@ -428,22 +428,38 @@ int git_tree_path(struct git_repo *r, const char *tree, const char *path, enum g
 	return 0;
 }
 
+static int blob_header(struct git_repo *r, const char *oid, git_oid *ret_id, size_t *ret_size, struct err *err)
+{
+	git_object_t type = GIT_OBJECT_INVALID;
+	int rc = read_oid(oid, ret_id, err);
+	if (rc != 0)
+		return rc;
+	rc = git_odb_read_header(ret_size, &type, r->odb, ret_id);
+	if (rc != 0)
+		return err_set(err, code_of(rc), "read git object %s: %s", oid, reason());
+	return type == GIT_OBJECT_BLOB ? 0 : err_set(err, ERR_PARSE, "git object %s: not a file", oid);
+}
+
+int git_blob_size(struct git_repo *r, const char *oid, uint64_t *ret, struct err *err)
+{
+	git_oid id;
+	size_t size = 0;
+	int rc = blob_header(r, oid, &id, &size, err);
+	*ret = size;
+	return rc;
+}
+
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err)
 {
 	git_oid id;
 	size_t size = 0;
-	git_object_t type = GIT_OBJECT_INVALID;
-	int rc = read_oid(oid, &id, err);
+	int rc = blob_header(r, oid, &id, &size, err); /* before any memory is asked for */
 	if (rc != 0)
 		return rc;
-	rc = git_odb_read_header(&size, &type, r->odb, &id); /* before any memory is asked for */
-	if (rc == 0 && type != GIT_OBJECT_BLOB)
-		return err_set(err, ERR_PARSE, "git object %s: not a file", oid);
-	if (rc == 0 && size > max)
+	if (size > max)
 		return err_set(err, ERR_LIMIT, "git object %s: %zu bytes, more than the %zu allowed", oid, size, max);
 	CLEANUP(drop_odb_object) git_odb_object *o = NULL;
-	if (rc == 0)
-		rc = git_odb_read(&o, r->odb, &id);
+	rc = git_odb_read(&o, r->odb, &id);
 	if (rc != 0)
 		return err_set(err, code_of(rc), "read git object %s: %s", oid, reason());
 	buf_reset(ret);

@@ -46,6 +46,9 @@ int git_tree_each(struct git_repo *r, const char *tree, git_entry_cb fn, void *a
 /* The object at a path below a tree: its type and id. ERR_NOT_FOUND. "" is the tree itself. */
 int git_tree_path(struct git_repo *r, const char *tree, const char *path, enum git_entry_type *ret_type, char ret_oid[GIT_OID_HEX + 1],
 		  struct err *err) MUST_CHECK;
+/* Of a file, from its header alone. */
+int git_blob_size(struct git_repo *r, const char *oid, uint64_t *ret, struct err *err) MUST_CHECK;
+/* Several threads may call it at once: object stores of libgit2 lock for themselves. */
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
 
 /* Changed paths between two trees (either may be NULL = empty), submodules included; old_path and new_path are equal for a change in place,

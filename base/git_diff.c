@@ -12,6 +12,7 @@ struct entry {
 struct listing {
 	struct entry *v;
 	size_t n, cap;
+	size_t *seen; /* of the whole comparison */
 };
 
 /* One file that exists on one side only, kept until all are known: it may be half of a rename. */
@@ -31,6 +32,7 @@ struct differ {
 	git_change_cb fn;
 	void *arg;
 	struct buf path;
+	size_t seen;
 	struct lones gone, born;
 };
 
@@ -43,8 +45,9 @@ static void listing_free(struct listing *l)
 
 static int on_entry(const char *name, enum git_entry_type type, const char *oid, void *arg, struct err *err)
 {
-	(void)err;
 	struct listing *l = arg;
+	if (++*l->seen > LIMIT_DIFF_ENTRIES)
+		return err_set(err, ERR_LIMIT, "more than %u files and directories to look at: the repository is too large, or made to be", LIMIT_DIFF_ENTRIES);
 	if (l->n == l->cap) {
 		l->cap = l->cap == 0 ? 32 : l->cap * 2;
 		l->v = xreallocarray(l->v, l->cap, sizeof(*l->v));
@@ -109,7 +112,7 @@ static int both_sides(struct differ *d, const struct entry *old, const struct en
 
 static int diff_level(struct differ *d, const char *old_tree, const char *new_tree, unsigned depth, struct err *err)
 {
-	CLEANUP(listing_free) struct listing a = {0}, b = {0};
+	CLEANUP(listing_free) struct listing a = {.seen = &d->seen}, b = {.seen = &d->seen};
 	if (depth > LIMIT_TREE_DEPTH)
 		return err_set(err, ERR_LIMIT, "%s: directories nested deeper than %u", buf_str(&d->path), LIMIT_TREE_DEPTH);
 	int rc = old_tree != NULL ? git_tree_each(d->repo, old_tree, on_entry, &a, err) : 0;

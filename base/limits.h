@@ -50,6 +50,8 @@
 #define LIMIT_TREE_ENTRIES 200000u
 #define LIMIT_TREE_BYTES (1024u * 1024u * 1024u)
 #define LIMIT_TREE_DEPTH 64u
+#define LIMIT_DIFF_ENTRIES 1000000u               /* entries of trees that comparing two commits, or a first index, looks at */
+#define LIMIT_FILE_NAME_BYTES 255u                /* one part of a path: file systems take no longer one */
 #define LIMIT_BLOB_BYTES (64u * 1024u * 1024u)
 #define LIMIT_PROJECT_ENTRIES 2000u               /* in one project directory: each is one mount of the box */
 

@@ -4,8 +4,9 @@
  * complete there; only then it is read. Files are 0444 or 0555, directories 0755; one process at a time exports for a repository
  * (trees_dir/lock). Trees of an earlier boot are made again: nothing here is fsynced.
  *
- * Left out: submodules. Refused, as the project's error: links that point out of the repository, and names that would change what the
- * engine does or that hold state (see refused_name in export.c). */
+ * Refused, as the project's error and before anything is written: links that point out of the repository, submodules, names that would change
+ * what the engine does, that hold state, that a file system takes for git's directory or that cannot be shown (export_refused_name), and what
+ * passes a ceiling. Beside the directories of a project and its modules, such names and submodules are left out. */
 #ifndef PLAN_EXPORT_H
 #define PLAN_EXPORT_H
 

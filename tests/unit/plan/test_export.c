@@ -344,22 +344,26 @@ static void test_lfs_pointers(void **state)
 					"of the directories that projects use");
 }
 
-static void test_submodule_is_left_out(void **state)
+/* In a project it is refused; what only lies beside what is read is left out. */
+static void test_submodules(void **state)
 {
 	struct world *w = *state;
-	gitfix_write(&w->git, "p/main.tf", "\n");
+	gitfix_write(&w->git, "p/main.tf", "locals { a = file(\"../data/x\") }\n");
+	gitfix_write(&w->git, "data/x/y", "y");
 	gitfix_git(&w->git, "add -A");
+	gitfix_git(&w->git, "update-index --add --cacheinfo 160000,0123456789012345678901234567890123456789,data/x/sub");
+	gitfix_git(&w->git, "commit -q -m x");
+	gitfix_git(&w->git, "update-index --skip-worktree data/x/sub");
+	bring(w);
+	export_ok(w, "p");
+	assert_tree(w, "data/x/y:444 data/x:755 data:755 p/main.tf:444 p:755 ");
 	gitfix_git(&w->git, "update-index --add --cacheinfo 160000,0123456789012345678901234567890123456789,p/sub");
 	gitfix_git(&w->git, "commit -q -m x");
 	gitfix_git(&w->git, "update-index --skip-worktree p/sub");
-	gitfix_rev(&w->git, "HEAD", w->commit);
-	const char *spec = "+refs/heads/*:refs/heads/*";
-	struct git_fetch f = {.url = w->git.url, .refspecs = &spec, .refspecs_n = 1};
-	assert_int_equal(git_mirror_fetch(w->repo, &f, NULL, &w->err), 0);
-	assert_int_equal(git_tree_of(w->repo, w->commit, w->tree, &w->err), 0);
-	assert_int_equal(index_advance(&w->index, w->repo, w->tree, &w->err), 0);
-	export_ok(w, "p");
-	assert_tree(w, "p/main.tf:444 p:755 ");
+	bring(w);
+	assert_int_equal(export(w, "p"), ERR_REFUSED);
+	assert_string_equal(w->err.msg, "p/sub is a git submodule, and sluice does not fetch submodules: put its files into the repository, or move it out of "
+					"the directories that projects use");
 }
 
 static void test_ceilings(void **state)
@@ -476,7 +480,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module_with_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lfs_pointers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_submodule_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_submodules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ceilings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_crash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_reboot, setup, teardown),
