@@ -14,16 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What it counts stands in a page that both processes see: it is there even when the proxy was killed. The parent believes none of it beyond
- * its size. */
-
 enum { END_MS = 3000, FD_CHANNEL = 3, FD_LOG, FD_CONTROL, FD_FREE, FD_ABOVE = 64, FDS_SENT_MAX = 253, WORD_MAX = 16 };
-
-struct egress {
-	pid_t pid;
-	int control; /* the proxy ends when it closes; closes when the proxy has ended */
-	struct egress_totals *totals;
-};
 
 /* ---- the child ---- */
 

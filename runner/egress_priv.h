@@ -218,4 +218,12 @@ struct egress_server {
 
 void egress_serve(struct egress_server *s); /* until control ends */
 
+/* ---- egress.c: the parent's side. What is counted stands in a page that both processes see, and so outlives a killed proxy. ---- */
+
+struct egress {
+	pid_t pid;
+	int control; /* the proxy ends when it closes; closes when the proxy has ended */
+	struct egress_totals *totals;
+};
+
 #endif
