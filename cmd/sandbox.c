@@ -1,4 +1,5 @@
 /* `sluice sandbox`: any command in exactly the box that a job gets, and what it did there. How operators and tests look inside. */
+#include "base/disarm.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -32,6 +33,7 @@ struct ask {
 	const char *root, *config_file;
 	char *scratch;
 	bool json;
+	struct disarm disarm[2];
 };
 
 static int usage(const char *why)
@@ -146,9 +148,16 @@ static int copy_root(struct ask *a, struct err *err)
 static void on_output(bool is_err, const char *bytes, size_t len, void *arg)
 {
 	struct err why;
-	(void)arg;
-	if (fs_write_all(is_err ? STDERR_FILENO : STDOUT_FILENO, bytes, len, &why) != 0)
-		(void)close(is_err ? STDERR_FILENO : STDOUT_FILENO); /* nobody reads; the verdict still counts */
+	struct ask *a = arg;
+	int fd = is_err ? STDERR_FILENO : STDOUT_FILENO;
+	CLEANUP_BUF struct buf text = {0};
+	if (isatty(fd)) { /* a terminal would obey what a stranger wrote */
+		disarm_feed(&a->disarm[is_err], bytes, len, &text);
+		bytes = buf_str(&text);
+		len = text.len;
+	}
+	if (fs_write_all(fd, bytes, len, &why) != 0)
+		(void)close(fd); /* nobody reads; the verdict still counts */
 }
 
 static const char *reason(const struct boxed_result *r)
@@ -222,7 +231,7 @@ static int run(struct ask *a)
 		rc = copy_root(a, &err);
 	for (size_t i = 0; i < a->left_out.n && i < 10; i++)
 		(void)fprintf(stderr, "sandbox: left out: %s\n", a->left_out.v[i]);
-	struct boxed_order order = {.spec = &a->spec, .argv = &a->argv, .on_output = on_output};
+	struct boxed_order order = {.spec = &a->spec, .argv = &a->argv, .on_output = on_output, .arg = a};
 	if (rc == 0) {
 		rc = boxed_run(&order, &result, &err);
 		if (rc == 0 && a->json)

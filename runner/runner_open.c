@@ -71,10 +71,11 @@ static int check_tier(struct runner *r, const struct box_order *o, struct err *e
 int runner_box_open(struct runner *r, struct err *err)
 {
 	CLEANUP_FREE char *beside = fs_join(fs_self_dir(), "sluice-job-init");
+	const char *usual = r->job_init != NULL ? r->job_init : beside;
 	struct box_order o = {
 		.spec = &r->spec,
-		.job_init = runner_tuning.job_init != NULL ? runner_tuning.job_init : beside,
-		.launcher = runner_tuning.launcher != NULL ? runner_tuning.launcher : beside,
+		.job_init = runner_tuning.job_init != NULL ? runner_tuning.job_init : usual,
+		.launcher = runner_tuning.launcher != NULL ? runner_tuning.launcher : usual,
 		.state = r->state_in,
 		.state_len = r->state_in_len,
 		.plan = r->plan_in,

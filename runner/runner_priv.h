@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "base/disarm.h"
 #include "runner/box.h"
 #include "runner/breach.h"
 #include "runner/egress.h"
@@ -61,6 +62,7 @@ struct runner {
 	char oom_was[16];
 	int64_t log_left;
 	bool log_cut;
+	struct disarm disarm[2]; /* of stdout and stderr on their way into the log */
 	struct link link;
 
 	struct box box;
@@ -84,6 +86,7 @@ struct runner {
 	/* Instead of the log: for programs that are not jobs (boxed.h). */
 	void (*on_output)(bool is_err, const char *bytes, size_t len, void *arg);
 	void *on_output_arg;
+	const char *job_init; /* likewise; NULL: as runner_tuning says */
 
 	int64_t deadline_ms; /* monotonic */
 	enum stop stop;

@@ -113,6 +113,7 @@ void runner_step_start(struct runner *r, enum step_id id, const struct strlist *
 	r->step.capture = capture;
 	r->step.printed = false;
 	r->step.status = -1;
+	r->disarm[0] = r->disarm[1] = (struct disarm){.log = true};
 	r->step.running = true;
 	r->output_ms = clock_mono_ms();
 	r->look_ms = r->output_ms + LIMITS_LOOK_MS / 4;
@@ -154,9 +155,22 @@ static void on_output(struct runner *r, bool is_err, const char *bytes, size_t l
 		buf_add(&r->step.out, bytes, len);
 		return;
 	}
-	runner_log(r, bytes, len);
+	CLEANUP_BUF struct buf text = {0};
+	disarm_feed(&r->disarm[is_err], bytes, len, &text);
+	runner_log(r, text.data, text.len);
 	if (is_err)
-		keep(&r->step.err, STDERR_KEPT, bytes, len);
+		keep(&r->step.err, STDERR_KEPT, text.data, text.len);
+}
+
+/* Half a character, or half an escape sequence, does not reach into the next step. */
+static void end_output(struct runner *r)
+{
+	CLEANUP_BUF struct buf text = {0};
+	for (size_t i = 0; i < ARRAY_LEN(r->disarm); i++) {
+		disarm_end(&r->disarm[i], &text);
+		r->disarm[i] = (struct disarm){.log = true};
+	}
+	runner_log(r, text.data, text.len);
 }
 
 static void on_step_ended(struct runner *r, const uint8_t *p, size_t len)
@@ -167,6 +181,7 @@ static void on_step_ended(struct runner *r, const uint8_t *p, size_t len)
 	}
 	r->step.status = (int)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 	r->step.running = false;
+	end_output(r);
 	limits_look(r);
 }
 
