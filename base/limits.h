@@ -60,10 +60,20 @@
 #define LIMIT_STATE_BYTES (64u * 1024u * 1024u)   /* one managed state */
 #define LIMIT_PLAN_BYTES (256u * 1024u * 1024u)   /* one plan file */
 #define LIMIT_SUMMARY_BYTES (16u * 1024u * 1024u) /* summary or diff of one job in its exit record */
+#define LIMIT_PACKAGE_BYTES (2048u * 1024u * 1024u) /* one provider, unpacked: AWS's has 706 MB */
+#define LIMIT_PACKAGE_ZIP_BYTES (1024u * 1024u * 1024u) /* one provider as it is downloaded */
+#define LIMIT_PACKAGE_ENTRIES 2000u               /* files and directories in it */
+#define LIMIT_MODULES_BYTES (512u * 1024u * 1024u) /* all remote modules of one project */
+#define LIMIT_MODULES_ENTRIES 50000u              /* files and directories in them */
+#define LIMIT_MODULES_JSON_BYTES (4u * 1024u * 1024u) /* the list of them */
+#define LIMIT_MODULES 2000u                       /* entries of that list */
+#define LIMIT_FETCH_MS 1200000u                   /* one download, and the wait for somebody else's */
+#define LIMIT_FLOATING_MS 300000u                 /* how late a reference that is no version is followed */
 #define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
 #define LIMIT_BATTERY_BYTES 65536u                /* what the canary says from inside the box, and the report made of it */
 #define LIMIT_PROC_BYTES (4u * 1024u * 1024u)     /* one list of the kernel's: mounts, processes of a control group */
 #define LIMIT_CGROUP_END_MS 2000u                 /* until all of a killed control group is gone */
+#define LIMIT_WATCH_PROCESSES 65536u              /* of one tree that is looked at without a control group: twice what `limits.processes` allows */
 
 /* the network of a job (runner/egress.h) */
 #define LIMIT_EGRESS_RULES 1000                   /* of one job */
