@@ -47,23 +47,6 @@ static const struct dep_lock_entry *find(const struct dep_lock *l, const char *s
 	return NULL;
 }
 
-void dep_lock_read(const char *bytes, size_t len, struct dep_lock *ret)
-{
-	struct tf_file f;
-	*ret = (struct dep_lock){.present = true};
-	tf_file_read(bytes, len, false, &f);
-	ret->readable = f.readable;
-	for (const struct tf_node *n = f.first; n != NULL && ret->readable; n = n->next) {
-		if (!tf_is_block(n, "provider") || n->label[0] == NULL || find(ret, n->label[0]) != NULL) {
-			ret->readable = false;
-			break;
-		}
-		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
-		ret->readable = read_entry(n, &ret->v[ret->n++]);
-	}
-	tf_file_free(&f);
-}
-
 void dep_lock_free(struct dep_lock *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -73,6 +56,31 @@ void dep_lock_free(struct dep_lock *l)
 	}
 	free(l->v);
 	*l = (struct dep_lock){0};
+}
+
+static bool read_all(const struct tf_file *f, struct dep_lock *l)
+{
+	for (const struct tf_node *n = f->first; n != NULL; n = n->next) {
+		if (!tf_is_block(n, "provider") || n->label[0] == NULL || find(l, n->label[0]) != NULL)
+			return false;
+		l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+		if (!read_entry(n, &l->v[l->n++]))
+			return false;
+	}
+	return f->readable;
+}
+
+void dep_lock_read(const char *bytes, size_t len, struct dep_lock *ret)
+{
+	struct tf_file f;
+	*ret = (struct dep_lock){0};
+	tf_file_read(bytes, len, false, &f);
+	bool readable = read_all(&f, ret);
+	tf_file_free(&f);
+	if (!readable)
+		dep_lock_free(ret);
+	ret->present = true;
+	ret->readable = readable;
 }
 
 /* ---- words ---- */

@@ -48,7 +48,7 @@ static void reading(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct dep_lock l = read_lock(rows[i].text);
-		if (l.readable != rows[i].readable || (l.readable && l.n != rows[i].n))
+		if (l.readable != rows[i].readable || l.n != (l.readable ? rows[i].n : 0))
 			fail_msg("%s: %d %zu", rows[i].text, l.readable, l.n);
 		dep_lock_free(&l);
 	}
@@ -97,6 +97,8 @@ static void changes(void **state)
 		{base, NULL, "hashicorp/aws", NULL, "is removed, and with it the provider `hashicorp/aws` 5.99.0"},
 		/* no lock file */
 		{base, "provider {", "hashicorp/*", "no dependency lock file", NULL},
+		{"provider {", base, "hashicorp/*", NULL, "adds the provider `hashicorp/aws` 5.99.0"},
+		{"provider \"" AWS "\" {\n}\n", base, NULL, "adds the provider", NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
