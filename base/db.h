@@ -54,6 +54,7 @@ const void *db_blob(struct db_stmt *s, int column, size_t *ret_len);
 /* db_query + step to the end; for writes. ERR_CONFLICT for a unique or foreign key violation. */
 int db_run(struct db_conn *c, struct err *err, const char *sql, const char *format, ...) MUST_CHECK;
 int db_changes(struct db_conn *c);
+int db_library_version(void); /* of the library as it runs: 3040001 is SQLite 3.40.1 */
 int64_t db_last_id(struct db_conn *c);
 
 #endif

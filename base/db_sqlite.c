@@ -272,6 +272,8 @@ int db_run(struct db_conn *c, struct err *err, const char *sql, const char *form
 
 int db_changes(struct db_conn *c) { return sqlite3_changes(c->sq); }
 
+int db_library_version(void) { return sqlite3_libversion_number(); }
+
 int64_t db_last_id(struct db_conn *c) { return sqlite3_last_insert_rowid(c->sq); }
 
 bool db_conn_in_transaction(struct db_conn *c) { return sqlite3_get_autocommit(c->sq) == 0; }

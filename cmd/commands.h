@@ -9,6 +9,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_sandbox(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_print_config(int argc, char **argv);

@@ -72,6 +72,7 @@ static const struct command_row {
 	{"check", cmd_check, "check [--format json] FILE...    validate sluice.yaml and sluice-server.yaml"},
 	{"state", cmd_state, "state list|show|pull|push|rollback    managed state, for people"},
 	{"sandbox", cmd_sandbox, "sandbox [OPTIONS] -- COMMAND...    run a command in the box of a job, and see what it did there"},
+	{"doctor", cmd_doctor, "doctor [--config FILE] [--format json]    can this machine hold jobs in, and does the server find what it needs"},
 	{"audit", cmd_audit, "audit verify|export              was the audit log changed; the log as JSON lines"},
 	{"--print-config", cmd_print_config, "--print-config [FILE]            the effective server configuration, or the commented sample"},
 	{"--version", print_version, "--version                        the version"},

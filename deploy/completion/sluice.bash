@@ -5,7 +5,7 @@ _sluice()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve | setup | demo | check | state | audit | --print-config)
+		serve | setup | demo | check | state | doctor | audit | --print-config)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -39,6 +39,7 @@ _sluice()
 	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull push rollback --config --repo --workspace --to --format' -- "$word") ;;
 	setup) mapfile -t COMPREPLY < <(compgen -W '--config --url --listen --github --org --api' -- "$word") ;;
 	audit) mapfile -t COMPREPLY < <(compgen -W 'verify export --config --database --public-key --expect --since --repo --format' -- "$word") ;;
+	doctor) mapfile -t COMPREPLY < <(compgen -W '--config --format' -- "$word") ;;
 	check | --print-config)
 		if [[ $word == -* ]]; then
 			[[ $command == check ]] && word_list=--format || word_list=--reference
@@ -48,7 +49,7 @@ _sluice()
 			compopt -o nospace -o filenames 2>/dev/null
 		fi
 		;;
-	*) mapfile -t COMPREPLY < <(compgen -W 'serve setup demo check state audit --version --print-config --help' -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W 'serve setup demo check state doctor audit --version --print-config --help' -- "$word") ;;
 	esac
 }
 complete -F _sluice sluice
