@@ -82,9 +82,11 @@ static const char refused[] =
 	" memfd_secret mbind set_mempolicy set_mempolicy_home_node migrate_pages move_pages lookup_dcookie"
 	/* the machine */
 	" init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct syslog settimeofday clock_settime"
-	" clock_adjtime adjtimex sethostname setdomainname vhangup iopl ioperm nfsservctl"
-	/* attributes that could outlive the box, or mean something to the kernel */
-	" setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr";
+	" clock_adjtime adjtimex sethostname setdomainname vhangup iopl ioperm nfsservctl";
+
+/* Attributes that could outlive the box, or mean something to the kernel. Whoever copies a file with all it has lives with a file system that
+ * has none of them. */
+static const char unsupported[] = " setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr";
 
 /* Exact values: the kernel looks at 32 bits of the 64 that a program hands over, so "everything but TIOCSTI" would not hold TIOCSTI. */
 static const uint64_t ioctls[] = {
@@ -100,7 +102,7 @@ static const uint32_t eperm = SCMP_ACT_ERRNO(EPERM), eacces = SCMP_ACT_ERRNO(EAC
 
 static scmp_filter_ctx filter;
 
-static void die(const char *what, const char *object, int rc)
+__attribute__((noreturn)) static void die(const char *what, const char *object, int rc)
 {
 	(void)fprintf(stderr, "seccomp_gen: %s %s: %s\n", what, object, strerror(rc < 0 ? -rc : rc));
 	exit(1);
@@ -131,6 +133,18 @@ static void rule_of(const char *name, uint32_t action, unsigned n, const struct 
 
 static void rule(const char *name, uint32_t action) { rule_of(name, action, 0, NULL); }
 
+/* Argument `arg`, all 64 bits of it. */
+static struct scmp_arg_cmp equal(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+/* The bits of `mask`, no others. */
+static struct scmp_arg_cmp masked(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 static void rule_if(const char *name, struct scmp_arg_cmp a) { rule_of(name, SCMP_ACT_ALLOW, 1, &a); }
 
 static void rules(const char *names, uint32_t action)
@@ -154,22 +168,22 @@ static void rules_of_sockets(bool compat)
 {
 	static const uint64_t families[] = {AF_INET, AF_INET6};
 	static const uint64_t protocols[] = {0, IPPROTO_TCP}; /* no other stream: SCTP, MPTCP and SMC pass by the rules for TCP ports */
-	rule_if("socket", SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX));
-	rule_if("socketpair", SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX));
-	const struct scmp_arg_cmp route[] = {SCMP_A0_64(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2_64(SCMP_CMP_EQ, NETLINK_ROUTE)};
+	rule_if("socket", equal(0, AF_UNIX));
+	rule_if("socketpair", equal(0, AF_UNIX));
+	const struct scmp_arg_cmp route[] = {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)};
 	rule_of("socket", SCMP_ACT_ALLOW, 2, route);
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
 		for (size_t p = 0; p < sizeof(protocols) / sizeof(protocols[0]); p++) {
 			const struct scmp_arg_cmp stream[] = {
-				SCMP_A0_64(SCMP_CMP_EQ, families[f]),
-				SCMP_A1_64(SCMP_CMP_MASKED_EQ, ~socket_flags, SOCK_STREAM),
-				SCMP_A2_64(SCMP_CMP_EQ, protocols[p]),
+				equal(0, families[f]),
+				masked(1, ~socket_flags, SOCK_STREAM),
+				equal(2, protocols[p]),
 			};
 			rule_of("socket", SCMP_ACT_ALLOW, 3, stream);
 		}
 		const struct scmp_arg_cmp datagram[] = {
-			SCMP_A0_64(SCMP_CMP_EQ, families[f]),
-			SCMP_A1_64(SCMP_CMP_MASKED_EQ, ~socket_flags, SOCK_DGRAM),
+			equal(0, families[f]),
+			masked(1, ~socket_flags, SOCK_DGRAM),
 		};
 		rule_of("socket", compat ? SCMP_ACT_ALLOW : eacces, 2, datagram); /* EACCES: what a resolver says of it can be understood */
 	}
@@ -179,19 +193,19 @@ static void rules_by_argument(bool compat)
 {
 	static const uint64_t kinds[] = {0, S_IFREG, S_IFIFO, S_IFSOCK};
 	static const uint64_t personalities[] = {PER_LINUX, 0xffffffff, UINT64_MAX}; /* the last two only ask */
-	rule_if("clone", SCMP_A0_64(SCMP_CMP_MASKED_EQ, new_namespaces, 0)); /* clone3 hides its flags in memory: ENOSYS, and libraries fall back */
-	rule_if("chmod", SCMP_A1_64(SCMP_CMP_MASKED_EQ, set_id_bits, 0));
-	rule_if("fchmod", SCMP_A1_64(SCMP_CMP_MASKED_EQ, set_id_bits, 0));
-	rule_if("fchmodat", SCMP_A2_64(SCMP_CMP_MASKED_EQ, set_id_bits, 0));
-	rule_if("fchmodat2", SCMP_A2_64(SCMP_CMP_MASKED_EQ, set_id_bits, 0));
+	rule_if("clone", masked(0, new_namespaces, 0)); /* clone3 hides its flags in memory: ENOSYS, and libraries fall back */
+	rule_if("chmod", masked(1, set_id_bits, 0));
+	rule_if("fchmod", masked(1, set_id_bits, 0));
+	rule_if("fchmodat", masked(2, set_id_bits, 0));
+	rule_if("fchmodat2", masked(2, set_id_bits, 0));
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		rule_if("mknod", SCMP_A1_64(SCMP_CMP_MASKED_EQ, S_IFMT | set_id_bits, kinds[i]));
-		rule_if("mknodat", SCMP_A2_64(SCMP_CMP_MASKED_EQ, S_IFMT | set_id_bits, kinds[i]));
+		rule_if("mknod", masked(1, S_IFMT | set_id_bits, kinds[i]));
+		rule_if("mknodat", masked(2, S_IFMT | set_id_bits, kinds[i]));
 	}
 	for (size_t i = 0; i < sizeof(personalities) / sizeof(personalities[0]); i++)
-		rule_if("personality", SCMP_A0_64(SCMP_CMP_EQ, personalities[i]));
+		rule_if("personality", equal(0, personalities[i]));
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
-		rule_if("ioctl", SCMP_A1_64(SCMP_CMP_EQ, ioctls[i]));
+		rule_if("ioctl", equal(1, ioctls[i]));
 	rules_of_sockets(compat);
 }
 
@@ -226,6 +240,7 @@ static void make(const char *name, bool compat)
 	if (compat)
 		rules(allowed_compat, SCMP_ACT_ALLOW);
 	rules(refused, eperm);
+	rules(unsupported, SCMP_ACT_ERRNO(EOPNOTSUPP));
 	rules_by_argument(compat);
 	int fd = memfd_create(name, MFD_CLOEXEC);
 	if (fd < 0)
