@@ -325,6 +325,7 @@ void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t paren
 	order(out, "arg", "%s", box_is_compat(spec) ? JOB_ARG_COMPAT : JOB_ARG_STRICT);
 	order(out, "arg", "%s", o->net >= 0 ? JOB_ARG_NET : JOB_ARG_NO_NET);
 	order(out, "arg", "%lld", (long long)spec->processes_max);
+	order(out, "arg", "%lld", o->group == NULL ? (long long)(4 * spec->memory_max) : 0);
 	CLEANUP_FREE char *program = box_program(spec);
 	order(out, "arg", "%s", program);
 }

@@ -2,14 +2,10 @@
  * sandbox is already closed around it. It starts one step at a time, carries output and files out as bytes, and leaves nothing running
  * behind a step. It speaks runner/job_proto.h on descriptors 3 and 4; when the runner is gone it ends, and the sandbox with it. */
 #include "runner/egress.h"
+#include "runner/job_battery.h"
+#include "runner/job_confine.h"
 #include "runner/job_launch.h"
 #include "runner/job_proto.h"
-#if __has_include("runner/job_battery.h")
-#include "runner/job_battery.h"
-#endif
-#if __has_include("runner/job_confine.h")
-#include "runner/job_confine.h"
-#endif
 
 #include <errno.h>
 #include <arpa/inet.h>
@@ -56,6 +52,7 @@ static struct step step = {.pidfd = -1, .out = -1, .err = -1};
 static struct export watch;
 static uint8_t control[HEAD + JOB_CONTROL_FRAME_MAX];
 static size_t control_len;
+static bool alone; /* no control group counts for us */
 
 static int64_t now_ms(void)
 {
@@ -158,6 +155,19 @@ static void look_at_watched(void)
 
 /* ---- room ---- */
 
+/* The one way to see that RLIMIT_NPROC is reached: to be refused ourselves. */
+static bool no_process_left(void)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return errno == EAGAIN;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	return false;
+}
+
 /* All that the job can write to is one file system. */
 static void look_for_room(void)
 {
@@ -168,6 +178,8 @@ static void look_for_room(void)
 	uint8_t what = s.f_ffree == 0 ? JOB_FULL_FILES : 0;
 	if (what == 0 && (uint64_t)s.f_bavail * (uint64_t)s.f_bsize < ROOM_MIN)
 		what = JOB_FULL_BYTES;
+	if (what == 0 && alone && no_process_left())
+		what = JOB_FULL_PROCESSES;
 	step.full = what != 0;
 	if (step.full)
 		tell(JOB_TELL_FULL, step.id, &what, 1);
@@ -189,10 +201,12 @@ static void become(char *const *argv, int out, int err)
 	_exit(ignored < 0 ? 126 : 127);
 }
 
-static void tell_ended(uint8_t id, int status)
+static void tell_ended(uint8_t id, int status, uint64_t peak)
 {
-	uint8_t bytes[4];
+	uint8_t bytes[12];
 	write_u32(bytes, (uint32_t)status);
+	write_u32(bytes + 4, (uint32_t)peak);
+	write_u32(bytes + 8, (uint32_t)(peak >> 32));
 	tell(JOB_TELL_ENDED, id, bytes, sizeof(bytes));
 }
 
@@ -235,17 +249,18 @@ static void carry_output(int *fd, enum job_tell type)
 static void finish(void)
 {
 	int status = 0;
-	while (waitpid(step.pid, &status, 0) < 0 && errno == EINTR)
+	struct rusage use = {0};
+	look_for_room(); /* before anything of it is gone */
+	while (wait4(step.pid, &status, 0, &use) < 0 && errno == EINTR)
 		continue;
 	kill_all();
-	look_for_room();
 	while (step.out >= 0)
 		carry_output(&step.out, JOB_TELL_OUT);
 	while (step.err >= 0)
 		carry_output(&step.err, JOB_TELL_ERR);
 	(void)close(step.pidfd);
 	step.running = false;
-	tell_ended(step.id, status);
+	tell_ended(step.id, status, (uint64_t)use.ru_maxrss * 1024);
 }
 
 /* ---- what the runner asks for ---- */
@@ -362,7 +377,7 @@ static void give_listener_away(void)
 
 struct inside {
 	bool compat, net;
-	rlim_t processes;
+	rlim_t processes, data;
 	const char *program;
 };
 
@@ -381,27 +396,28 @@ static uint8_t close_in(const struct inside *in)
 	limit(RLIMIT_NOFILE, FILES_MAX);
 	limit(RLIMIT_FSIZE, file_bytes_max);
 	limit(RLIMIT_NPROC, in->processes); /* counted in this user namespace: per job */
+	if (in->data != 0) /* no control group: what one process alone may grow by between two looks from outside */
+		limit(RLIMIT_DATA, in->data);
 	(void)signal(SIGPIPE, SIG_IGN);
-#if __has_include("runner/job_confine.h")
 	struct confine_paths paths = {.compat = in->compat, .engine = in->program};
 	struct confine_applied applied = {0};
 	if (confine_landlock(&paths, &applied) == 0 && applied.handled_net != 0)
 		walls |= JOB_WALL_LANDLOCK;
 	if (confine_seccomp(in->compat) == 0)
 		walls |= JOB_WALL_SECCOMP;
-#endif
 	return walls;
 }
 
 static struct inside read_arguments(int argc, char **argv)
 {
 	struct inside in = {0};
-	if (argc != 5)
+	if (argc != 6)
 		_exit(2);
 	in.compat = strcmp(argv[1], JOB_ARG_COMPAT) == 0;
 	in.net = strcmp(argv[2], JOB_ARG_NET) == 0;
 	in.processes = strtoul(argv[3], NULL, 10);
-	in.program = argv[4];
+	in.data = strtoul(argv[4], NULL, 10);
+	in.program = argv[5];
 	return in;
 }
 
@@ -436,11 +452,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "launch") == 0)
 		return launch_main();
-#if __has_include("runner/job_battery.h")
 	if (argc >= 2 && strcmp(argv[1], "battery") == 0)
 		return battery_main(argc - 2, argv + 2);
-#endif
 	struct inside in = read_arguments(argc, argv);
+	alone = in.data != 0;
 	uint8_t walls = close_in(&in);
 	tell(JOB_TELL_READY, 0, &walls, 1);
 	for (;;) {

@@ -29,8 +29,8 @@ enum job_tell {
 	JOB_TELL_READY = 'H', /* once, first: the box stands; one byte, the walls that hold: enum job_wall */
 	JOB_TELL_OUT = 'o',   /* id: step; bytes of its stdout */
 	JOB_TELL_ERR = 'e',   /* bytes of its stderr */
-	JOB_TELL_ENDED = 'x', /* u32 wait status; nothing of the step is left running */
-	JOB_TELL_FULL = 'F',  /* id: step; one byte, enum job_full: the job's file system has no room left */
+	JOB_TELL_ENDED = 'x', /* u32 wait status, u64 peak resident bytes of one process of it; nothing of the step is left running */
+	JOB_TELL_FULL = 'F',  /* id: step; one byte, enum job_full: there is no room left of that */
 	JOB_TELL_BEGIN = 'b', /* id: export; forget what came of it before */
 	JOB_TELL_DATA = 'd',
 	JOB_TELL_FINISH = 'f', /* one byte, enum job_export_end */
@@ -38,9 +38,9 @@ enum job_tell {
 
 enum job_wall { JOB_WALL_SECCOMP = 1, JOB_WALL_LANDLOCK = 2 /* files, and connections to one port only */ };
 
-enum job_full { JOB_FULL_FILES = 1, JOB_FULL_BYTES = 2 };
+enum job_full { JOB_FULL_FILES = 1, JOB_FULL_BYTES = 2, JOB_FULL_PROCESSES = 3 };
 
-/* Arguments of sluice-job-init inside: strict or compat, net or no-net, processes, the program that may be started. */
+/* Arguments of sluice-job-init inside: strict or compat, net or no-net, processes, bytes of data of one process (0: no ceiling), the program that may be started. */
 #define JOB_ARG_STRICT "strict"
 #define JOB_ARG_COMPAT "compat"
 #define JOB_ARG_NET "net"

@@ -3,14 +3,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "runner/runner_priv.h"
+#include "runner/watch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#if __has_include("runner/watch.h")
-#include "runner/watch.h"
-#endif
 
 /* Every way in which a job is stopped from outside, breach or cancel, goes through runner_stop: a plan is killed at once, for nothing of it is
  * worth keeping; an apply is asked to stop (SIGINT), has LIMIT_GRACE_MS to write its state, and is killed then. */
@@ -81,9 +80,6 @@ static void look_at_group(struct runner *r)
 }
 
 /* Without a control group: looked at from outside, more often. */
-#if !__has_include("runner/watch.h")
-static void look_at_tree(struct runner *r) { (void)r; }
-#else
 static void look_at_tree(struct runner *r)
 {
 	struct watch_use use;
@@ -91,12 +87,24 @@ static void look_at_tree(struct runner *r)
 		return;
 	most(&r->exit.peak_memory, use.memory);
 	most(&r->exit.cpu_ms, use.cpu_ms);
-	if (use.memory > r->spec.memory_max)
+	int64_t shared = use.memory > r->spec.memory_max ? watch_memory(r->box.pid) : 0; /* dear, so asked only then */
+	if (shared < 0 || shared > r->spec.memory_max)
 		limits_breach(r, BREACH_MEMORY);
 	else if (use.threads >= r->spec.processes_max)
 		limits_breach(r, BREACH_PROCESSES);
 }
-#endif
+
+/* Without a control group a process can be refused memory and end between two looks: then its peak tells. It counts mapped files, so that it
+ * says nothing of a step that went well. */
+void limits_step_ended(struct runner *r, int64_t peak)
+{
+	bool well = WIFEXITED(r->step.status) && WEXITSTATUS(r->step.status) == 0;
+	if (r->group != NULL)
+		return;
+	most(&r->exit.peak_memory, peak);
+	if (!well && peak > r->spec.memory_max)
+		limits_breach(r, BREACH_MEMORY);
+}
 
 void limits_look(struct runner *r)
 {

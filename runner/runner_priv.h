@@ -126,6 +126,7 @@ int runner_box_open(struct runner *r, struct err *err) MUST_CHECK; /* returns wh
 /* runner_limits.c: the ceilings of the job, its control group, its network */
 int limits_open(struct runner *r, struct err *err) MUST_CHECK; /* before any key is read: the proxy is a fork of this process */
 void limits_look(struct runner *r);                             /* is one of them reached? */
+void limits_step_ended(struct runner *r, int64_t peak); /* peak: resident bytes of its largest process */
 void limits_breach(struct runner *r, enum breach b);
 void limits_say(struct runner *r);                              /* writes down why the job was stopped */
 void limits_close(struct runner *r);                            /* the box has ended: what it used goes into the exit record */

@@ -175,21 +175,26 @@ static void end_output(struct runner *r)
 
 static void on_step_ended(struct runner *r, const uint8_t *p, size_t len)
 {
-	if (len != 4) {
+	if (len != 12) {
 		nonsense(r);
 		return;
 	}
+	uint64_t peak = 0;
+	for (unsigned i = 0; i < 8; i++)
+		peak |= (uint64_t)p[4 + i] << (8 * i);
 	r->step.status = (int)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 	r->step.running = false;
 	end_output(r);
 	limits_look(r);
+	limits_step_ended(r, peak > INT64_MAX ? INT64_MAX : (int64_t)peak);
 }
 
 /* job-init sees it where it happens; a full file system is told even when the step ended by it before we looked. */
 static void on_full(struct runner *r, const uint8_t *p, size_t len)
 {
-	if (len == 1 && (p[0] == JOB_FULL_FILES || p[0] == JOB_FULL_BYTES))
-		limits_breach(r, p[0] == JOB_FULL_FILES ? BREACH_FILES : BREACH_WORKSPACE);
+	static const enum breach of[] = {BREACH_NONE, BREACH_FILES, BREACH_WORKSPACE, BREACH_PROCESSES};
+	if (len == 1 && p[0] > 0 && p[0] < ARRAY_LEN(of))
+		limits_breach(r, of[p[0]]);
 	else
 		nonsense(r);
 }

@@ -162,7 +162,7 @@ static void orders_of_the_launcher(void **state)
 	CLEANUP_FREE char *all = xasprintf(" %s ", buf_str(&out)), *tree = xasprintf("bind=tree:%s", root);
 	static const char *const want[] = {"parent=77", "bwrap=/usr/bin/bwrap", "uid=200001", "size=1048576", "inodes=1000", "bind=init:/opt/job-init",
 					   "bind=engine:/opt/terraform", "bind=plugins:/opt/mirror", "bind=store:/data/store", "bind=lock:/locks/1",
-					   "arg=/bin/job-init arg=strict arg=no-net arg=64 arg=/bin/terraform"};
+					   "arg=/bin/job-init arg=strict arg=no-net arg=64 arg=4194304 arg=/bin/terraform"};
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
 		holds(all, want[i]);
 	holds(all, tree);
