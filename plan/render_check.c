@@ -71,6 +71,14 @@ static bool place_read(const char *error, char **ret_path, int64_t *ret_line, co
 	return false;
 }
 
+/* GitHub shows a path as it is. */
+static bool is_showable(const char *path)
+{
+	CLEANUP_BUF struct buf clean = {0};
+	text_clean(&clean, path, strlen(path));
+	return strcmp(buf_str(&clean), path) == 0 && clean.len <= LIMIT_PATH_BYTES;
+}
+
 static void put_annotation(struct buf *out, const struct view_project *p)
 {
 	CLEANUP_FREE char *path = NULL;
@@ -79,7 +87,7 @@ static void put_annotation(struct buf *out, const struct view_project *p)
 	int64_t line;
 	const char *text;
 	bool failed = p->state == VIEW_FAILED || p->state == VIEW_APPLY_FAILED || p->state == VIEW_REFUSED;
-	if (!failed || p->error == NULL || !place_read(p->error, &path, &line, &text))
+	if (!failed || p->error == NULL || !place_read(p->error, &path, &line, &text) || !is_showable(path))
 		return;
 	text_clean(&message, text, text_cut(text, strlen(text), LIMIT_CHECK_ANNOTATION_BYTES / 4)); /* cleaning may write more bytes */
 	text_clean(&title, p->name, text_cut(p->name, strlen(p->name), TITLE_BYTES / 4));

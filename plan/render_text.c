@@ -28,14 +28,21 @@ static bool is_trigger(const char *s, size_t i, size_t len)
 	case '$': return true;
 	case ':': return isalpha((unsigned char)next) || next == '+' || next == '-' || next == '/';
 	case '-': return i >= 2 && tolower((unsigned char)s[i - 1]) == 'h' && tolower((unsigned char)s[i - 2]) == 'g';
-	case '.': return i >= 3 && tolower((unsigned char)s[i - 1]) == 'w' && tolower((unsigned char)s[i - 2]) == 'w';
 	default: return false;
 	}
 }
 
-/* Whether Markdown would read c as markup where it stands. As little as possible is escaped: mails show the escapes. */
+/* The dot of "www.": the space goes in front of it, for behind it would be part of a name that browsers read without it. */
+static bool is_www(const char *s, size_t i)
+{
+	return s[i] == '.' && i >= 3 && tolower((unsigned char)s[i - 1]) == 'w' && tolower((unsigned char)s[i - 2]) == 'w' &&
+	       tolower((unsigned char)s[i - 3]) == 'w';
+}
+
+/* Whether Markdown would read s[i] as markup where it stands. As little as possible is escaped: mails show the escapes. */
 static bool is_markup(const char *s, size_t i, size_t len)
 {
+	size_t start = strspn(s, " "); /* a list begins behind spaces too */
 	switch (s[i]) {
 	case '\\':
 	case '`':
@@ -47,9 +54,9 @@ static bool is_markup(const char *s, size_t i, size_t len)
 	case '_': return i == 0 || i + 1 >= len || !isalnum((unsigned char)s[i - 1]) || !isalnum((unsigned char)s[i + 1]);
 	case '-':
 	case '+':
-	case '=': return i == 0;
+	case '=': return i == start;
 	case '.':
-	case ')': return i > 0 && strspn(s, "0123456789") == i;
+	case ')': return i > start && strspn(s + start, "0123456789") == i - start;
 	default: return false;
 	}
 }
@@ -58,13 +65,16 @@ static void add_text(struct buf *out, const char *s, size_t len)
 {
 	CLEANUP_BUF struct buf clean = {0};
 	text_clean(&clean, s, len);
+	for (size_t i = 0; i < clean.len; i++)
+		if (clean.data[i] == '\n' || clean.data[i] == '\t')
+			clean.data[i] = ' ';
 	s = buf_str(&clean);
 	for (size_t i = 0; i < clean.len; i++) {
-		if (s[i] == '\n' || s[i] == '\t')
-			buf_addc(out, ' ');
-		else if (s[i] == '<')
+		if (is_www(s, i))
+			buf_adds(out, ZERO_WIDTH_SPACE);
+		if (s[i] == '<')
 			buf_adds(out, "&lt;");
-		else if (s[i] == '>' && i == 0)
+		else if (s[i] == '>' && strspn(s, " ") == i)
 			buf_adds(out, "&gt;");
 		else if (s[i] == '&')
 			buf_adds(out, "&amp;");
@@ -83,6 +93,8 @@ void render_html_text(struct buf *out, const char *s)
 	s = buf_str(&clean);
 	for (size_t i = 0; i < clean.len; i++) {
 		char c = s[i] == '\n' || s[i] == '\t' ? ' ' : s[i];
+		if (is_www(s, i))
+			buf_adds(out, ZERO_WIDTH_SPACE);
 		text_html(out, &c, 1);
 		if (is_trigger(s, i, clean.len))
 			buf_adds(out, ZERO_WIDTH_SPACE);

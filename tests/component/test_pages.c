@@ -92,7 +92,7 @@ static void a_run(void **state)
 	CLEANUP_FREE char *token = xstrdup(rig_text(&s->w->r, "SELECT token FROM run"));
 	assert_int_equal(get_of_run(s, run, "", token, "", &a), 200);
 	says(a.type, "text/html");
-	says(a.policy, "default-src 'none'");
+	assert_string_equal(a.policy, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 	says(buf_str(&a.body), "acme/infra");
 	says(buf_str(&a.body), "log of &lt;b&gt;net&lt;/b&gt; &amp; job 1"); /* as the executor wrote it, and as text */
 	assert_null(strstr(buf_str(&a.body), "<b>net"));
@@ -133,13 +133,14 @@ static void hostile_texts(void **state)
 	static const struct rig_project odd[] = {{.name = "<script>alert(1)</script>", .error = "\"><img src=x onerror=alert(2)>"}};
 	rig_prepared(&s->w->r, odd, 1);
 	int64_t run = world_plan(s->w, s->w->pull);
-	rig_exec(&s->w->r, "UPDATE run SET error='<iframe>' || char(27) || '[31m', repo='a/<u>'");
+	rig_exec(&s->w->r, "UPDATE run SET error='<iframe>' || char(27) || '[31m' || char(8238), repo='a/<u>'");
 	CLEANUP_FREE char *token = xstrdup(rig_text(&s->w->r, "SELECT token FROM run"));
 	assert_int_equal(get_of_run(s, run, "", token, "", &a), 200);
-	static const char *const never[] = {"<script", "<img", "<iframe", "<u>", "\x1b"};
+	static const char *const never[] = {"<script", "<img", "<iframe", "<u>", "\x1b", "\xe2\x80\xae"};
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		assert_null(strstr(buf_str(&a.body), never[i]));
 	says(buf_str(&a.body), "&lt;script&gt;alert(1)");
+	says(buf_str(&a.body), "&lt;iframe&gt;&lt;U+202E&gt;");
 	says(buf_str(&a.body), "No log yet.");
 	buf_free(&a.body);
 }

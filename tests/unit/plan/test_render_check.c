@@ -82,6 +82,8 @@ static void annotations(void **state)
 		{VIEW_FAILED, "main.tf:99999999999: nor this", ""},
 		{VIEW_FAILED, "two words:3: x", ""},
 		{VIEW_FAILED, ":3: x", ""},
+		{VIEW_FAILED, "a\x1b[31m.tf:3: x", ""}, /* no path that can be shown */
+		{VIEW_FAILED, "a\xe2\x80\xae.tf:3: x", ""},
 		{VIEW_FAILED, "first line\nmain.tf:3: second", ""},
 		{VIEW_FAILED, NULL, ""},
 	};

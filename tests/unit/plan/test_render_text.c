@@ -20,7 +20,7 @@ static void text(void **state)
 		{"see #12", "see #" ZWSP "12"},
 		{"GH-12", "GH-" ZWSP "12"},
 		{"https://x.example", "https:" ZWSP "//x.example"},
-		{"www.x.example", "www." ZWSP "x.example"},
+		{"www.x.example", "www" ZWSP ".x.example"},
 		{":tada:", ":" ZWSP "tada:"},
 		{"main.tf:14", "main.tf:14"},
 		{"$x$", "$" ZWSP "x$" ZWSP},
@@ -33,6 +33,9 @@ static void text(void **state)
 		{"=====", "\\====="},
 		{"1. item", "1\\. item"},
 		{"12) item", "12\\) item"},
+		{"  1. item", "  1\\. item"},
+		{"\n - item", "  \\- item"},
+		{" > quote", " &gt; quote"},
 		{"v1.2", "v1.2"},
 		{"a\nb\tc", "a b c"},
 		{"a\x1b[31mb\xe2\x80\xae"
