@@ -79,6 +79,7 @@ static const struct command_row {
 	{"sim", cmd_sim, NULL},
 	{"prepare", prepare, NULL},
 	{"job-runner", job_runner, NULL},
+	{"canary", cmd_canary, NULL},
 };
 
 static void usage(FILE *to)

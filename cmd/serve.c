@@ -6,11 +6,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/app_sign.h"
+#include "cmd/canary.h"
 #include "cmd/commands.h"
 #include "cmd/data_dir.h"
 #include "cmd/notify.h"
 #include "cmd/schema.h"
 #include "plan/audit_head.h"
+#include "runner/cgroup.h"
 #include "webhooks/decide.h"
 #include "webhooks/intake.h"
 #include "webhooks/pages.h"
@@ -40,6 +42,7 @@ struct daemon {
 	struct runs *runs;
 	struct decide *decide;
 	struct reconcile *reconcile;
+	struct canary *canary; /* until it has answered */
 	struct intake *intake;
 	struct pages *pages;
 	struct http_server *http;
@@ -167,6 +170,23 @@ static int start_agent(struct daemon *d, struct err *err)
 	return agent_start(&o, &d->agent, err);
 }
 
+/* Before any child: it would be born where groups with limits cannot be made beside it. Without it jobs are bounded by other means, and the canary
+ * says so. */
+static void enter_group(void)
+{
+	struct err err = {0};
+	if (cgroup_move_self(&err) != 0)
+		log_warn("sandbox.group", "error=%s", log_value(err.msg));
+}
+
+static void on_canary(struct tier_report *host, void *arg)
+{
+	struct daemon *d = arg;
+	d->canary = NULL;
+	canary_log(host);
+	runs_set_host(d->runs, host);
+}
+
 /* In the order in which things may be needed: keys before sockets, the database before what writes to it, the listener last. */
 static int start(struct daemon *d, struct err *err)
 {
@@ -175,6 +195,8 @@ static int start(struct daemon *d, struct err *err)
 		rc = load_secrets(d, err);
 	if (rc == 0)
 		rc = lock_data_dir(d, err);
+	if (rc == 0)
+		enter_group();
 	if (rc == 0)
 		rc = start_agent(d, err);
 	if (rc != 0)
@@ -191,6 +213,7 @@ static int start(struct daemon *d, struct err *err)
 static void stop_parts(struct daemon *d)
 {
 	http_server_close(d->http);
+	canary_close(d->canary);
 	reconcile_close(d->reconcile);
 	decide_close(d->decide);
 	runs_close(d->runs);
@@ -311,7 +334,9 @@ int cmd_serve(int argc, char **argv)
 	notify_systemd("READY=1");
 	d.tidy = loop_timer_new(d.loop, tidy, &d);
 	loop_timer_start(d.tidy, TIDY_MS, TIDY_MS);
+	d.canary = canary_start(d.loop, d.program, on_canary, &d);
 	runs_recover(d.runs);
+	cgroup_sweep();
 	decide_wake(d.decide);
 	outbox_wake(d.outbox);
 	do

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "github/outbox.h"
 #include "plan/comment_view.h"
+#include "plan/job_box_kept.h"
 #include "plan/render.h"
 #include "plan/replan.h"
 
@@ -170,6 +171,23 @@ static void put_rollup_line(struct buf *out, enum check_state s, const struct vi
 		render_headline(v, out);
 }
 
+/* Of the box that held this very job, when one did; of what this host can do before. "full (...). 3 connections, 1 refused; 64 MiB of memory" */
+static char *box_told(const struct comment_context *ctx, const struct job_row *job)
+{
+	CLEANUP_BUF struct buf b = {0};
+	const char *word = job->isolation, *host = ctx->sandbox;
+	bool as_host = word == NULL || (host != NULL && text_starts(host, word));
+	if (word == NULL && host == NULL)
+		return NULL;
+	buf_adds(&b, as_host && host != NULL ? host : word);
+	size_t before = b.len;
+	buf_adds(&b, ". ");
+	job_box_used(job, &b);
+	if (b.len == before + 2)
+		buf_truncate(&b, before);
+	return buf_take(&b);
+}
+
 static int tell_job(struct db_conn *c, const struct comment_context *ctx, const struct run_row *run, const struct job_row *job, bool superseded,
 		    struct err *err)
 {
@@ -190,7 +208,9 @@ static int tell_job(struct db_conn *c, const struct comment_context *ctx, const 
 	else
 		render_project_line(&p, &line);
 	CLEANUP_FREE char *name = xasprintf(OUTBOX_GATE "/%s", job->project);
-	const struct view view = {.phase = job->phase == PHASE_PLAN ? VIEW_PLAN_DONE : VIEW_APPLY_DONE, .projects = &p, .projects_n = 1, .run_url = url};
+	CLEANUP_FREE char *box = box_told(ctx, job);
+	const struct view view = {.phase = job->phase == PHASE_PLAN ? VIEW_PLAN_DONE : VIEW_APPLY_DONE, .projects = &p, .projects_n = 1, .run_url = url,
+				  .sandbox = box};
 	struct telling t = {.ctx = ctx, .run = run, .name = name, .job = job, .view = &view, .line = buf_str(&line),
 			    .state = superseded ? CHECK_SUPERSEDED : job_state_told(job, &p)};
 	if (rc == 0)

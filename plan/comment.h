@@ -8,7 +8,7 @@
 
 struct comment_context {
 	const char *public_url;
-	const char *sandbox; /* "bubblewrap, no network" */
+	const char *sandbox; /* "full (...)", "bounded: ...": how well this host holds a job in; NULL: not known yet */
 	bool checks;         /* we are an App: check runs instead of commit statuses, with the same words */
 };
 

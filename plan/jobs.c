@@ -31,6 +31,12 @@ char *jobs_state_path(const struct server_config *config, int64_t id) { return x
 
 char *jobs_log_path(const struct server_config *config, int64_t id) { return xasprintf("%s/logs/%lld.log", config->data_dir, (long long)id); }
 
+char *jobs_egress_path(const struct server_config *config, int64_t id) { return xasprintf("%s/logs/%lld.egress", config->data_dir, (long long)id); }
+
+const struct jobs_counts *jobs_counts(const struct jobs *j) { return &j->counts; }
+
+const struct tier_report *jobs_host(const struct jobs *j) { return j->host_known ? &j->host : NULL; }
+
 void jobs_forget_running(struct jobs *j, int64_t job_id)
 {
 	for (struct running **p = &j->running; *p != NULL; p = &(*p)->next)
@@ -201,8 +207,19 @@ static void pick_done(int rc, const struct err *err, void *arg)
 	free(p);
 }
 
+void jobs_set_host(struct jobs *j, struct tier_report *host)
+{
+	ASSERT(!j->host_known);
+	j->host = *host;
+	*host = (struct tier_report){0};
+	j->host_known = true;
+	jobs_kick(j);
+}
+
 void jobs_kick(struct jobs *j)
 {
+	if (!j->host_known)
+		return; /* jobs_set_host asks again */
 	if (j->picking) {
 		j->pick_again = true;
 		return;
@@ -348,6 +365,7 @@ void jobs_close(struct jobs *j)
 		jobs_forget_running(j, j->running->job_id);
 	jobs_forget_late(j);
 	loop_timer_close(j->again);
+	tier_report_free(&j->host);
 	for (int k = 0; k < ENGINE_KINDS; k++) {
 		engine_binary_free(&j->engines[k]);
 		free(j->engine_missing[k]);

@@ -9,7 +9,9 @@
 
 #include "plan/comment.h"
 #include "plan/run_store.h"
+#include "runner/breach.h"
 #include "runner/exec.h"
+#include "runner/tier.h"
 #include "secrets/agent.h"
 
 struct jobs;
@@ -35,10 +37,19 @@ struct jobs_options {
 };
 
 int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err) MUST_CHECK;
+/* How well this host holds a job in (takes what the report owns). Until then jobs wait. Once. */
+void jobs_set_host(struct jobs *j, struct tier_report *host);
 void jobs_recover(struct jobs *j);
 void jobs_kick(struct jobs *j);                        /* something may be ready */
 void jobs_cancel_run(struct jobs *j, int64_t run_id); /* asks the runners of a run to stop */
 size_t jobs_running(const struct jobs *j);
+/* Since the start, for /metrics. */
+struct jobs_counts {
+	uint64_t breaches[BREACHES]; /* jobs that a ceiling ended */
+	uint64_t connections, connections_refused; /* the second are among the first */
+};
+const struct jobs_counts *jobs_counts(const struct jobs *j);
+const struct tier_report *jobs_host(const struct jobs *j); /* NULL: not known yet */
 void jobs_close(struct jobs *j);
 
 /* Inside a transaction: a job that was just made takes the plan of an earlier one (job_plan.h), signed for its own commit. */
@@ -54,5 +65,6 @@ char *jobs_dir_of(const struct server_config *config, int64_t job_id);
 char *jobs_plan_path(const struct server_config *config, int64_t job_id);
 char *jobs_state_path(const struct server_config *config, int64_t job_id);
 char *jobs_log_path(const struct server_config *config, int64_t job_id);
+char *jobs_egress_path(const struct server_config *config, int64_t job_id); /* a line for each connection of the job */
 
 #endif

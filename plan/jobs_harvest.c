@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "github/outbox.h"
+#include "plan/job_box_kept.h"
 #include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/queue.h"
@@ -102,6 +103,8 @@ static void keep_files(const struct jobs *j, int64_t job_id)
 	move_file(dir, "log", log);
 	move_file(dir, "plan.enc", plan);
 	move_file(dir, "state.enc", state);
+	CLEANUP_FREE char *egress = jobs_egress_path(j->o.config, job_id);
+	move_file(dir, "egress", egress);
 }
 
 /* A runner that was killed during an apply leaves the newest state it saw, and its facts beside it. */
@@ -170,6 +173,7 @@ static void judge(const struct harvest *h, struct job_row *job)
 		job->state = JOBS_FAILED; /* it may have changed things: the comment tells what the state says */
 	xstrset(&job->error, r->error);
 	xstrset(&job->step, r->step);
+	job_box_take(r, job);
 	bool killed = r->exit_code > 128 || r->exit_code < 0; /* the engine, in the middle of its work */
 	if (job->phase == PHASE_APPLY && h->past_point && (r->outcome == JOB_BROKEN || (r->outcome != JOB_OK && killed))) {
 		/* nobody saw how far it came */
@@ -319,6 +323,8 @@ static int harvest_tx(struct db_conn *c, void *arg, struct err *err)
 			rc = put_state(c, h, &job, err);
 		if (rc == 0)
 			rc = job_finish(c, &job, JOBS_RUNNING, err);
+		if (rc == 0)
+			rc = job_box_note(c, h->jobs->o.config, &job, &h->record, err);
 		if (rc == 0 && job.phase == PHASE_PLAN && job.state == JOBS_DONE)
 			rc = plan_done(c, h->jobs, &job, err);
 		if (rc == 0)
@@ -360,6 +366,8 @@ static void harvest_done(int rc, const struct err *err, void *arg)
 		struct err why = {0};
 		if (!h->again && fs_remove_tree(dir, &why) != 0)
 			log_warn("job.clean", "job=%lld error=%s", (long long)h->job_id, log_value(why.msg));
+		if (!h->again)
+			job_box_count(&h->record, &j->counts);
 		log_info("job.end", "job=%lld run=%lld outcome=%s", (long long)h->job_id, (long long)h->run_id,
 			 h->end == EXEC_RECORD ? job_outcome_name(h->record.outcome) : h->again ? "again" : "lost");
 	}
@@ -397,7 +405,7 @@ static void copy_record(struct job_exit *to, const struct job_exit *from)
 {
 	*to = *from;
 	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->changes, &to->state_lineage, &to->state_sha256,
-			  &to->state_addresses};
+			  &to->state_addresses, &to->isolation, &to->breach};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		*owned[i] = xstrdup(*owned[i]);
 }

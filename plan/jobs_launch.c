@@ -18,6 +18,7 @@ void jobs_launch_free(struct launch *l)
 	job_row_free(&l->job);
 	state_version_free(&l->state);
 	free(l->tree_dir);
+	job_box_free(&l->box);
 	free(l);
 }
 
@@ -80,8 +81,9 @@ int jobs_prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, str
 	if (rc != 0)
 		return rc;
 	l->tree_dir = xstrdup(run.tree_dir);
+	rc = job_box_make(j->o.config, &j->host, run.repo, job, &l->box, err);
 	run_row_free(&run);
-	if (job->phase == PHASE_APPLY)
+	if (rc == 0 && job->phase == PHASE_APPLY)
 		rc = lock_take(c, job->repo_id, job->project, job->pull, job->run_id, err);
 	if (rc == 0 && job->managed_state)
 		rc = load_state(c, job, &l->state, err);
@@ -137,8 +139,15 @@ void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spe
 		.files_max = config->files,
 		.workspace_max = config->workspace_bytes,
 		.silence_ms = config->silence_ms,
-		.profile = job->phase == PHASE_APPLY ? PROFILE_APPLY : PROFILE_PLAN,
+		.profile = l->box.profile,
+		.isolation_min = l->box.least,
+		.egress = xstrdup(l->box.egress),
+		.args = job->phase == PHASE_PLAN ? xstrdup(job->args) : NULL,
 	};
+	if (job->lock_id != NULL)
+		s->lock_file = xasprintf("%s/trees/%lld/locks/%s", config->data_dir, (long long)job->repo_id, job->lock_id);
+	if (job->modules != NULL)
+		s->modules_dir = xasprintf("%s/modules/%s", config->data_dir, job->modules);
 	if (l->state.id != 0) {
 		s->state_in = fs_join(config->data_dir, l->state.path);
 		s->state_in_aad = xstrdup(l->state.aad);

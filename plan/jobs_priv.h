@@ -2,6 +2,7 @@
 #ifndef PLAN_JOBS_PRIV_H
 #define PLAN_JOBS_PRIV_H
 
+#include "plan/job_box.h"
 #include "plan/job_record.h"
 #include "plan/jobs.h"
 #include "plan/state_store.h"
@@ -15,6 +16,7 @@ struct running {
 struct launch {
 	struct job_row job;
 	char *tree_dir;
+	struct job_box box;
 	uint8_t key[AGENT_KEY_SIZE], state_key[AGENT_KEY_SIZE], plan_key[AGENT_KEY_SIZE];
 	struct state_version state; /* id 0: none */
 	int64_t plan_job;           /* 0: none */
@@ -30,6 +32,9 @@ struct jobs {
 	struct launch *asking;   /* applies whose gate is looked at once more */
 	struct running *running; /* told to the executor and not over */
 	bool picking, pick_again;
+	struct tier_report host; /* what the canary found; set once, before the first job is picked */
+	bool host_known;
+	struct jobs_counts counts;
 	struct loop_timer *again; /* after a transaction that could not be written */
 	struct harvest *late;     /* results that could not be taken in yet */
 	struct engine_binary engines[ENGINE_KINDS]; /* path NULL: not on this machine */

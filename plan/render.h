@@ -51,7 +51,7 @@ struct view {
 	const char *run_url, *help_url;
 	int64_t run_id;
 	const char *engines;               /* "terraform 1.11.4" */
-	const char *sandbox;               /* "bubblewrap, no network" */
+	const char *sandbox;               /* "full (...)": how well a job is held in; NULL: not known */
 	const char *expires;               /* "2026-11-23 14:00 UTC", NULL */
 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-	SUMMARY_CHARS = LIMIT_CHECK_TEXT_CHARS - 1024, /* for the closing line */
+	SUMMARY_CHARS = LIMIT_CHECK_TEXT_CHARS - 3072, /* for the closing lines */
 	TEXT_CHARS = LIMIT_CHECK_TEXT_CHARS - 256,
 	LINE_MAX = 1000000000,
 	TITLE_BYTES = 200, /* of an annotation: GitHub takes 255 characters */
@@ -182,6 +182,11 @@ static void put_summary(struct buf *out, const struct view *v, const char *title
 		buf_adds(out, "\n\n");
 	}
 	rows_free(&rows);
+	if (v->sandbox != NULL) {
+		buf_adds(out, "Sandbox: ");
+		render_sentence(out, v->sandbox);
+		buf_adds(out, ".\n\n");
+	}
 	render_link(out, "The run has everything", v->run_url);
 	buf_adds(out, ".\n");
 }

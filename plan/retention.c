@@ -52,6 +52,7 @@ static void round_done(int rc, const struct err *err, void *arg)
 		log_err("retention", "error=%s", log_value(err->msg));
 	for (size_t i = 0; rc == 0 && i < r->jobs.n; i++) {
 		forget_file(jobs_log_path(r->config, r->jobs.v[i]));
+		forget_file(jobs_egress_path(r->config, r->jobs.v[i]));
 		forget_file(jobs_plan_path(r->config, r->jobs.v[i]));
 	}
 	id_list_free(&r->jobs);

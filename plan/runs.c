@@ -2,6 +2,7 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "plan/job_box.h"
 #include "plan/retention.h"
 #include "plan/runs_priv.h"
 
@@ -382,7 +383,7 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 {
 	struct runs *m = xcalloc(1, sizeof(*m));
 	m->o = *o;
-	m->comment = (struct comment_context){.public_url = o->config->public_url, .sandbox = "bubblewrap, no network", .checks = gh_is_app(o->gh)};
+	m->comment = (struct comment_context){.public_url = o->config->public_url, .checks = gh_is_app(o->gh)};
 	struct jobs_options jo = {.loop = o->loop, .db = o->db, .outbox = o->outbox, .agent = o->agent, .config = o->config, .comment = &m->comment,
 				  .program = o->program, .executor_new = o->executor_new, .may_start = run_may_start, .on_run_over = on_run_over,
 				  .on_new_runs = on_new_runs, .arg = m};
@@ -397,6 +398,27 @@ int runs_new(const struct runs_options *o, struct runs **ret, struct err *err)
 	*ret = m;
 	return 0;
 }
+
+/* Comments are made on the writer thread, so that is where the words change. */
+static int say_host_tx(struct db_conn *c, void *arg, struct err *err)
+{
+	struct runs *m = arg;
+	(void)c;
+	(void)err;
+	m->comment.sandbox = m->sandbox;
+	return 0;
+}
+
+void runs_set_host(struct runs *m, struct tier_report *host)
+{
+	m->sandbox = job_box_words(host);
+	db_submit(m->o.db, say_host_tx, NULL, m);
+	jobs_set_host(m->jobs, host);
+}
+
+const struct jobs_counts *runs_jobs_counts(const struct runs *m) { return jobs_counts(m->jobs); }
+
+const struct tier_report *runs_host(const struct runs *m) { return jobs_host(m->jobs); }
 
 void runs_recover(struct runs *m)
 {
@@ -433,5 +455,6 @@ void runs_close(struct runs *m)
 			steps[r->row.state].drop(r); /* jobs go on: their runners outlive us */
 		run_free(r);
 	}
+	free(m->sandbox);
 	free(m);
 }

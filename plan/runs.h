@@ -24,10 +24,12 @@
 #include "plan/config.h"
 #include "plan/run_store.h"
 #include "runner/exec.h"
+#include "runner/tier.h"
 #include "secrets/agent.h"
 
 struct runs;
 struct comment_context;
+struct jobs_counts;
 
 struct runs_options {
 	struct loop *loop;
@@ -42,6 +44,8 @@ struct runs_options {
 };
 
 int runs_new(const struct runs_options *o, struct runs **ret, struct err *err) MUST_CHECK;
+/* How well this host holds a job in (takes what the report owns): jobs begin, and comments and checks say it. Once. */
+void runs_set_host(struct runs *r, struct tier_report *host);
 /* At start: every run that is not over is entered again, every running job adopted. */
 void runs_recover(struct runs *r);
 /* After the commit that created a run (or ended others): enters new ones, lets go of those that ended. Cheap; call it freely. */
@@ -56,6 +60,8 @@ void runs_refresh_facts(struct runs *r, int64_t repo_id, int64_t pull);
 const struct comment_context *runs_comment(const struct runs *r);
 /* Runs and jobs under way, for a clean stop and /metrics. */
 size_t runs_active(const struct runs *r);
+const struct jobs_counts *runs_jobs_counts(const struct runs *r);
+const struct tier_report *runs_host(const struct runs *r); /* NULL: not known yet */
 /* Stops without touching runners, while nothing waits for the database. Before outbox_close, gh_close and db_close. */
 void runs_close(struct runs *r);
 

@@ -10,7 +10,8 @@
 
 struct runs {
 	struct runs_options o;
-	struct comment_context comment;
+	struct comment_context comment; /* its sandbox: written and read on the writer thread */
+	char *sandbox;
 	struct jobs *jobs;
 	struct run *open;
 	struct recheck *rechecks;  /* of runs that apply (run_check.c) */

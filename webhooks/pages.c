@@ -3,11 +3,13 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "plan/job_box_kept.h"
 
-enum { PAGE_LOG_BYTES = 4 * 1024 * 1024 };
+enum { PAGE_LOG_BYTES = 4 * 1024 * 1024, SAID_SHOWN = 50, SAID_MAX = 4096, LINES_MAX = 5000 };
 
 struct pages {
 	struct pages_options o;
@@ -73,6 +75,31 @@ static bool read_log(const struct pages *p, const struct job_row *job, struct bu
 	return fs_read(live, PAGE_LOG_BYTES, log, NULL) == 0;
 }
 
+/* Why connections of the job came to nothing, from the log of them. The lines are ours; hosts in them are not. */
+static void add_connections(struct buf *b, const struct visit *v, const struct job_row *job)
+{
+	CLEANUP_FREE char *path = xasprintf("%s/logs/%lld.egress", v->p->o.data_dir, (long long)job->id);
+	CLEANUP_BUF struct buf lines = {0};
+	size_t shown = 0, looked_at = 0;
+	if (job->connections_refused == 0 || fs_read(path, LIMIT_EGRESS_LOG_BYTES, &lines, NULL) != 0)
+		return;
+	buf_printf(b, "<h3>Connections: %lld, refused: %lld</h3><ul>", (long long)job->connections, (long long)job->connections_refused);
+	for (const char *line = buf_str(&lines); *line != '\0' && shown < SAID_SHOWN && looked_at < LINES_MAX; looked_at++) {
+		size_t len = strcspn(line, "\n");
+		CLEANUP_JSON struct json_doc *doc = NULL;
+		struct json root;
+		const char *said;
+		if (json_parse(line, len, NULL, &doc, &root, NULL) == 0 && json_str(&root, "said", SAID_MAX, &said, NULL) == 0) {
+			buf_adds(b, "<li>");
+			add_text(b, said);
+			buf_adds(b, "</li>");
+			shown++;
+		}
+		line += len + (line[len] == '\n');
+	}
+	buf_adds(b, "</ul>");
+}
+
 static void add_job(struct buf *b, const struct visit *v, const struct job_row *job)
 {
 	buf_printf(b, "<section id=\"job-%lld\"><h2>", (long long)job->id);
@@ -88,7 +115,17 @@ static void add_job(struct buf *b, const struct visit *v, const struct job_row *
 		add_text(b, job->error);
 		buf_adds(b, "</dd>");
 	}
+	if (job->isolation != NULL) {
+		buf_adds(b, "<dt>sandbox</dt><dd>");
+		add_text(b, job->isolation);
+		CLEANUP_BUF struct buf used = {0};
+		job_box_used(job, &used);
+		if (used.len != 0)
+			buf_printf(b, "; %s", buf_str(&used));
+		buf_adds(b, "</dd>");
+	}
 	buf_adds(b, "</dl>");
+	add_connections(b, v, job);
 	CLEANUP_BUF struct buf log = {0};
 	if (read_log(v->p, job, &log)) {
 		buf_printf(b, "<p><a href=\"/runs/%lld/log.txt?k=%s&amp;job=%lld\">as plain text</a></p><pre>", (long long)v->run_id, v->run.token,
@@ -205,6 +242,25 @@ static void add_reconcile(struct buf *b, const struct reconcile_counts *n)
 			   rows[i].help, rows[i].name, rows[i].name, (unsigned long long)rows[i].n);
 }
 
+static void add_sandbox(struct buf *b, const struct tier_report *host, const struct jobs_counts *n)
+{
+	size_t wrong = 0;
+	buf_adds(b, "# HELP sluice_sandbox_tier How well this host holds a job in: 1 for the tier that a job at the start found.\n"
+		    "# TYPE sluice_sandbox_tier gauge\n");
+	for (int t = 0; t < TIERS; t++)
+		buf_printf(b, "sluice_sandbox_tier{tier=\"%s\"} %d\n", tier_name((enum tier)t), host != NULL && (int)host->tier == t);
+	for (size_t i = 0; host != NULL && i < host->n; i++)
+		wrong += !host->v[i].ok;
+	add_gauge(b, "sluice_sandbox_findings", "Things about the sandbox that are not as they should be; the log of the start names them.", (int64_t)wrong);
+	buf_adds(b, "# HELP sluice_jobs_ended_by_limit_total Jobs that a ceiling ended.\n# TYPE sluice_jobs_ended_by_limit_total counter\n");
+	for (int w = BREACH_NONE + 1; w < BREACHES; w++)
+		buf_printf(b, "sluice_jobs_ended_by_limit_total{what=\"%s\"} %llu\n", breach_name((enum breach)w), (unsigned long long)n->breaches[w]);
+	buf_printf(b, "# HELP sluice_egress_connections_total Connections that jobs asked for.\n# TYPE sluice_egress_connections_total counter\n"
+		      "sluice_egress_connections_total %llu\n# HELP sluice_egress_refused_total Those of them that were refused.\n"
+		      "# TYPE sluice_egress_refused_total counter\nsluice_egress_refused_total %llu\n",
+		   (unsigned long long)n->connections, (unsigned long long)n->connections_refused);
+}
+
 static void metrics_reply(int64_t pending, int64_t dead, void *arg)
 {
 	struct metrics *m = arg;
@@ -222,6 +278,7 @@ static void metrics_reply(int64_t pending, int64_t dead, void *arg)
 	add_gauge(&b, "sluice_outbox_pending", "Effects owed to GitHub.", pending);
 	add_gauge(&b, "sluice_outbox_dead", "Effects that GitHub will not take: locked, archived, switched off, or a permission is missing.", dead);
 	add_gauge(&b, "sluice_store_queue", "Requests waiting for the database.", (int64_t)db_waiting(m->p->o.db));
+	add_sandbox(&b, runs_host(m->p->o.runs), runs_jobs_counts(m->p->o.runs));
 	if (m->p->o.reconcile != NULL)
 		add_reconcile(&b, m->p->o.reconcile);
 	http_reply(m->x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), b.len, NULL, 0);

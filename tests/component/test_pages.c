@@ -1,5 +1,6 @@
 /* The plain pages over a real server: the token opens a run, nothing in a log can become HTML, and the numbers are there. */
 #include "base/http_client.h"
+#include "plan/jobs.h"
 #include "tests/component/world.h"
 #include "webhooks/pages.h"
 
@@ -102,6 +103,34 @@ static void a_run(void **state)
 	static const char *const jobs[] = {"", "&job=2", "&job=0", "&job=x", "&job=99999999999999999999"};
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
 		assert_int_equal(get_of_run(s, run, "/log.txt", token, jobs[i], &a), 404);
+	buf_free(&a.body);
+}
+
+/* Of the box: how well it held, and which connections came to nothing, as text. */
+static void a_box(void **state)
+{
+	struct scene *s = *state;
+	struct answer a = {0};
+	const struct job_exit held = {.isolation = (char[]){"full"}, .breach = (char[]){"time"}, .peak_memory = 1 << 20, .cpu_ms = 100, .connections = 2,
+				      .connections_refused = 1};
+	static const char lines[] = "{\"host\":\"ok.example\",\"verdict\":\"ok\"}\n{\"said\":\"<b>evil</b>.example:443 is not listed\"}\nnot JSON\n";
+	struct err err = {0};
+	s->w->r.held = &held;
+	int64_t run = world_plan(s->w, s->w->pull);
+	CLEANUP_FREE char *token = xstrdup(rig_text(&s->w->r, "SELECT token FROM run"));
+	CLEANUP_FREE char *path = jobs_egress_path(&s->w->r.config, rig_int(&s->w->r, "SELECT id FROM job"));
+	sim_must(fs_write_fast(path, lines, strlen(lines), 0600, &err), &err);
+	assert_int_equal(get_of_run(s, run, "", token, "", &a), 200);
+	says(buf_str(&a.body), "<dt>sandbox</dt><dd>full; 2 connections, 1 refused; 1 MiB of memory, 0.1 s of CPU time</dd>");
+	says(buf_str(&a.body), "<h3>Connections: 2, refused: 1</h3><ul><li>&lt;b&gt;evil&lt;/b&gt;.example:443 is not listed</li></ul>");
+	assert_int_equal(get(s, "GET", "/metrics", &a), 200);
+	static const char *const numbers[] = {
+		"sluice_sandbox_tier{tier=\"full\"} 1\n", "sluice_sandbox_tier{tier=\"bounded\"} 0\n", "sluice_sandbox_findings 0\n",
+		"sluice_jobs_ended_by_limit_total{what=\"time\"} 1\n", "sluice_jobs_ended_by_limit_total{what=\"memory\"} 0\n",
+		"sluice_egress_connections_total 2\n", "sluice_egress_refused_total 1\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		says(buf_str(&a.body), numbers[i]);
 	buf_free(&a.body);
 }
 
@@ -211,6 +240,6 @@ static void metrics(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(a_run), T(the_token), T(hostile_texts), T(a_job_at_work), T(other_paths), T(metrics)};
+	const struct CMUnitTest tests[] = {T(a_run), T(a_box), T(the_token), T(hostile_texts), T(a_job_at_work), T(other_paths), T(metrics)};
 	return cmocka_run_group_tests(tests, rig_warm_up, rig_cool_down);
 }

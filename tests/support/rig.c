@@ -87,6 +87,17 @@ static void fill_record(const struct rig *r, const struct rig_job *j, enum rig_p
 		e->error = how == PLAY_TIMEOUT ? late : failed;
 		e->exit_code = 1;
 	}
+	if (r->held != NULL) {
+		e->isolation = r->held->isolation;
+		e->breach = r->held->breach;
+		e->peak_memory = r->held->peak_memory;
+		e->cpu_ms = r->held->cpu_ms;
+		e->connections = r->held->connections;
+		e->connections_refused = r->held->connections_refused;
+		e->bytes_out = r->held->bytes_out;
+		e->bytes_in = r->held->bytes_in;
+		leave_file(j, "egress");
+	}
 	if (j->phase == PHASE_APPLY && j->managed && how == PLAY_OK) {
 		e->has_state = true;
 		e->state_serial = j->id;
@@ -157,6 +168,10 @@ static void exec_start(void *self, const struct job_spec *spec, const struct exe
 	(void)snprintf(j->project, sizeof(j->project), "%s", spec->project);
 	j->phase = spec->phase;
 	j->managed = spec->managed_state;
+	j->profile = spec->profile;
+	j->least = spec->isolation_min;
+	(void)snprintf(j->egress, sizeof(j->egress), "%s", spec->egress != NULL ? spec->egress : "");
+	(void)snprintf(j->args, sizeof(j->args), "%s", spec->args != NULL ? spec->args : "");
 	j->has_plan_in = spec->plan_in != NULL && keys->plan_in != NULL;
 	j->has_state_in = spec->state_in != NULL && keys->state_in != NULL;
 	free(j->job_dir);
@@ -255,7 +270,7 @@ static void write_at(const struct rig *r, const char *name, const char *text, mo
 void rig_open(struct rig *r, struct loop *l, const char *api_url, const char *more)
 {
 	struct err err = {0};
-	*r = (struct rig){.l = l, .on_cancel = PLAY_CANCELLED, .adopt_play = PLAY_LOST, .log.max = 1 << 20};
+	*r = (struct rig){.l = l, .host = TIER_FULL, .on_cancel = PLAY_CANCELLED, .adopt_play = PLAY_LOST, .log.max = 1 << 20};
 	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/sluice-rig-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	r->program = fs_join(r->dir, "prepare");
@@ -293,6 +308,8 @@ void rig_start(struct rig *r)
 	struct runs_options ro = {.loop = r->l, .db = r->db, .gh = r->gh, .outbox = r->outbox, .agent = agent, .config = &r->config,
 				  .server_file = r->server_file, .program = r->program, .executor_new = exec_new};
 	rig_must(runs_new(&ro, &r->runs, &err), &err);
+	if (!r->host_later)
+		runs_set_host(r->runs, &(struct tier_report){.tier = r->host});
 	runs_recover(r->runs);
 	outbox_wake(r->outbox);
 }

@@ -17,6 +17,9 @@ struct rig_job { /* what the executor was told of a job */
 	char project[64];
 	enum job_phase phase;
 	char *job_dir;
+	enum job_profile profile;
+	enum tier least;
+	char egress[200], args[200];
 	bool managed, has_plan_in, has_state_in;
 	int starts, cancels, adopts;
 	bool held;
@@ -29,6 +32,9 @@ struct rig {
 	char dir[64];
 	char *program, *server_file, *db_path;
 	struct server_config config;
+	enum tier host; /* what the canary says at the next start ... */
+	bool host_later; /* ... or the test does, when it likes */
+	const struct job_exit *held; /* what exit records say of the box; NULL: nothing */
 	struct db *db;
 	struct gh *gh;
 	struct outbox *outbox;

@@ -1,0 +1,25 @@
+/* The box that a job gets: may this host run it at all, what is inside beside the project, and where it may connect to. Step 5. Pure: the server
+ * file, the canary's report and the job's row go in, a part of its spec or a sentence comes out. There is no way from here to a job without a box. */
+#ifndef PLAN_JOB_BOX_H
+#define PLAN_JOB_BOX_H
+
+#include "plan/config.h"
+#include "plan/run_store.h"
+#include "runner/spec.h"
+#include "runner/tier.h"
+
+struct job_box {
+	enum job_profile profile;
+	enum tier least; /* the job is refused where its box would hold it less well, whatever the canary said a while ago */
+	char *egress; /* rules, one a line; NULL: no network at all */
+};
+void job_box_free(struct job_box *b);
+
+/* ERR_REFUSED with a sentence that names the key of the server's file, or of sluice.yaml, that would change it. repo: OWNER/NAME. */
+int job_box_make(const struct server_config *config, const struct tier_report *host, const char *repo, const struct job_row *job, struct job_box *ret,
+		 struct err *err) MUST_CHECK;
+
+/* "full", or "bounded: there is no control group ..."; for people. The caller frees. */
+char *job_box_words(const struct tier_report *host);
+
+#endif
