@@ -81,7 +81,7 @@ static void memory(struct doctor *d)
 		return;
 	}
 	int64_t machine = (int64_t)s.totalram * (int64_t)s.mem_unit;
-	int64_t all = d->config.memory_total != 0 ? d->config.memory_total : machine;
+	int64_t all = d->config.memory_total != 0 ? d->config.memory_total : machine / 4 * 3; /* as the server reckons */
 	int64_t fit = d->config.memory_bytes > 0 ? all / d->config.memory_bytes : d->config.jobs;
 	size_text(&seen, machine);
 	buf_adds(&seen, "; a job may use ");

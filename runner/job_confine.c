@@ -30,7 +30,7 @@ struct rule_port {
 	uint64_t allowed, port;
 };
 
-static const char *const writable[] = {"/work", "/tmp", "/home", NULL};
+static const char *const writable[] = {"/work", "/tmp", "/home", "/dev/shm", NULL};
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
 static const char *const programs[] = {"/plugins", NULL};
 /* In a box with language runtimes a program of the job's own is as good as a script of the job's own. */

@@ -21,7 +21,7 @@ struct confine_applied {
 	uint64_t scoped;      /* abstract UNIX sockets and signals, from version 6 */
 };
 
-/* Everything can be read; /work, /tmp and /home can be written, and the harmless devices; providers (/plugins) and what is named above can be
+/* Everything can be read; /work, /tmp, /home and /dev/shm can be written, and the harmless devices; providers (/plugins) and what is named above can be
  * executed; TCP connects to EGRESS_PORT only and binds nowhere (version 4 and later), no ioctl on devices (5), no abstract UNIX socket and no signal
  * leaves the domain (6). -ENOSYS, -EOPNOTSUPP: this kernel has no Landlock, or it is switched off; nothing was changed, but for no_new_privs. */
 int confine_landlock(const struct confine_paths *p, struct confine_applied *ret);
