@@ -9,11 +9,8 @@ int cmd_serve(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_sandbox(int argc, char **argv);
-<<<<<<< ours
 int cmd_doctor(int argc, char **argv);
-=======
 int cmd_canary(int argc, char **argv); /* hidden */
->>>>>>> theirs
 int cmd_setup(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_print_config(int argc, char **argv);
