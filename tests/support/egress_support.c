@@ -177,7 +177,7 @@ int tun_send_fd(int channel, const int *fds, size_t n)
 	if (n > 0) {
 		m.msg_control = room.bytes;
 		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		struct cmsghdr *c = &room.align;
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(n * sizeof(int));
