@@ -7,15 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <netinet/in.h>
 
 static char *job_init;
 
@@ -67,6 +74,107 @@ static void box_of_this_host(void **state)
 	assert_null(getenv("SLUICE_CANARY_BAIT")); /* baits stay with the child that laid them */
 	tier_report_free(&r);
 }
+
+/* ---- without a box: the probes find what there is to find ---- */
+
+static int listen_on(const void *address, socklen_t len)
+{
+	const struct sockaddr *a = address;
+	int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, a, len), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+struct bait_set {
+	char dir[40], tcp[16], abstract[48], socket[64], file[64], pid[24];
+	int fds[3];
+};
+
+static void lay(struct bait_set *b)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX}, hidden = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(in);
+	(void)snprintf(b->dir, sizeof(b->dir), "/tmp/test-tier-XXXXXX");
+	assert_non_null(mkdtemp(b->dir));
+	assert_int_equal(chmod(b->dir, 0755), 0);
+	b->fds[0] = listen_on(&in, len);
+	assert_int_equal(getsockname(b->fds[0], (struct sockaddr *)&in, &len), 0);
+	(void)snprintf(b->tcp, sizeof(b->tcp), "tcp=%d", ntohs(in.sin_port));
+	(void)snprintf(b->abstract, sizeof(b->abstract), "abstract=test-tier-%d", getpid());
+	const char *name = strchr(b->abstract, '=') + 1;
+	memcpy(hidden.sun_path + 1, name, strlen(name));
+	b->fds[1] = listen_on(&hidden, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	(void)snprintf(b->socket, sizeof(b->socket), "socket=%s/s", b->dir);
+	(void)snprintf(un.sun_path, sizeof(un.sun_path), "%s/s", b->dir);
+	b->fds[2] = listen_on(&un, sizeof(un));
+	assert_int_equal(chmod(un.sun_path, 0777), 0);
+	(void)snprintf(b->file, sizeof(b->file), "file=%s/f", b->dir);
+	assert_int_equal(fs_write_fast(b->file + 5, "x", 1, 0644, NULL), 0);
+	(void)snprintf(b->pid, sizeof(b->pid), "pid=%d", getpid());
+}
+
+/* As an ordinary user in any case: it tries to write everywhere. */
+static void run_unboxed(const struct bait_set *b, struct buf *out)
+{
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		char program[] = "sluice-job-init", battery[] = "battery", variable[] = "SLUICE_CANARY_BAIT=x";
+		struct bait_set c = *b;
+		char *argv[] = {program, battery, c.tcp, c.abstract, c.socket, c.file, c.pid, NULL}, *envp[] = {variable, NULL};
+		int fd = open(job_init, O_RDONLY | O_CLOEXEC);
+		if (dup2(ends[1], 1) < 0 || dup2(open("/", O_RDONLY | O_CLOEXEC), 50) < 0 ||
+		    (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)))
+			_exit(1);
+		(void)fexecve(fd, argv, envp);
+		_exit(1);
+	}
+	(void)close(ends[1]);
+	char chunk[4096];
+	for (ssize_t n; (n = read(ends[0], chunk, sizeof(chunk))) > 0;)
+		buf_add(out, chunk, (size_t)n);
+	(void)close(ends[0]);
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void without_a_box_everything_is_found(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {"descriptors", "environment", "processes", "host files", "network", "namespaces",
+					  "system calls", "programs", "landlock", "limits"};
+	static const char *const lines[] = {"50:directory", "environment=SLUICE_CANARY_BAIT", "bait_file=yes", "bait_abstract=yes", "bait_socket=yes",
+					    "seccomp=0", "execute_tmp=ENOEXEC"};
+	struct bait_set b;
+	struct tier_report r;
+	CLEANUP_BUF struct buf out = {0};
+	lay(&b);
+	run_unboxed(&b, &out);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (strstr(buf_str(&out), lines[i]) == NULL)
+			fail_msg("no %s in\n%s", lines[i], buf_str(&out));
+	buf_adds(&out, "outside_control_group=v2\noutside_isolation=full\nbox=stands\n");
+	tier_judge(buf_str(&out), &r);
+	assert_int_equal(r.tier, TIER_NONE);
+	for (size_t k = 0; k < ARRAY_LEN(bad); k++) {
+		bool found = false;
+		for (size_t i = 0; i < r.n; i++)
+			found = found || (strcmp(r.v[i].name, bad[k]) == 0 && !r.v[i].ok);
+		if (!found)
+			fail_msg("%s is fine, in\n%s", bad[k], buf_str(&out));
+	}
+	tier_report_free(&r);
+	for (size_t i = 0; i < ARRAY_LEN(b.fds); i++)
+		(void)close(b.fds[i]);
+	assert_int_equal(fs_remove_tree(b.dir, NULL), 0);
+}
+
+/* ---- hosts that are in the way ---- */
 
 /* On a host changed by `change`: there is no box, and the fix is this. */
 static void no_box_on(int (*change)(void), const char *fix)
@@ -181,6 +289,7 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(box_of_this_host),
+		cmocka_unit_test(without_a_box_everything_is_found),
 		cmocka_unit_test(host_without_namespaces),
 		cmocka_unit_test(host_without_bubblewrap),
 		cmocka_unit_test(installation_without_job_init),
