@@ -401,7 +401,7 @@ static uint8_t close_in(const struct inside *in)
 	(void)signal(SIGPIPE, SIG_IGN);
 	struct confine_paths paths = {.compat = in->compat, .engine = in->program};
 	struct confine_applied applied = {0};
-	if (confine_landlock(&paths, &applied) == 0 && applied.handled_net != 0)
+	if (confine_landlock(&paths, &applied) == 0)
 		walls |= JOB_WALL_LANDLOCK;
 	if (confine_seccomp(in->compat) == 0)
 		walls |= JOB_WALL_SECCOMP;

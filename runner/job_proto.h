@@ -36,7 +36,7 @@ enum job_tell {
 	JOB_TELL_FINISH = 'f', /* one byte, enum job_export_end */
 };
 
-enum job_wall { JOB_WALL_SECCOMP = 1, JOB_WALL_LANDLOCK = 2 /* files, and connections to one port only */ };
+enum job_wall { JOB_WALL_SECCOMP = 1, JOB_WALL_LANDLOCK = 2 /* as much of it as the kernel knows */ };
 
 enum job_full { JOB_FULL_FILES = 1, JOB_FULL_BYTES = 2, JOB_FULL_PROCESSES = 3 };
 
