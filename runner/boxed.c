@@ -26,8 +26,9 @@ static void run_one(struct runner *r, const struct boxed_order *o, struct boxed_
 {
 	struct err gone = {0};
 	struct strlist argv = {0};
-	strlist_take(&argv, box_program(&r->spec));
-	for (size_t i = 1; i < o->argv->n; i++)
+	if (r->spec.engine == ENGINE_NONE)
+		strlist_take(&argv, box_program(&r->spec));
+	for (size_t i = argv.n; i < o->argv->n; i++)
 		strlist_add(&argv, o->argv->v[i]);
 	runner_step_start(r, STEP_COMMAND, &argv, false);
 	strlist_free(&argv);
@@ -60,7 +61,8 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 		.deadline_ms = clock_mono_ms() + o->spec->timeout_ms,
 	};
 	*ret = (struct boxed_result){.status = -1};
-	r.spec.engine_path = o->argv->v[0];
+	if (r.spec.engine == ENGINE_NONE)
+		r.spec.engine_path = o->argv->v[0];
 	int rc = runner_signals_open(&r, err);
 	if (rc == 0)
 		rc = limits_open(&r, err);

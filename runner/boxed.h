@@ -5,8 +5,9 @@
 #include "runner/spec.h"
 
 struct boxed_order {
-	const struct job_spec *spec;     /* profile, tree_dir (NULL: none), dir, workspace, ceilings, egress; engine ENGINE_NONE */
-	const struct strlist *argv;      /* the first is the host path of the program */
+	const struct job_spec *spec;     /* profile, tree_dir (NULL: none), dir, workspace, ceilings, egress; engine as below */
+	const struct strlist *argv;      /* engine ENGINE_NONE: the first is the host path of the program. Else the engine is in the box as in that
+					    of a job, and the first is a path of the box: a shell that starts it */
 	const char *job_init;            /* NULL: beside this program */
 	void (*on_output)(bool is_err, const char *bytes, size_t len, void *arg);
 	void *arg;
