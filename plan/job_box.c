@@ -137,6 +137,14 @@ static int choose_egress(const struct server_config *config, const char *repo, c
 	return rc;
 }
 
+int64_t job_box_at_once(const struct server_config *config, int64_t machine_bytes)
+{
+	int64_t total = config->memory_total != 0 ? config->memory_total : machine_bytes / 4 * 3;
+	int64_t fit = config->memory_bytes > 0 && total > 0 ? total / config->memory_bytes : config->jobs;
+	int64_t n = fit < config->jobs ? fit : config->jobs;
+	return n > 1 ? n : 1;
+}
+
 int job_box_make(const struct server_config *config, const struct tier_report *host, const char *repo, const struct job_row *job, struct job_box *ret,
 		 struct err *err)
 {

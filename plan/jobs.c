@@ -14,6 +14,7 @@
 #include "plan/state_store.h"
 
 #include <stdio.h>
+#include <sys/sysinfo.h>
 
 /* One round of picking: a transaction, then the starts. */
 struct pick {
@@ -95,7 +96,7 @@ static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 	int rc = queue_release(c, err);
 	if (rc == 0)
 		rc = job_count_in_state(c, 0, JOBS_RUNNING, &running, err);
-	while (rc == 0 && running < j->o.config->jobs) {
+	while (rc == 0 && running < j->at_once) {
 		struct launch *l = xcalloc(1, sizeof(*l));
 		bool waits = false;
 		rc = job_next_ready(c, j->o.config->jobs_per_repository, j->o.config->jobs_per_person, &l->job, err);
@@ -324,6 +325,12 @@ static int make_dirs(const struct server_config *config, struct err *err)
 	return rc;
 }
 
+static int64_t machine_bytes(void)
+{
+	struct sysinfo s;
+	return sysinfo(&s) == 0 ? (int64_t)s.totalram * (int64_t)s.mem_unit : 0;
+}
+
 static void on_again(void *arg)
 {
 	struct jobs *j = arg;
@@ -336,6 +343,10 @@ int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err)
 	struct jobs *j = xcalloc(1, sizeof(*j));
 	j->o = *o;
 	j->again = loop_timer_new(o->loop, on_again, j);
+	j->at_once = job_box_at_once(o->config, machine_bytes());
+	if (j->at_once < o->config->jobs)
+		log_warn("jobs.memory", "at_once=%lld jobs=%lld hint=%s", (long long)j->at_once, (long long)o->config->jobs,
+			 log_value("so many fit into limits.memory_total; the others wait"));
 	CLEANUP_FREE char *socket_path = xasprintf("%s/jobs.sock", o->config->data_dir);
 	struct exec_events events = {.on_step = on_step, .on_exit = on_exit_event, .arg = j};
 	int rc = make_dirs(o->config, err);

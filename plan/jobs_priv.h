@@ -32,6 +32,7 @@ struct jobs {
 	struct launch *asking;   /* applies whose gate is looked at once more */
 	struct running *running; /* told to the executor and not over */
 	bool picking, pick_again;
+	int64_t at_once; /* limits.jobs, or fewer where memory is short */
 	struct tier_report host; /* what the canary found; set once, before the first job is picked */
 	bool host_known;
 	struct jobs_counts counts;

@@ -339,6 +339,7 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		.requires_codeowners = p->codeowners,
 		.depends_on = depends, .error = p->deleted && p->tree_dir == NULL ? gone : p->error, .bound = p->bound,
 		.asker = r->row.asker != NULL ? r->row.asker : r->row.author, .destroy = p->tree_dir != NULL, .tree_dir = p->tree_dir,
+		.args = r->row.args,
 		/* a directory that is gone and cannot be planned away: told, and in nobody's way */
 		.state = p->deleted && p->tree_dir == NULL ? JOBS_DONE : p->error != NULL ? JOBS_REFUSED : depends != NULL ? JOBS_WAITING : JOBS_READY,
 	};

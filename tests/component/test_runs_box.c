@@ -85,8 +85,42 @@ static void what_is_kept(void **state)
 	world_close(w);
 }
 
+/* Each may take all that it may have: the second waits until the first is over. */
+static void memory_is_waited_for(void **state)
+{
+	static const struct rig_project two[] = {{.name = "a", .managed = true}, {.name = "b", .managed = true}};
+	struct world *w = open_with(TIER_FULL, false, "limits: { jobs: 4, jobs_per_repository: 4, memory: 1GiB, memory_total: 1536MiB }\n");
+	(void)state;
+	rig_prepared(&w->r, two, 2);
+	w->r.plan_play = PLAY_HOLD;
+	int64_t run = rig_run(&w->r, RUN_PLAN, w->pull, NULL);
+	assert_true(rig_started(&w->r, "a", PHASE_PLAN));
+	rig_pass(&w->r, 200);
+	assert_null(rig_job(&w->r, "b", PHASE_PLAN));
+	rig_end(&w->r, "a", PHASE_PLAN, PLAY_OK);
+	assert_true(rig_started(&w->r, "b", PHASE_PLAN));
+	rig_end(&w->r, "b", PHASE_PLAN, PLAY_OK);
+	is_in_state(rig_over(&w->r, run), RUN_DONE);
+	world_close(w);
+}
+
+static void flags_reach_the_engine(void **state)
+{
+	struct world *w = open_with(TIER_FULL, true, NULL);
+	(void)state;
+	int64_t run = rig_run(&w->r, RUN_PLAN, w->pull, "alice");
+	rig_pass(&w->r, 300);
+	assert_string_equal(rig_text(&w->r, "SELECT state FROM job"), "ready");
+	rig_exec(&w->r, "UPDATE job SET args='-target=a.b' || char(10) || '-refresh=false'");
+	runs_set_host(w->r.runs, &(struct tier_report){.tier = TIER_FULL});
+	is_in_state(rig_over(&w->r, run), RUN_DONE);
+	assert_string_equal(rig_job(&w->r, "net", PHASE_PLAN)->args, "-target=a.b\n-refresh=false");
+	world_close(w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(jobs_wait_for_the_canary), cmocka_unit_test(below_the_floor), cmocka_unit_test(what_is_kept)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(jobs_wait_for_the_canary), cmocka_unit_test(below_the_floor), cmocka_unit_test(what_is_kept),
+					   cmocka_unit_test(memory_is_waited_for), cmocka_unit_test(flags_reach_the_engine)};
 	return cmocka_run_group_tests(tests, rig_warm_up, rig_cool_down);
 }

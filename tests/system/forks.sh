@@ -118,6 +118,7 @@ flags() {
 	comment alice 'plan -- -target=terraform_data.x -refresh=false'
 	check 'flags of the engine: what they leave out is said' wait_for 'comment=Planned with `-target=terraform_data.x`, `-refresh=false`: what that leaves out'
 	settle
+	same 'they are of the job' '-target=terraform_data.x -refresh=false' "$(sql "SELECT args FROM job ORDER BY id DESC LIMIT 1")"
 	same 'they are kept with the run' '-target=terraform_data.x -refresh=false' "$(sql "SELECT args FROM run WHERE args IS NOT NULL ORDER BY id DESC LIMIT 1")"
 	before=$(sql 'SELECT count(*) FROM run')
 	for bad in '-var-file=/etc/passwd' '-destroy' '-chdir=../b' '-state=../b/terraform.tfstate' '-generate-config-out=x.tf'; do

@@ -144,6 +144,21 @@ static void rules(void **state)
 	}
 }
 
+static void how_many_at_once(void **state)
+{
+	static const struct {
+		int64_t jobs, memory, total, machine, want;
+	} rows[] = {
+		{4, 1024, 0, 16384, 4}, {4, 1024, 0, 4096, 3}, {4, 1024, 0, 1024, 1}, {4, 1024, 0, 100, 1}, {4, 1024, 2048, 16384, 2}, {4, 1024, 2047, 16384, 1},
+		{4, 1024, 65536, 1024, 4}, {1, 1024, 0, 16384, 1}, {4, 1024, 0, 0, 4}, /* it cannot be told */
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct server_config config = {.jobs = rows[i].jobs, .memory_bytes = rows[i].memory, .memory_total = rows[i].total};
+		assert_int_equal(job_box_at_once(&config, rows[i].machine), rows[i].want);
+	}
+}
+
 static void words(void **state)
 {
 	struct tier_finding found[] = {{.name = (char[]){"fine"}, .ok = true, .at_most = TIER_NONE},
@@ -162,6 +177,6 @@ static void words(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(floors), cmocka_unit_test(profiles), cmocka_unit_test(rules), cmocka_unit_test(words)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(floors), cmocka_unit_test(profiles), cmocka_unit_test(rules), cmocka_unit_test(how_many_at_once), cmocka_unit_test(words)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
