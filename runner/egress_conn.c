@@ -64,8 +64,8 @@ void egress_conn_refuse(struct egress_conn *c, int status, enum egress_verdict v
 	buf_vprintf(&said, fmt, ap);
 	va_end(ap);
 	buf_truncate(&said, text_cut(buf_str(&said), said.len, SAID_MAX));
-	buf_printf(&text, "HTTP/1.1 %d %s: %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s\n", status,
-		   status_word(status), buf_str(&said), status == 405 ? "Allow: CONNECT\r\n" : "", said.len + 1, buf_str(&said));
+	buf_printf(&text, "HTTP/1.1 %d %s: %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+		   status, status_word(status), buf_str(&said), status == 405 ? "Allow: CONNECT\r\n" : "", said.len + 1, buf_str(&said));
 	close_upstream(c);
 	c->verdict = v;
 	xstrset(&c->said, buf_str(&said));
@@ -156,7 +156,8 @@ static void enter_resolve(struct egress_conn *c)
 {
 	struct egress_server *s = c->server;
 	if (s->bytes_left <= 0) {
-		egress_conn_refuse(c, 403, VERDICT_BYTE_CEILING, "this job has moved %lld bytes, which is its ceiling", (long long)s->bytes_max);
+		egress_conn_refuse(c, 403, VERDICT_BYTE_CEILING, "this job has moved %lld bytes, which is its ceiling",
+				   (long long)s->bytes_max);
 	} else if (!egress_rules_match(&s->rules, c->head.host, c->head.port, &c->match)) {
 		egress_conn_refuse(c, 403, VERDICT_NOT_LISTED, "%s has no rule for %s:%u", s->key, c->head.host, c->head.port);
 	} else if (c->match.to != NULL) {
@@ -211,7 +212,9 @@ static void hello_is(struct egress_conn *c, enum egress_hello_is is)
 	switch (is) {
 	case HELLO_MORE: return;
 	case HELLO_NOT_TLS: cut(c, VERDICT_NOT_TLS, "the job did not speak TLS"); return;
-	case HELLO_TOO_LARGE: cut(c, VERDICT_NOT_TLS, "the ClientHello has more than " LIMIT_TEXT(LIMIT_EGRESS_HELLO_BYTES) " bytes"); return;
+	case HELLO_TOO_LARGE:
+		cut(c, VERDICT_NOT_TLS, "the ClientHello has more than " LIMIT_TEXT(LIMIT_EGRESS_HELLO_BYTES) " bytes");
+		return;
 	case HELLO_NO_NAME: cut(c, VERDICT_NO_SERVER_NAME, "the ClientHello does not say exactly one server name"); return;
 	case HELLO_HIDDEN: cut(c, VERDICT_HIDDEN_SERVER_NAME, "the ClientHello hides its server name (ECH)"); return;
 	case HELLO_OK: break;
@@ -249,7 +252,8 @@ static bool move(struct egress_conn *c, struct egress_flow *f, int from, int to,
 {
 	struct egress_server *s = c->server;
 	if (readable && !f->ended) {
-		ssize_t n = egress_flow_read(f, from, s->bytes_left > FLOW_BYTES ? FLOW_BYTES : (size_t)(s->bytes_left > 0 ? s->bytes_left : 0));
+		ssize_t n = egress_flow_read(f, from,
+					     s->bytes_left > FLOW_BYTES ? FLOW_BYTES : (size_t)(s->bytes_left > 0 ? s->bytes_left : 0));
 		if (n == FLOW_BROKEN)
 			return false;
 		if (n > 0) {

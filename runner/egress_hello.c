@@ -57,8 +57,8 @@ static bool read_server_name(struct bytes body, char ret[HOST_MAX + 1])
 {
 	struct bytes list, name;
 	size_t type;
-	if (!take_vector(&body, 2, &list) || body.len != 0 || !take_number(&list, 1, &type) || type != NAME_HOST || !take_vector(&list, 2, &name) ||
-	    list.len != 0 || name.len == 0 || name.p[name.len - 1] == '.')
+	if (!take_vector(&body, 2, &list) || body.len != 0 || !take_number(&list, 1, &type) || type != NAME_HOST ||
+	    !take_vector(&list, 2, &name) || list.len != 0 || name.len == 0 || name.p[name.len - 1] == '.')
 		return false;
 	return egress_host_read((const char *)name.p, name.len, false, ret) == NULL;
 }
@@ -89,7 +89,8 @@ static enum egress_hello_is read_message(struct bytes b, char ret_name[HOST_MAX 
 {
 	struct bytes random, session, suites, compression, extensions;
 	if (!take(&b, RANDOM_AND_VERSION, &random) || random.p[0] != 3 || !take_vector(&b, 1, &session) || session.len > SESSION_ID_MAX ||
-	    !take_vector(&b, 2, &suites) || suites.len < 2 || suites.len % 2 != 0 || !take_vector(&b, 1, &compression) || compression.len == 0)
+	    !take_vector(&b, 2, &suites) || suites.len < 2 || suites.len % 2 != 0 || !take_vector(&b, 1, &compression) ||
+	    compression.len == 0)
 		return HELLO_NOT_TLS;
 	if (b.len == 0)
 		return HELLO_NO_NAME; /* no extensions at all */

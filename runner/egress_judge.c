@@ -98,7 +98,7 @@ enum egress_verdict egress_judge(const struct egress_match *m, const struct addr
 	const char *what = address_not_public(a);
 	if (what == NULL)
 		return VERDICT_OK;
-	buf_printf(why, "%s:%u is at %s, which is not public: %s; if this is meant, pin it: %s:%u=%s", m->host, m->port, text, what, m->host, m->port,
-		   text);
+	buf_printf(why, "%s:%u is at %s, which is not public: %s; if this is meant, pin it: %s:%u=%s", m->host, m->port, text, what,
+		   m->host, m->port, text);
 	return VERDICT_NOT_PUBLIC;
 }

@@ -29,10 +29,7 @@ static const char *label_wrong(const char *label, size_t len, bool star)
 }
 
 /* Forms of IP addresses that some resolver takes (2852039166, 0x7f.1) end in a label that begins with a digit; no top-level domain does. */
-static const char *last_label_wrong(const char *label)
-{
-	return is_digit(label[0]) ? "is an address, or ends like one" : NULL;
-}
+static const char *last_label_wrong(const char *label) { return is_digit(label[0]) ? "is an address, or ends like one" : NULL; }
 
 const char *egress_host_read(const char *text, size_t len, bool star, char ret[HOST_MAX + 1])
 {
@@ -116,7 +113,8 @@ static int read_pin(const char *text, const char *pin, struct egress_rule *r, st
 	if (!to && r->range.bits < (r->range.base.v6 ? V6_BITS_MIN : V4_BITS_MIN))
 		return err_set(err, ERR_REFUSED, "\"%.80s\": a pin has at least %d bits (IPv6: %d)", text, V4_BITS_MIN, V6_BITS_MIN);
 	if (address_is_metadata(to ? &r->to : &r->range.base))
-		return err_set(err, ERR_REFUSED, "\"%.80s\": no rule opens the metadata service of a cloud: it hands out credentials", text);
+		return err_set(err, ERR_REFUSED, "\"%.80s\": no rule opens the metadata service of a cloud: it hands out credentials",
+			       text);
 	return 0;
 }
 
@@ -124,7 +122,8 @@ static int host_refused(const char *text, const char *host, const char *why, str
 {
 	bool address = host[0] == '[' || (is_digit(host[0]) && host[strspn(host, "0123456789.")] == '\0');
 	if (address)
-		return err_set(err, ERR_PARSE, "\"%.80s\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is", text);
+		return err_set(err, ERR_PARSE, "\"%.80s\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is",
+			       text);
 	return err_set(err, ERR_PARSE, "\"%.80s\": the host %s", text, why);
 }
 
@@ -144,7 +143,8 @@ static int read_name(const char *text, const char *name, struct egress_rule *r, 
 		return err_set(err, ERR_REFUSED, "\"*\" would open everything: name hosts, as in \"sts.*.amazonaws.com:443\"");
 	const char *colon = strrchr(name, ':');
 	if (colon == NULL || name[0] == '\0' || colon == name)
-		return err_set(err, ERR_PARSE, "\"%.80s\" is not HOST:PORT%s", text, colon == NULL && name[0] != '\0' ? ": the port is missing" : "");
+		return err_set(err, ERR_PARSE, "\"%.80s\" is not HOST:PORT%s", text,
+			       colon == NULL && name[0] != '\0' ? ": the port is missing" : "");
 	CLEANUP_FREE char *host = xstrndup(name, (size_t)(colon - name));
 	const char *why = egress_host_read(host, strlen(host), true, r->host);
 	if (why != NULL)
@@ -152,8 +152,8 @@ static int read_name(const char *text, const char *name, struct egress_rule *r, 
 	if (!is_digit(colon[1]) || colon[1] == '0' || text_int(colon + 1, 1, 65535, &port, NULL) != 0)
 		return err_set(err, ERR_PARSE, "\"%.80s\": a port is a number from 1 to 65535", text);
 	if (is_too_wide(r->host))
-		return err_set(err, ERR_REFUSED, "\"%.80s\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\"",
-			       text);
+		return err_set(err, ERR_REFUSED,
+			       "\"%.80s\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\"", text);
 	r->port = (uint16_t)port;
 	return 0;
 }

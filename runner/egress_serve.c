@@ -26,7 +26,8 @@ static void accept_some(struct egress_server *s)
 		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				s->accept_ms = clock_mono_ms() + ACCEPT_PAUSE_MS; /* no descriptors or memory: poll would say it again at once */
+				s->accept_ms = clock_mono_ms() +
+					       ACCEPT_PAUSE_MS; /* no descriptors or memory: poll would say it again at once */
 			return;
 		}
 		struct egress_conn *c = egress_conn_new(s, fd);

@@ -22,11 +22,11 @@ enum { ROUNDS = 7, CONNECTIONS = 200, STEP = 256 * 1024 };
 static const int64_t much = 512ll * 1024 * 1024;
 
 static const uint8_t hello[] = {
-	22, 3, 1, 0, 72, 1, 0, 0, 68, 3, 3, /* record, message, version; then 32 random bytes */
-	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
-	0, 0, 2, 0x13, 1, 1, 0, /* no session, one suite, no compression */
-	0, 25, 0, 0, 0, 14, 0, 12, 0, 0, 9, 'b', 'e', 'n', 'c', 'h', '.', 'l', 'a', 'b', /* server_name */
-	0, 0x2b, 0, 3, 2, 3, 4, /* supported_versions */
+	22, 3,    1,  0,  72, 1,  0,  0,  68, 3,  3, /* record, message, version; then 32 random bytes */
+	1,  2,    3,  4,  5,  6,  7,  8,  9,  10, 11, 12,  13,  14,  15,  16,   17,  18,  19,  20,
+	21, 22,   23, 24, 25, 26, 27, 28, 29, 30, 31, 32,  0,   0,   2,   0x13, 1,   1,   0, /* no session, one suite, no compression */
+	0,  25,   0,  0,  0,  14, 0,  12, 0,  0,  9,  'b', 'e', 'n', 'c', 'h',  '.', 'l', 'a', 'b', /* server_name */
+	0,  0x2b, 0,  3,  2,  3,  4,                                                                /* supported_versions */
 };
 
 static void die(const char *what)
@@ -40,7 +40,8 @@ static int listen_on(uint16_t *ret_port)
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, len) != 0 || listen(fd, 256) != 0 || getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, len) != 0 || listen(fd, 256) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &len) != 0)
 		die("no listener");
 	*ret_port = ntohs(at.sin_port);
 	return fd;
@@ -61,7 +62,8 @@ static pid_t start_server(uint16_t *ret_port)
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 		int64_t left = 0;
-		if (recv(fd, bytes, sizeof(hello), MSG_WAITALL) == (ssize_t)sizeof(hello) && recv(fd, &left, sizeof(left), MSG_WAITALL) == 8)
+		if (recv(fd, bytes, sizeof(hello), MSG_WAITALL) == (ssize_t)sizeof(hello) &&
+		    recv(fd, &left, sizeof(left), MSG_WAITALL) == 8)
 			while (left > 0) {
 				ssize_t n = send(fd, bytes, left < STEP ? (size_t)left : STEP, 0);
 				if (n <= 0)
@@ -91,7 +93,8 @@ static double fetch(uint16_t port, bool proxied, int connections, int64_t bytes)
 	for (int i = 0; i < connections; i++) {
 		int fd = connect_to(port);
 		int64_t got = 0;
-		if (proxied && (fs_write_all(fd, ask, sizeof(ask) - 1, NULL) != 0 || recv(fd, room, 39, MSG_WAITALL) != 39 || memcmp(room, "HTTP/1.1 200", 12) != 0))
+		if (proxied && (fs_write_all(fd, ask, sizeof(ask) - 1, NULL) != 0 || recv(fd, room, 39, MSG_WAITALL) != 39 ||
+				memcmp(room, "HTTP/1.1 200", 12) != 0))
 			die("the proxy refused");
 		if (fs_write_all(fd, hello, sizeof(hello), NULL) != 0 || fs_write_all(fd, &bytes, sizeof(bytes), NULL) != 0)
 			die("no request");
@@ -180,8 +183,8 @@ static void start_row(uint16_t server)
 		end[i] = (double)(clock_mono_ns() - b) / 1e6;
 	}
 	double s = median(start, ROUNDS), e = median(end, ROUNDS);
-	(void)printf("%-34s start to first byte %.2f ms   end %.2f ms\n{\"row\":\"egress process\",\"start_ms\":%.3f,\"end_ms\":%.3f}\n", "process", s, e,
-		     s, e);
+	(void)printf("%-34s start to first byte %.2f ms   end %.2f ms\n{\"row\":\"egress process\",\"start_ms\":%.3f,\"end_ms\":%.3f}\n",
+		     "process", s, e, s, e);
 }
 
 int main(void)

@@ -75,13 +75,18 @@ static void curl_and_openssl(void **state)
 		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P https://allowed.test/f", true, "from inside"},
 		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P --http1.1 --tls-max 1.2 https://ALLOWED.test/f", true, "from inside"},
 		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P https://evil.test/f", false, "403"},
-		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P http://allowed.test/f", true, "only CONNECT is served"}, /* the 405 is an answer to it */
+		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P http://allowed.test/f", true,
+		 "only CONNECT is served"}, /* the 405 is an answer to it */
 		{"curl", "curl -sS -m 10 --cacert cert.pem -x $P https://169.254.169.254/", false, "403"},
-		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -servername allowed.test -CAfile cert.pem", true,
+		{"openssl",
+		 "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -servername allowed.test -CAfile cert.pem", true,
 		 "Verify return code: 0"},
-		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -servername evil.test", false, "alert access denied"},
-		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect front.test:443 -servername allowed.test", false, "alert access denied"},
-		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -noservername", false, "alert access denied"},
+		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -servername evil.test", false,
+		 "alert access denied"},
+		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect front.test:443 -servername allowed.test", false,
+		 "alert access denied"},
+		{"openssl", "echo | openssl s_client -proxy ${P#http://} -connect allowed.test:443 -noservername", false,
+		 "alert access denied"},
 	};
 	(void)state;
 	if (server <= 0) {
@@ -106,8 +111,9 @@ static void curl_and_openssl(void **state)
 static void terraform_reads_its_state(void **state)
 {
 	static const char main_tf[] = "terraform {\n  backend \"http\" {\n    address = \"https://%s/state\"\n    retry_max = 0\n  }\n}\n";
-	static const char command[] = "cd tf && rm -rf .terraform && HTTPS_PROXY=$P SSL_CERT_FILE=../cert.pem terraform init -input=false -no-color "
-				      "&& HTTPS_PROXY=$P SSL_CERT_FILE=../cert.pem terraform state pull";
+	static const char command[] =
+		"cd tf && rm -rf .terraform && HTTPS_PROXY=$P SSL_CERT_FILE=../cert.pem terraform init -input=false -no-color "
+		"&& HTTPS_PROXY=$P SSL_CERT_FILE=../cert.pem terraform state pull";
 	static const struct {
 		const char *host, *says;
 	} rows[] = {{"allowed.test", "from the proxy"}, {"evil.test", "egress.plan has no rule for evil.test:443"}};
@@ -258,7 +264,8 @@ static pid_t start_server(void)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || chdir(dir) != 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		_exit(126);
-	(void)execlp("openssl", "openssl", "s_server", "-accept", accept, "-cert", "cert.pem", "-key", "key.pem", "-WWW", "-quiet", (char *)NULL);
+	(void)execlp("openssl", "openssl", "s_server", "-accept", accept, "-cert", "cert.pem", "-key", "key.pem", "-WWW", "-quiet",
+		     (char *)NULL);
 	_exit(127);
 }
 

@@ -79,9 +79,14 @@ static void descriptors_that_are_no_listener(void **state)
 	(void)state;
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	const int fds[] = {
-		open("/etc/passwd", O_RDONLY | O_CLOEXEC),       socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), any_tcp_socket(INADDR_LOOPBACK, false),
-		any_tcp_socket(INADDR_ANY, true),                unix_listener(),                              pipe_fds[0],
-		any_tcp_socket(INADDR_LOOPBACK + 1, true),       pipe_fds[1],
+		open("/etc/passwd", O_RDONLY | O_CLOEXEC),
+		socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+		any_tcp_socket(INADDR_LOOPBACK, false),
+		any_tcp_socket(INADDR_ANY, true),
+		unix_listener(),
+		pipe_fds[0],
+		any_tcp_socket(INADDR_LOOPBACK + 1, true),
+		pipe_fds[1],
 	};
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		int channel;
@@ -362,9 +367,17 @@ static int fds_after(void **state) { return support_open_fds() == *(int *)*state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(descriptors_that_are_no_listener), CASE(more_or_less_than_one_descriptor), CASE(nothing_comes), CASE(orders_that_are_wrong),
-		CASE(holds_nothing_of_its_parent), CASE(signals_for_others), CASE(ends_with_its_parent), CASE(totals_of_a_killed_one),
-		CASE(one_that_does_not_listen), CASE(log_has_a_ceiling), CASE(refusals_have_a_ceiling),
+		CASE(descriptors_that_are_no_listener),
+		CASE(more_or_less_than_one_descriptor),
+		CASE(nothing_comes),
+		CASE(orders_that_are_wrong),
+		CASE(holds_nothing_of_its_parent),
+		CASE(signals_for_others),
+		CASE(ends_with_its_parent),
+		CASE(totals_of_a_killed_one),
+		CASE(one_that_does_not_listen),
+		CASE(log_has_a_ceiling),
+		CASE(refusals_have_a_ceiling),
 	};
 	return cmocka_run_group_tests_name("egress_process", tests, NULL, NULL);
 }

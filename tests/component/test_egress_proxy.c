@@ -66,7 +66,8 @@ static void echoes(const struct egress_rig *rig, const char *target, const char 
 	assert_int_equal(fs_write_all(fd, "0123456789", 10, NULL), 0);
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	assert_true(tun_read(fd, 1 << 16, &back));
-	if (back.len != hello.len + 10 || memcmp(back.data, hello.data, hello.len) != 0 || memcmp(back.data + hello.len, "0123456789", 10) != 0)
+	if (back.len != hello.len + 10 || memcmp(back.data, hello.data, hello.len) != 0 ||
+	    memcmp(back.data + hello.len, "0123456789", 10) != 0)
 		fail_msg("%s: %zu bytes came back instead of %zu", target, back.len, hello.len + 10);
 	(void)close(fd);
 }
@@ -128,8 +129,10 @@ static void names_that_no_rule_opens(void **state)
 		{"evil.test:443", 403, "not-listed", "evil.test", "egress.plan has no rule for evil.test:443"},
 		{"allowed.test:22", 403, "not-listed", "allowed.test", "egress.plan has no rule for allowed.test:22"},
 		{"allowed.test:8443", 403, "not-listed", "allowed.test", "egress.plan has no rule for allowed.test:8443"},
-		{"evilgithubusercontent.test:443", 403, "not-listed", "evilgithubusercontent.test", "has no rule for evilgithubusercontent.test:443"},
-		{"a.b.githubusercontent.test:443", 403, "not-listed", "a.b.githubusercontent.test", "has no rule for a.b.githubusercontent.test:443"},
+		{"evilgithubusercontent.test:443", 403, "not-listed", "evilgithubusercontent.test",
+		 "has no rule for evilgithubusercontent.test:443"},
+		{"a.b.githubusercontent.test:443", 403, "not-listed", "a.b.githubusercontent.test",
+		 "has no rule for a.b.githubusercontent.test:443"},
 		{"allowed.test.evil.test:443", 403, "not-listed", "allowed.test.evil.test", "has no rule for allowed.test.evil.test:443"},
 		{"169.254.169.254:443", 403, "bad-request", "", "addresses are not connected to"},
 		{"2852039166:443", 403, "bad-request", "", "addresses are not connected to"},
@@ -156,9 +159,11 @@ static void names_at_places_that_are_not_public(void **state)
 		{"imds.test:443", 403, "metadata", "imds.test", "imds.test:443 is at 169.254.169.254, the metadata service of a cloud"},
 		{"private.test:443", 403, "not-public", "private.test",
 		 "at 10.0.0.5, which is not public: it is for private use (RFC 1918); if this is meant, pin it: private.test:443=10.0.0.5"},
-		{"mapped.test:443", 403, "not-public", "mapped.test", "::ffff:127.0.0.1, which is not public: it is an IPv4 address in disguise"},
+		{"mapped.test:443", 403, "not-public", "mapped.test",
+		 "::ffff:127.0.0.1, which is not public: it is an IPv4 address in disguise"},
 		{"nowhere.test:443", 502, "no-address", "nowhere.test", "nowhere.test has no address"},
-		{"mixed.test:444", 403, "outside-pin", "mixed.test", "mixed.test:444 is at 10.0.0.5, which is outside of the pin of its rule"},
+		{"mixed.test:444", 403, "outside-pin", "mixed.test",
+		 "mixed.test:444 is at 10.0.0.5, which is outside of the pin of its rule"},
 	};
 	struct egress_rig rig;
 	(void)state;
@@ -197,7 +202,8 @@ static void own_listeners(void **state)
 	CLEANUP_FREE char *any6 = xasprintf("[::]:%u", port), *far = xasprintf("127.0.0.2:%u\n127.0.0.1:1", port);
 	const char *const denied[] = {deny, any, any6};
 	for (size_t i = 0; i < ARRAY_LEN(denied); i++) {
-		static const struct refusal row = {"allowed.test:443", 403, "own-listener", "allowed.test", "leads to sluice's own listener at 127.0.0.1"};
+		static const struct refusal row = {"allowed.test:443", 403, "own-listener", "allowed.test",
+						   "leads to sluice's own listener at 127.0.0.1"};
 		tun_open(&rig, rules, denied[i], 0);
 		refused(&rig, &row, 1);
 	}
@@ -300,7 +306,8 @@ static void what_is_not_tls(void **state)
 	assert_true(tun_logged(&rig, "other.test", "not-tls"));
 	assert_int_equal(rig.totals.bytes_out, 0);
 	assert_int_equal(rig.totals.refused, ARRAY_LEN(rows));
-	assert_string_equal(rig.totals.refusals, "allowed.test:443: the job did not speak TLS\nother.test:8443: the job did not speak TLS\n");
+	assert_string_equal(rig.totals.refusals,
+			    "allowed.test:443: the job did not speak TLS\nother.test:8443: the job did not speak TLS\n");
 	tun_free(&rig);
 }
 
@@ -329,11 +336,11 @@ static void lines_of_the_log(void **state)
 		const char *text;
 		for (size_t i = 0; i < len; i++)
 			assert_in_range(p[i], 0x20, 0x7e);
-		if (json_parse(p, len, NULL, &doc, &root, &err) != 0 || json_int(&root, "time_ms", 1, INT64_MAX / 2048, &number, &err) != 0 ||
-		    json_str(&root, "host", 253, &text, &err) != 0 || json_int(&root, "port", 0, 65535, &number, &err) != 0 ||
-		    json_str_opt(&root, "address", 64, "", &text, &err) != 0 || json_str(&root, "verdict", 20, &text, &err) != 0 ||
-		    json_int(&root, "bytes_out", 0, 9999, &number, &err) != 0 || json_int(&root, "bytes_in", 0, 9999, &number, &err) != 0 ||
-		    json_int(&root, "ms", 0, 60000, &took, &err) != 0)
+		if (json_parse(p, len, NULL, &doc, &root, &err) != 0 ||
+		    json_int(&root, "time_ms", 1, INT64_MAX / 2048, &number, &err) != 0 || json_str(&root, "host", 253, &text, &err) != 0 ||
+		    json_int(&root, "port", 0, 65535, &number, &err) != 0 || json_str_opt(&root, "address", 64, "", &text, &err) != 0 ||
+		    json_str(&root, "verdict", 20, &text, &err) != 0 || json_int(&root, "bytes_out", 0, 9999, &number, &err) != 0 ||
+		    json_int(&root, "bytes_in", 0, 9999, &number, &err) != 0 || json_int(&root, "ms", 0, 60000, &took, &err) != 0)
 			fail_msg("%.*s: %s", (int)len, p, err.msg);
 		json_doc_free(doc);
 		p += len + 1;
@@ -372,9 +379,15 @@ static int fds_after(void **state) { return support_open_fds() == *(int *)*state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(allowed_hosts), CASE(names_that_no_rule_opens), CASE(names_at_places_that_are_not_public),
-		CASE(pins),          CASE(own_listeners),            CASE(requests_that_are_none),
-		CASE(hellos_that_are_cut), CASE(what_is_not_tls),    CASE(lines_of_the_log),
+		CASE(allowed_hosts),
+		CASE(names_that_no_rule_opens),
+		CASE(names_at_places_that_are_not_public),
+		CASE(pins),
+		CASE(own_listeners),
+		CASE(requests_that_are_none),
+		CASE(hellos_that_are_cut),
+		CASE(what_is_not_tls),
+		CASE(lines_of_the_log),
 	};
 	return cmocka_run_group_tests_name("egress_proxy", tests, setup, teardown);
 }

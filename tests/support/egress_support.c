@@ -196,8 +196,8 @@ void tun_open(struct egress_rig *rig, const char *rules, const char *deny, int64
 	assert_true(rig->log_fd >= 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	egress_tuning.keep_stderr = true;
-	const struct egress_order o = {
-		.rules = rules, .key = "egress.plan", .channel = pair[1], .log_fd = rig->log_fd, .deny = deny, .bytes_max = bytes_max};
+	const struct egress_order o =
+		{.rules = rules, .key = "egress.plan", .channel = pair[1], .log_fd = rig->log_fd, .deny = deny, .bytes_max = bytes_max};
 	if (egress_start(&o, &rig->e, &err) != 0)
 		fail_msg("%s", err.msg);
 	int listener = tcp_listen(&rig->port);

@@ -6,15 +6,15 @@
 #include "runner/egress_priv.h"
 
 struct hello_shape {
-	const char *name;      /* NULL: no server_name extension */
-	const char *second;    /* another name in the same list */
-	bool twice;            /* the whole extension again */
-	uint16_t extension;    /* one more, with four bytes in it; 0: none */
-	bool grease;           /* values that nobody knows, as browsers send them */
-	size_t padding;        /* bytes of a padding extension */
-	size_t record;         /* bytes in one record; 0: all in one */
-	size_t behind;         /* bytes behind the message, in its record */
-	bool bare;             /* no extensions at all */
+	const char *name;   /* NULL: no server_name extension */
+	const char *second; /* another name in the same list */
+	bool twice;         /* the whole extension again */
+	uint16_t extension; /* one more, with four bytes in it; 0: none */
+	bool grease;        /* values that nobody knows, as browsers send them */
+	size_t padding;     /* bytes of a padding extension */
+	size_t record;      /* bytes in one record; 0: all in one */
+	size_t behind;      /* bytes behind the message, in its record */
+	bool bare;          /* no extensions at all */
 };
 void hello_make(struct buf *out, const struct hello_shape *shape);
 

@@ -78,7 +78,8 @@ static void ranges(void **state)
 
 static void public_ones_and_metadata(void **state)
 {
-	static const char *const open[] = {"1.1.1.1", "8.8.8.8", "140.82.121.3", "52.95.110.1", "2606:4700:4700::1111", "2a00:1450:4001::1"};
+	static const char *const open[] = {"1.1.1.1",          "8.8.8.8", "140.82.121.3", "52.95.110.1", "2606:4700:4700::1111",
+					   "2a00:1450:4001::1"};
 	static const char *const metadata[] = {"169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200"};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(open); i++) {
@@ -184,8 +185,9 @@ static void sockets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranges),         cmocka_unit_test(public_ones_and_metadata), cmocka_unit_test(read_and_written),
-		cmocka_unit_test(ranges_as_text), cmocka_unit_test(sockets),
+		cmocka_unit_test(ranges),           cmocka_unit_test(public_ones_and_metadata),
+		cmocka_unit_test(read_and_written), cmocka_unit_test(ranges_as_text),
+		cmocka_unit_test(sockets),
 	};
 	return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }

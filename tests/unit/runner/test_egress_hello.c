@@ -32,8 +32,9 @@ static void of_real_programs(void **state)
 		const char *file;
 		enum egress_hello_is is;
 	} rows[] = {
-		{"openssl", HELLO_OK}, {"openssl-tls12", HELLO_OK}, {"openssl-no-name", HELLO_NO_NAME}, {"curl", HELLO_OK}, {"curl-h11", HELLO_OK},
-		{"terraform", HELLO_OK}, {"go", HELLO_OK}, {"python", HELLO_OK},
+		{"openssl", HELLO_OK}, {"openssl-tls12", HELLO_OK}, {"openssl-no-name", HELLO_NO_NAME},
+		{"curl", HELLO_OK},    {"curl-h11", HELLO_OK},      {"terraform", HELLO_OK},
+		{"go", HELLO_OK},      {"python", HELLO_OK},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -145,7 +146,8 @@ static void each_byte_changed(void **state)
 static void what_is_not_tls(void **state)
 {
 	static const char *const rows[] = {
-		"GET / HTTP/1.1\r\n", "SSH-2.0-x\r\n", "\x80\x2e\x01\x03\x01", "\x15\x03\x01", "\x16\x02\x00", "\x16\x03\x01\xff\xff", "\x17\x03\x03",
+		"GET / HTTP/1.1\r\n", "SSH-2.0-x\r\n",        "\x80\x2e\x01\x03\x01", "\x15\x03\x01",
+		"\x16\x02\x00",       "\x16\x03\x01\xff\xff", "\x17\x03\x03",
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -7,80 +7,82 @@
 
 #include <cmocka.h>
 
+static const struct {
+	const char *rule, *error; /* NULL: good */
+} sentences[] = {
+	{"sts.amazonaws.com:443", NULL},
+	{"STS.Amazonaws.com.:443", NULL},
+	{"sts.*.amazonaws.com:443", NULL},
+	{"*.*.amazonaws.com:443", NULL},
+	{"s3-*.amazonaws.com:443", NULL},
+	{"vault:8200", NULL},
+	{"xn--bcher-kva.example:443", NULL},
+	{"state.corp.example:443=10.0.0.0/8", NULL},
+	{"state.corp.example:443=10.1.2.3", NULL},
+	{"state.corp.example:443=fd00::/8", NULL},
+	{"state.corp.example:443=10.1.2.3:8443", NULL},
+	{"state.corp.example:443=[fd00::1]:8443", NULL},
+	{"*.amazonaws.com:443=127.0.0.1:5000", NULL},
+	{"", "\"\" is not HOST:PORT"},
+	{":443", "\":443\" is not HOST:PORT"},
+	{"sts.amazonaws.com", "\"sts.amazonaws.com\" is not HOST:PORT: the port is missing"},
+	{"sts.amazonaws.com:", "\"sts.amazonaws.com:\": a port is a number from 1 to 65535"},
+	{"sts.amazonaws.com:0", "\"sts.amazonaws.com:0\": a port is a number from 1 to 65535"},
+	{"sts.amazonaws.com:65536", "\"sts.amazonaws.com:65536\": a port is a number from 1 to 65535"},
+	{"sts.amazonaws.com:0443", "\"sts.amazonaws.com:0443\": a port is a number from 1 to 65535"},
+	{"sts.amazonaws.com:https", "\"sts.amazonaws.com:https\": a port is a number from 1 to 65535"},
+	{"sts.amazonaws.com:*", "\"sts.amazonaws.com:*\": a port is a number from 1 to 65535"},
+	{"https://a.example.com", "\"https://a.example.com\" is a URL: write HOST:PORT alone, as in \"a.example.com:443\""},
+	{"https://a.example.com:8443/x", "\"https://a.example.com:8443/x\" is a URL: write HOST:PORT alone, as in \"a.example.com:443\""},
+	{"a.example.com:443/x", "\"a.example.com:443/x\" has a path: a rule is HOST:PORT, what is asked for inside is encrypted"},
+	{"me@a.example.com:443", "\"me@a.example.com:443\" names a user: a rule is HOST:PORT"},
+	{"*", "\"*\" would open everything: name hosts, as in \"sts.*.amazonaws.com:443\""},
+	{"*:443", "\"*:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
+	{"*.com:443", "\"*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
+	{"a.*.com:443", "\"a.*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
+	{"a.b.co*:443", "\"a.b.co*:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
+	{"a.x*.com:443", "\"a.x*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
+	{"**.example.com:443", "\"**.example.com:443\": the host has more than one * in a label"},
+	{"10.0.0.1:443", "\"10.0.0.1:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
+	{"2130706433:443", "\"2130706433:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
+	{"[::1]:443", "\"[::1]:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
+	{"0x7f.1:443", "\"0x7f.1:443\": the host is an address, or ends like one"},
+	{"0x7f000001:443", "\"0x7f000001:443\": the host is an address, or ends like one"},
+	{"127.0.0.0x1:443", "\"127.0.0.0x1:443\": the host is an address, or ends like one"},
+	{"a..example.com:443", "\"a..example.com:443\": the host has an empty label"},
+	{".example.com:443", "\".example.com:443\": the host has an empty label"},
+	{"example.com..:443", "\"example.com..:443\": the host has an empty label"},
+	{".:443", "\".:443\": the host is empty"},
+	{"-a.example.com:443", "\"-a.example.com:443\": the host has a label that begins or ends with a hyphen"},
+	{"a_b.example.com:443", "\"a_b.example.com:443\": the host holds a character that no host name has"},
+	{"a b.example.com:443", "\"a b.example.com:443\": the host holds a character that no host name has"},
+	{"b\xc3\xbc"
+	 "cher.example:443",
+	 "\"b\xc3\xbc"
+	 "cher.example:443\": the host is not ASCII: write its xn-- form"},
+	{"a.example.com:443=", "\"a.example.com:443=\": the pin behind =, which is CIDR or ADDRESS:PORT: \"\" is not an IP address"},
+	{"a.example.com:443=b.example.com:443",
+	 "\"a.example.com:443=b.example.com:443\": the pin behind =, which is CIDR or ADDRESS:PORT: \"b.example.com\" is not an IP address"},
+	{"a.example.com:443=10.0.0.1/8",
+	 "\"a.example.com:443=10.0.0.1/8\": the pin behind =, which is CIDR or ADDRESS:PORT: \"10.0.0.1/8\": bits are set behind the first 8"},
+	{"a.example.com:443=0.0.0.0/0", "\"a.example.com:443=0.0.0.0/0\": a pin has at least 8 bits (IPv6: 7)"},
+	{"a.example.com:443=::/0", "\"a.example.com:443=::/0\": a pin has at least 8 bits (IPv6: 7)"},
+	{"a.example.com:443=169.254.169.254",
+	 "\"a.example.com:443=169.254.169.254\": no rule opens the metadata service of a cloud: it hands out credentials"},
+	{"a.example.com:443=169.254.169.254:80",
+	 "\"a.example.com:443=169.254.169.254:80\": no rule opens the metadata service of a cloud: it hands out credentials"},
+};
+
 static void each_bad_rule_has_its_sentence(void **state)
 {
-	static const struct {
-		const char *rule, *error; /* NULL: good */
-	} rows[] = {
-		{"sts.amazonaws.com:443", NULL},
-		{"STS.Amazonaws.com.:443", NULL},
-		{"sts.*.amazonaws.com:443", NULL},
-		{"*.*.amazonaws.com:443", NULL},
-		{"s3-*.amazonaws.com:443", NULL},
-		{"vault:8200", NULL},
-		{"xn--bcher-kva.example:443", NULL},
-		{"state.corp.example:443=10.0.0.0/8", NULL},
-		{"state.corp.example:443=10.1.2.3", NULL},
-		{"state.corp.example:443=fd00::/8", NULL},
-		{"state.corp.example:443=10.1.2.3:8443", NULL},
-		{"state.corp.example:443=[fd00::1]:8443", NULL},
-		{"*.amazonaws.com:443=127.0.0.1:5000", NULL},
-		{"", "\"\" is not HOST:PORT"},
-		{":443", "\":443\" is not HOST:PORT"},
-		{"sts.amazonaws.com", "\"sts.amazonaws.com\" is not HOST:PORT: the port is missing"},
-		{"sts.amazonaws.com:", "\"sts.amazonaws.com:\": a port is a number from 1 to 65535"},
-		{"sts.amazonaws.com:0", "\"sts.amazonaws.com:0\": a port is a number from 1 to 65535"},
-		{"sts.amazonaws.com:65536", "\"sts.amazonaws.com:65536\": a port is a number from 1 to 65535"},
-		{"sts.amazonaws.com:0443", "\"sts.amazonaws.com:0443\": a port is a number from 1 to 65535"},
-		{"sts.amazonaws.com:https", "\"sts.amazonaws.com:https\": a port is a number from 1 to 65535"},
-		{"sts.amazonaws.com:*", "\"sts.amazonaws.com:*\": a port is a number from 1 to 65535"},
-		{"https://a.example.com", "\"https://a.example.com\" is a URL: write HOST:PORT alone, as in \"a.example.com:443\""},
-		{"https://a.example.com:8443/x", "\"https://a.example.com:8443/x\" is a URL: write HOST:PORT alone, as in \"a.example.com:443\""},
-		{"a.example.com:443/x", "\"a.example.com:443/x\" has a path: a rule is HOST:PORT, what is asked for inside is encrypted"},
-		{"me@a.example.com:443", "\"me@a.example.com:443\" names a user: a rule is HOST:PORT"},
-		{"*", "\"*\" would open everything: name hosts, as in \"sts.*.amazonaws.com:443\""},
-		{"*:443", "\"*:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
-		{"*.com:443", "\"*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
-		{"a.*.com:443", "\"a.*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
-		{"a.b.co*:443", "\"a.b.co*:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
-		{"a.x*.com:443", "\"a.x*.com:443\" is too wide: the last two labels of the host are written out, as in \"*.example.com:443\""},
-		{"**.example.com:443", "\"**.example.com:443\": the host has more than one * in a label"},
-		{"10.0.0.1:443",
-		 "\"10.0.0.1:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
-		{"2130706433:443",
-		 "\"2130706433:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
-		{"[::1]:443", "\"[::1]:443\": a rule names a host, not an address; HOST:PORT=ADDRESS:PORT says where HOST is"},
-		{"0x7f.1:443", "\"0x7f.1:443\": the host is an address, or ends like one"},
-		{"0x7f000001:443", "\"0x7f000001:443\": the host is an address, or ends like one"},
-		{"127.0.0.0x1:443", "\"127.0.0.0x1:443\": the host is an address, or ends like one"},
-		{"a..example.com:443", "\"a..example.com:443\": the host has an empty label"},
-		{".example.com:443", "\".example.com:443\": the host has an empty label"},
-		{"example.com..:443", "\"example.com..:443\": the host has an empty label"},
-		{".:443", "\".:443\": the host is empty"},
-		{"-a.example.com:443", "\"-a.example.com:443\": the host has a label that begins or ends with a hyphen"},
-		{"a_b.example.com:443", "\"a_b.example.com:443\": the host holds a character that no host name has"},
-		{"a b.example.com:443", "\"a b.example.com:443\": the host holds a character that no host name has"},
-		{"b\xc3\xbc" "cher.example:443", "\"b\xc3\xbc" "cher.example:443\": the host is not ASCII: write its xn-- form"},
-		{"a.example.com:443=", "\"a.example.com:443=\": the pin behind =, which is CIDR or ADDRESS:PORT: \"\" is not an IP address"},
-		{"a.example.com:443=b.example.com:443",
-		 "\"a.example.com:443=b.example.com:443\": the pin behind =, which is CIDR or ADDRESS:PORT: \"b.example.com\" is not an IP address"},
-		{"a.example.com:443=10.0.0.1/8",
-		 "\"a.example.com:443=10.0.0.1/8\": the pin behind =, which is CIDR or ADDRESS:PORT: \"10.0.0.1/8\": bits are set behind the first 8"},
-		{"a.example.com:443=0.0.0.0/0", "\"a.example.com:443=0.0.0.0/0\": a pin has at least 8 bits (IPv6: 7)"},
-		{"a.example.com:443=::/0", "\"a.example.com:443=::/0\": a pin has at least 8 bits (IPv6: 7)"},
-		{"a.example.com:443=169.254.169.254",
-		 "\"a.example.com:443=169.254.169.254\": no rule opens the metadata service of a cloud: it hands out credentials"},
-		{"a.example.com:443=169.254.169.254:80",
-		 "\"a.example.com:443=169.254.169.254:80\": no rule opens the metadata service of a cloud: it hands out credentials"},
-	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(sentences); i++) {
 		struct err err = {0};
-		int rc = egress_rule_check(rows[i].rule, &err);
-		if ((rc != 0) != (rows[i].error != NULL))
-			fail_msg("%s: %s", rows[i].rule, rc != 0 ? err.msg : "is taken");
+		int rc = egress_rule_check(sentences[i].rule, &err);
+		if ((rc != 0) != (sentences[i].error != NULL))
+			fail_msg("%s: %s", sentences[i].rule, rc != 0 ? err.msg : "is taken");
 		if (rc != 0)
-			assert_string_equal(err.msg, rows[i].error);
+			assert_string_equal(err.msg, sentences[i].error);
 	}
 }
 
@@ -170,7 +172,8 @@ static void covering(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_FREE char *effective = egress_rule_narrow(rows[i].allowed, rows[i].wanted);
-		if ((effective != NULL) != (rows[i].effective != NULL) || egress_rule_covers(rows[i].allowed, rows[i].wanted) != (effective != NULL))
+		if ((effective != NULL) != (rows[i].effective != NULL) ||
+		    egress_rule_covers(rows[i].allowed, rows[i].wanted) != (effective != NULL))
 			fail_msg("%s, %s: %s", rows[i].allowed, rows[i].wanted, effective != NULL ? effective : "not covered");
 		if (effective != NULL)
 			assert_string_equal(effective, rows[i].effective);
@@ -183,8 +186,10 @@ static void rules_of_a_job(void **state)
 	struct egress_match m;
 	struct err err = {0};
 	(void)state;
-	assert_int_equal(egress_rules_parse("*.example.com:443=10.0.0.9:1\na.example.com:443\nb.example.com:443=10.0.0.2:7\n*.example.com:8443", &rules,
-					    &err), 0);
+	assert_int_equal(
+		egress_rules_parse("*.example.com:443=10.0.0.9:1\na.example.com:443\nb.example.com:443=10.0.0.2:7\n*.example.com:8443",
+				   &rules, &err),
+		0);
 	assert_true(egress_rules_match(&rules, "c.example.com", 443, &m));
 	assert_true(!m.whole && m.to != NULL && m.to->port == 1);
 	assert_true(egress_rules_match(&rules, "a.example.com", 443, &m));
@@ -210,8 +215,11 @@ static void rules_of_a_job(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_bad_rule_has_its_sentence), cmocka_unit_test(lengths),        cmocka_unit_test(names_fit),
-		cmocka_unit_test(covering),                       cmocka_unit_test(rules_of_a_job),
+		cmocka_unit_test(each_bad_rule_has_its_sentence),
+		cmocka_unit_test(lengths),
+		cmocka_unit_test(names_fit),
+		cmocka_unit_test(covering),
+		cmocka_unit_test(rules_of_a_job),
 	};
 	return cmocka_run_group_tests_name("egress_rule", tests, NULL, NULL);
 }
