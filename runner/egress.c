@@ -201,7 +201,6 @@ int egress_start(const struct egress_order *o, struct egress **ret, struct err *
 	struct egress *e = xcalloc(1, sizeof(*e));
 	e->control = -1;
 	int rc = start(o, e, err);
-	(void)close(o->channel);
 	if (rc == 0) {
 		*ret = e;
 		return 0;

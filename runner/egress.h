@@ -34,8 +34,8 @@ char *egress_rule_narrow(const char *allowed, const char *wanted);
 struct egress_order {
 	const char *rules;   /* one a line */
 	const char *key;     /* what the rules are called in the server's file, for sentences: "egress.plan"; NULL: "egress" */
-	int channel;         /* UNIX socket over which the listening socket comes, with 1 to 16 bytes; the caller's copy is closed in any case */
-	int log_fd;          /* one JSON line per connection goes here: a file, as a full pipe would hold the proxy up. The caller keeps its copy */
+	int channel;         /* UNIX socket over which the listening socket comes, with 1 to 16 bytes; like the next, the caller closes its copy */
+	int log_fd;          /* one JSON line per connection goes here: a file, as a full pipe would hold the proxy up */
 	const char *deny;    /* addresses ADDRESS:PORT that no rule opens, one a line: our own listeners; NULL: none */
 	int64_t bytes_max;   /* of one job, both directions together; 0: EGRESS_BYTES_MAX of base/limits.h */
 };

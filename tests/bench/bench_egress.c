@@ -153,6 +153,7 @@ static struct egress *start_proxy(uint16_t server, uint16_t *ret_port)
 	const struct egress_order o = {.rules = rules, .channel = pair[1], .log_fd = log_fd, .bytes_max = INT64_MAX};
 	if (egress_start(&o, &e, &err) != 0)
 		die(err.msg);
+	(void)close(pair[1]);
 	int listener = listen_on(ret_port);
 	struct cmsghdr *c = &room.align;
 	c->cmsg_level = SOL_SOCKET;

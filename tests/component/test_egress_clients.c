@@ -223,6 +223,7 @@ static void a_namespace_with_one_way_out(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	const struct egress_order o = {.rules = rules, .channel = pair[1], .log_fd = log_fd};
 	assert_int_equal(egress_start(&o, &e, &err), 0);
+	(void)close(pair[1]);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)

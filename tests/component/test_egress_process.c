@@ -33,6 +33,7 @@ static struct egress *start_on(int type, int *ret_channel)
 	const struct egress_order o = {.rules = "allowed.test:443=127.0.0.1:1", .channel = pair[1], .log_fd = log_fd};
 	if (egress_start(&o, &e, &err) != 0)
 		fail_msg("%s", err.msg);
+	(void)close(pair[1]);
 	(void)close(log_fd);
 	*ret_channel = pair[0];
 	return e;
@@ -169,7 +170,8 @@ static void orders_that_are_wrong(void **state)
 		const struct egress_order o = {.rules = rows[i].rules, .deny = rows[i].deny, .channel = pair[1], .log_fd = 1};
 		assert_int_equal(egress_start(&o, &e, &err), ERR_PARSE);
 		assert_string_equal(err.msg, rows[i].error);
-		assert_int_equal(read(pair[0], &byte, 1), 0); /* its end is closed all the same */
+		(void)close(pair[1]);
+		assert_int_equal(read(pair[0], &byte, 1), 0); /* nobody else holds it */
 		(void)close(pair[0]);
 	}
 }

@@ -200,6 +200,7 @@ void tun_open(struct egress_rig *rig, const char *rules, const char *deny, int64
 		{.rules = rules, .key = "egress.plan", .channel = pair[1], .log_fd = rig->log_fd, .deny = deny, .bytes_max = bytes_max};
 	if (egress_start(&o, &rig->e, &err) != 0)
 		fail_msg("%s", err.msg);
+	(void)close(pair[1]);
 	int listener = tcp_listen(&rig->port);
 	assert_int_equal(tun_send_fd(pair[0], &listener, 1), 0);
 	(void)close(listener);
