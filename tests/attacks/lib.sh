@@ -61,6 +61,7 @@ make_place() {
 	place=$(mktemp -d /tmp/sluice-attacks.XXXXXX) || exit 1
 	chmod 755 "$place"
 	cp "$sluice" "$probe" "${SLUICE_JOB_INIT:-$(dirname "$sluice")/sluice-job-init}" "$place/" || exit 1
+	chmod 755 "$place"/*
 	mkdir -m 755 "$place/tree"
 	mkdir -m 1777 "$place/out"
 }
@@ -75,15 +76,23 @@ as() {
 	shift
 	if [ "$as_user" = "$(id -un)" ]; then "$@"; else setpriv --reuid="$as_user" --regid=nogroup --clear-groups --inh-caps=-all "$@"; fi
 }
-# boxed USER [OPTION...] -- COMMAND...: in a box; what it printed is $out, the sentence or the JSON of the verdict $verdict, its status $status
+# boxed USER [OPTION...] -- COMMAND...: in a box; what it printed is in $tmp/boxed.out and the beginning of it $out, its exit status $status, and
+# $reason says what ended it: "exit 0", "signal 6", or the ceiling
 boxed() {
 	boxed_user=$1
 	shift
-	(cd "$place" && as "$boxed_user" env -i PATH=/usr/bin:/bin HOME=/nonexistent "$place/sluice" sandbox --json "$@") \
-		>"$tmp/boxed.out" 2>"$tmp/boxed.err" </dev/null
+	(cd "$place" && as "$boxed_user" env -i PATH="$place:/usr/bin:/bin" "$place/sluice" sandbox --json "$@") >"$tmp/boxed.out" 2>"$tmp/boxed.err" </dev/null
 	status=$?
-	out=$(head -c 200000 "$tmp/boxed.out")
-	verdict=$(tail -n 1 "$tmp/boxed.err")
+	out=$(head -c 100000 "$tmp/boxed.out" | tr -d '\0')
+	reason=$(tail -n 1 "$tmp/boxed.err" | jq -r 'if .reason == "exit" then "exit \(.exit)" else .reason end' 2>/dev/null)
+	[ -n "$reason" ] && return 0
+	reason="no verdict"
+	sed 's/^/# /' "$tmp/boxed.err" | tail -n 5
+	not_ok "the box stands: $*"
 }
-# of_verdict KEY
-of_verdict() { printf '%s' "$verdict" | jq -r ".$1 // \"\"" 2>/dev/null; }
+# of_verdict KEY: of the last one
+of_verdict() { tail -n 1 "$tmp/boxed.err" | jq -r ".$1 // \"\"" 2>/dev/null; }
+# engine_in_place NAME: an engine that every user may start; fails when there is none
+engine_in_place() {
+	place_engine=$(PATH="$PATH:$parts/bin:$root/build/engine" command -v "$1") && ln -sf "$(realpath "$place_engine")" "$place/$1"
+}

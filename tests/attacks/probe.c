@@ -198,7 +198,6 @@ static bool try_suid(void)
 	int fd = open("./probe-suid", O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
 	return fd >= 0 && fchmod(fd, 04755) == 0;
 }
-static bool try_kill_all_outside(void) { return kill(-1, 0) == 0; }
 /* The high half of the command is not looked at by the kernel, and was by filters. */
 static bool try_terminal(void)
 {
@@ -216,12 +215,12 @@ static const struct {
 	const char *what;
 	bool (*try)(void);
 } calls[] = {
-	{"userns", try_userns}, {"userns-clone", try_userns_clone}, {"userns-clone3", try_userns_clone3}, {"mountns", try_mountns}, {"mount", try_mount},
+	{"userns", try_userns}, {"userns-clone", try_userns_clone}, {"userns-clone3", try_userns_clone3}, {"mountns", try_mountns}, {"new-mount", try_mount},
 	{"chroot", try_chroot}, {"ptrace", try_ptrace}, {"io_uring", try_io_uring}, {"userfaultfd", try_userfaultfd}, {"key", try_key},
 	{"keyctl", try_keyctl}, {"bpf", try_bpf}, {"perf", try_perf}, {"vsock", try_vsock}, {"netfilter", try_netfilter}, {"xfrm", try_xfrm},
 	{"packet", try_packet}, {"raw", try_raw}, {"alg", try_alg}, {"ldt", try_ldt}, {"memory-file", try_memory_file}, {"device", try_device},
 	{"handle", try_handle}, {"other-memory", try_other_memory}, {"syslog", try_syslog}, {"suid", try_suid}, {"terminal", try_terminal},
-	{"terminal-high", try_terminal_high}, {"terminal-device", try_terminal_device}, {"signal-others", try_kill_all_outside},
+	{"terminal-high", try_terminal_high}, {"terminal-device", try_terminal_device},
 };
 
 static int look(char **words)
@@ -273,23 +272,24 @@ static int do_write(char **paths)
 	return 0;
 }
 
+/* Whether it starts; what it does then does not matter. */
 static void run_one(const char *what, char *path)
 {
+	enum { NOT_STARTED = 100 };
 	(void)fflush(stdout);
 	pid_t pid = fork();
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDWR);
 		if (null >= 0 && (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0))
-			_exit(255);
+			_exit(NOT_STARTED);
 		char *argv[] = {path, NULL};
 		(void)execv(path, argv);
-		_exit(errno);
+		_exit(NOT_STARTED + errno);
 	}
 	int status = 0;
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status))
-		errno = WEXITSTATUS(status);
-	bool refused = errno == ENOENT || errno == EACCES || errno == EPERM || errno == ENOSYS || errno == ENOTDIR;
-	say(what, path, !refused);
+	bool ended = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+	errno = ended && WEXITSTATUS(status) > NOT_STARTED ? WEXITSTATUS(status) - NOT_STARTED : 0;
+	say(what, path, errno == 0);
 }
 
 static int do_run(char **paths)
@@ -393,6 +393,7 @@ static int do_listen(char **words)
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	socklen_t len = sizeof(at);
+	(void)signal(SIGPIPE, SIG_IGN);
 	struct pollfd p[2] = {{.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 	if (bind(p[0].fd, (const struct sockaddr *)&at, len) != 0 || listen(p[0].fd, 64) != 0 || getsockname(p[0].fd, (struct sockaddr *)&at, &len) != 0)
 		return 1;

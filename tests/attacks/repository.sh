@@ -144,6 +144,7 @@ stopped 16 'configuration of the pull request is not used' says_not taken-16 "$(
 told 16 'and it is said when it will be' says 'takes effect after the merge' "$body"
 
 # ---- things of others ----
+stopped 17 'an engine cannot read its own environment' says no-such-file-17 "$(said_of 17-environment)"
 stopped 18 'the environment of the daemon is nowhere' says_not daemon-18 "$(said_of 18-parents)"
 stopped 18 'and the engine did look' says found-18 "$(said_of 18-parents)"
 stopped 21 'files of the host are not there' same 4 "$(said_of 21-host-files | grep -c 'nothing-21\|database = 0\|around *= 0')"
@@ -176,13 +177,14 @@ stopped 48 'a plan is not written through a link of the tree' says 'symbolic lin
 stopped 48 'and nothing was' check test ! -e "$host/victim"
 stopped 49 'a repository inside the repository is only files' same 'done ' "$(state_of 49-bare) $(ran 49)"
 stopped 50 'a submodule is not fetched' same ' ' "$(came 50) $(ran 50)"
+stopped 50 'and refused by name' says 'git submodule' "$(said_of 50-submodule)"
 stopped 51 'nobody asks for large files' same '' "$(came 51)"
 stopped 51 'and a pointer is not taken for the file' says 'Git LFS pointer' "$(said_of 51-pointer)"
 stopped 52 'filters and hooks of the tree do not run' same 'done ' "$(state_of 52-filter) $(ran 52)"
 stopped 55 'no shell sees the name of the branch' same '' "$(find "$tmp" "$PWD" "$root" -maxdepth 3 -name 'ran-55*' 2>/dev/null)"
 stopped 56 'what attributes hide from a review is planned' says hidden-56 "$(said_of 56-hidden)"
 stopped 57 'the name in the commit is not asked for anything' says_not 'Chief Officer' "$(state)"
-stopped 58 'a name with a line break and an escape is a name' same done "$(state_of 58-newline)"
+stopped 58 'a name with a line break and an escape is refused' says 'control characters' "$(said_of 58-newline)"
 stopped 58 'a directory that other systems take for .git is refused' says 'is a git directory' "$(said_of 58-git)"
 stopped 58 'and nothing of it ran' same '' "$(ran 58)"
 stopped 90 'a link that climbs through another one is refused' says 'points out of the repository' "$(said_of 90-climbing)"

@@ -1,0 +1,3 @@
+output "tree" {
+  value = length(jsonencode(yamldecode(file("${path.module}/bomb.yaml"))))
+}

@@ -1,0 +1,3 @@
+output "padded" {
+  value = length(format("%999999999s", "x"))
+}

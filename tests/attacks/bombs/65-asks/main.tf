@@ -1,0 +1,7 @@
+variable "answer" {
+  description = "What is it?"
+}
+
+output "answer" {
+  value = var.answer
+}
