@@ -57,7 +57,7 @@ static int lower_privileges(pid_t parent)
 	struct rlimit fds;
 	(void)prctl(PR_SET_NAME, "sluice-egress"); /* for people */
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    setrlimit(RLIMIT_CORE, &no_core) != 0)
+	    setrlimit(RLIMIT_CORE, &no_core) != 0 || egress_filter_enter() != 0)
 		return -1;
 	if (getrlimit(RLIMIT_NOFILE, &fds) == 0) {
 		fds.rlim_cur = fds.rlim_max; /* two for each connection; where that is too little, accept waits */
@@ -94,6 +94,7 @@ static size_t take_fds(struct msghdr *m, int *ret, size_t max)
 	return n;
 }
 
+/* -1: nothing came and nothing will, which is how a job ends whose box never stood; -2: something else came. */
 static int receive_listener(int channel, int control)
 {
 	union {
@@ -105,18 +106,20 @@ static int receive_listener(int channel, int control)
 	struct pollfd p[] = {{.fd = channel, .events = POLLIN}, {.fd = control, .events = POLLIN}};
 	while (poll(p, ARRAY_LEN(p), -1) < 0)
 		if (errno != EINTR)
-			return -1;
+			return -2;
 	if (p[1].revents != 0)
 		return -1;
 	struct iovec part = {.iov_base = word, .iov_len = sizeof(word)};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof(room.bytes)};
 	ssize_t len = recvmsg(channel, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (len == 0)
+		return -1;
 	size_t n = len >= 0 ? take_fds(&m, fds, ARRAY_LEN(fds)) : 0;
 	if (len >= 1 && len <= WORD_MAX && n == 1 && (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0 && is_our_listener(fds[0]))
 		return fds[0];
 	for (size_t i = 0; i < n; i++)
 		(void)close(fds[i]);
-	return -1;
+	return -2;
 }
 
 static void child_run(struct egress_server *s, const struct egress_order *o, int control, pid_t parent)
@@ -128,6 +131,8 @@ static void child_run(struct egress_server *s, const struct egress_order *o, int
 	s->log.fd = FD_LOG;
 	s->listener = receive_listener(FD_CHANNEL, FD_CONTROL);
 	(void)close(FD_CHANNEL);
+	if (s->listener == -1)
+		_exit(0);
 	if (s->listener < 0 || egress_resolver_open(&s->resolver, &s->wake, NULL) != 0)
 		_exit(4);
 	egress_serve(s);
@@ -233,10 +238,12 @@ void egress_end(struct egress *e, struct egress_totals *ret)
 	(void)shutdown(e->control, SHUT_WR); /* fails when it has ended by itself */
 	wait_closed(e->control);
 	(void)kill(e->pid, SIGKILL); /* has ended, or did not listen */
-	while (waitpid(e->pid, NULL, 0) < 0 && errno == EINTR)
+	int status = -1;
+	while (waitpid(e->pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	(void)close(e->control);
 	memcpy(ret, e->totals, sizeof(*ret));
+	ret->broke = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	ret->refusals[REFUSALS_SIZE - 1] = '\0';
 	page_close(e->totals);
 	free(e);

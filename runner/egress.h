@@ -45,6 +45,7 @@ struct egress_totals {
 	int64_t connections, refused;
 	int64_t bytes_out, bytes_in; /* as seen from the job */
 	int64_t unlogged;            /* connections whose line did not fit the log's ceiling any more */
+	bool broke;                  /* the proxy ended before it was told to, or did not listen: the rest may be short */
 	char refusals[2048];         /* what was refused and why, one sentence a line, each once; cut. ASCII */
 };
 

@@ -218,6 +218,9 @@ struct egress_server {
 
 void egress_serve(struct egress_server *s); /* until control ends */
 
+/* ---- egress_filter.c: system calls that the proxy never makes. Needs no_new_privs; for this thread and those it starts. 0, or -1 and errno ---- */
+int egress_filter_enter(void) MUST_CHECK;
+
 /* ---- egress.c: the parent's side. What is counted stands in a page that both processes see, and so outlives a killed proxy. ---- */
 
 struct egress {

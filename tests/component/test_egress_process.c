@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -50,12 +52,13 @@ static bool ends_by_itself(const struct egress *e, int64_t within_ms)
 	return false;
 }
 
-static void end_quietly(struct egress *e)
+static void end_quietly(struct egress *e, bool broke)
 {
 	struct egress_totals t;
 	egress_end(e, &t);
 	assert_int_equal(t.connections + t.refused + t.bytes_in + t.bytes_out + t.unlogged, 0);
 	assert_string_equal(t.refusals, "");
+	assert_int_equal(t.broke, broke);
 }
 
 static int any_tcp_socket(uint32_t address, bool listens)
@@ -96,7 +99,7 @@ static void descriptors_that_are_no_listener(void **state)
 		if (!ends_by_itself(e, 3000))
 			fail_msg("descriptor %zu was taken", i);
 		(void)close(channel);
-		end_quietly(e);
+		end_quietly(e, true);
 		(void)close(fds[i]);
 	}
 }
@@ -122,7 +125,7 @@ static void more_or_less_than_one_descriptor(void **state)
 		(void)close(pipe_fds[0]);
 		(void)close(listener);
 		(void)close(channel);
-		end_quietly(e);
+		end_quietly(e, true);
 	}
 }
 
@@ -135,16 +138,16 @@ static void nothing_comes(void **state)
 	assert_false(ends_by_itself(e, 50));
 	(void)close(channel);
 	assert_true(ends_by_itself(e, 3000));
-	end_quietly(e);
+	end_quietly(e, false);
 	e = start_on(SOCK_STREAM, &channel); /* the job ends first */
-	end_quietly(e);
+	end_quietly(e, false);
 	(void)close(channel);
 	e = start_on(SOCK_SEQPACKET, &channel); /* more than a word */
 	uint16_t port = 0;
 	int listener = tcp_listen(&port);
 	assert_int_equal(send(channel, "0123456789abcdefg", 17, 0), 17);
 	assert_true(ends_by_itself(e, 3000));
-	end_quietly(e);
+	end_quietly(e, true);
 	(void)close(listener);
 	(void)close(channel);
 	struct egress_totals t = {.connections = 1};
@@ -220,9 +223,34 @@ static void holds_nothing_of_its_parent(void **state)
 	(void)close(fd);
 	assert_non_null(strstr(buf_str(&text), "Name:\tsluice-egress\n"));
 	assert_non_null(strstr(buf_str(&text), "NoNewPrivs:\t1\n"));
+	assert_non_null(strstr(buf_str(&text), "Seccomp:\t2\n"));
 	(void)close(secret);
 	tun_close(&rig);
 	tun_free(&rig);
+}
+
+/* What a proxy that was taken over could not do. */
+static void starts_no_program(void **state)
+{
+	int status;
+	(void)state;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char *const argv[] = {(char[]){"true"}, NULL};
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || egress_filter_enter() != 0)
+			_exit(1);
+		if (execv("/bin/true", argv) != -1 || errno != EPERM)
+			_exit(2);
+		if (unshare(CLONE_NEWUSER) != -1 || errno != EPERM)
+			_exit(3);
+		if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) != -1 || errno != EPERM)
+			_exit(4);
+		_exit(getpid() > 0 ? 0 : 5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void signals_for_others(void **state)
@@ -296,6 +324,7 @@ static void totals_of_a_killed_one(void **state)
 	tun_close(&rig);
 	assert_int_equal(rig.totals.connections, 4);
 	assert_int_equal(rig.totals.refused, 3);
+	assert_true(rig.totals.broke);
 	assert_string_equal(rig.totals.refusals, "egress.plan has no rule for evil.test:443\n");
 	assert_true(tun_logged(&rig, "closed.test", "unreachable"));
 	tun_free(&rig);
@@ -311,6 +340,7 @@ static void one_that_does_not_listen(void **state)
 	int64_t began_ms = clock_mono_ms();
 	tun_close(&rig);
 	assert_in_range(clock_mono_ms() - began_ms, 2000, 5000);
+	assert_true(rig.totals.broke);
 	tun_free(&rig);
 }
 
@@ -374,6 +404,7 @@ int main(void)
 		CASE(nothing_comes),
 		CASE(orders_that_are_wrong),
 		CASE(holds_nothing_of_its_parent),
+		CASE(starts_no_program),
 		CASE(signals_for_others),
 		CASE(ends_with_its_parent),
 		CASE(totals_of_a_killed_one),

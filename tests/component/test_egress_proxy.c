@@ -87,6 +87,7 @@ static void allowed_hosts(void **state)
 	assert_int_equal(rig.totals.connections, 5);
 	assert_int_equal(rig.totals.refused, 0);
 	assert_string_equal(rig.totals.refusals, "");
+	assert_false(rig.totals.broke);
 	assert_true(rig.totals.bytes_out > 5 * 60 && rig.totals.bytes_in == rig.totals.bytes_out);
 	assert_true(tun_logged(&rig, "allowed.test", "ok"));
 	tun_free(&rig);
