@@ -20,6 +20,7 @@ static const char USAGE[] =
 	"  --profile plan|apply|compat   what it sees: plan and apply, only itself, providers and CA certificates; compat, also /usr  [plan]\n"
 	"  --root DIR                    a copy of this directory is its working directory  [an empty one]\n"
 	"  --allow HOST:PORT             where it may connect to; may be repeated  [nowhere]\n"
+	"  --env NAME=VALUE              one more variable of its environment; may be repeated\n"
 	"  --config FILE                 ceilings and providers of this sluice-server.yaml  [those of a server without settings]\n"
 	"  --limit NAME=VALUE            a key of limits: in that file: memory, cpu_time, processes, workspace, files, output, silence, plan_timeout\n"
 	"  --json                        the verdict as one line of JSON\n"
@@ -29,7 +30,7 @@ struct ask {
 	struct job_spec spec;
 	struct server_config config;
 	struct strlist argv, left_out;
-	struct buf egress;
+	struct buf egress, env;
 	const char *root, *config_file;
 	char *scratch;
 	bool json;
@@ -55,6 +56,10 @@ static int set_option(struct ask *a, const char *name, const char *value, struct
 		return egress_rule_check(value, err);
 	}
 	const char *equal = strchr(value, '=');
+	if (strcmp(name, "--env") == 0 && equal != NULL && strchr(value, '\n') == NULL) {
+		buf_printf(&a->env, "%s\n", value);
+		return 0;
+	}
 	if (strcmp(name, "--limit") == 0 && equal != NULL) {
 		CLEANUP_FREE char *key = xstrndup(value, (size_t)(equal - value));
 		return server_config_limit(&a->config, key, equal + 1, err);
@@ -118,6 +123,8 @@ static void fill_spec(struct ask *a)
 	s->workspace_max = c->workspace_bytes;
 	s->silence_ms = c->silence_ms;
 	s->mirror_dir = xstrdup(c->mirror_dir);
+	s->ca_file = xstrdup(c->egress_ca_file);
+	s->env = a->env.len != 0 ? xstrdup(buf_str(&a->env)) : NULL;
 	s->provider_allow = text_join_lines(&c->provider_allow);
 	s->egress = a->egress.len != 0 ? xstrdup(buf_str(&a->egress)) : NULL;
 }
@@ -217,6 +224,7 @@ static void ask_free(struct ask *a)
 	strlist_free(&a->argv);
 	strlist_free(&a->left_out);
 	buf_free(&a->egress);
+	buf_free(&a->env);
 	job_spec_free(&a->spec);
 	server_config_free(&a->config);
 }

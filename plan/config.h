@@ -47,6 +47,7 @@ struct project_rule {
 	struct strlist bots;       /* logins of bots whose approval counts */
 	struct strlist blocked_by; /* labels that keep the gate shut */
 	enum sandbox_mode sandbox;
+	struct strlist env; /* NAME=VALUE of the engine's environment */
 	struct strlist egress_plan, egress_apply; /* of the operator's rules those that this project uses; not said: all of them */
 	int line, column;        /* of the entry, for later errors (a glob without a match, a dir that is a symlink) */
 };
@@ -103,6 +104,7 @@ struct server_config {
 	int64_t processes, files, workspace_bytes, cpu_time_ms, silence_ms;
 	int64_t memory_total; /* of all jobs together; 0: found from the machine */
 	struct strlist egress_plan, egress_apply, egress_fetch; /* rules of runner/egress.h */
+	char *egress_ca_file;
 	struct egress_scope *egress_scopes; /* egress.repositories: rules on top of those, for some */
 	size_t egress_scopes_n;
 	bool provider_download; /* may what providers.allow names be fetched from its registry? */

@@ -30,6 +30,7 @@ struct config_reader {
 	const char *dir;              /* CT_FILE: what relative paths are relative to */
 	struct config_errors *errors; /* NULL: the text was checked before, nobody listens */
 	size_t failed;
+	bool is_repository;           /* sluice.yaml: what a person with write access wrote, not the operator */
 };
 
 struct config_row;

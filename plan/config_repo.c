@@ -25,6 +25,7 @@ void config_rule_free(struct project_rule *rule)
 	strlist_free(&rule->depends_on);
 	strlist_free(&rule->bots);
 	strlist_free(&rule->blocked_by);
+	strlist_free(&rule->env);
 	strlist_free(&rule->egress_plan);
 	strlist_free(&rule->egress_apply);
 	*rule = (struct project_rule){0};
@@ -37,7 +38,8 @@ static void rule_copy(struct project_rule *to, const struct project_rule *from)
 	to->dir = xstrdup(from->dir);
 	to->engine_version = xstrdup(from->engine_version);
 	to->workspace = xstrdup(from->workspace);
-	to->when_modified = to->depends_on = to->bots = to->blocked_by = to->egress_plan = to->egress_apply = (struct strlist){0};
+	to->when_modified = to->depends_on = to->bots = to->blocked_by = to->env = to->egress_plan = to->egress_apply = (struct strlist){0};
+	strlist_copy(&to->env, &from->env);
 	strlist_copy(&to->egress_plan, &from->egress_plan);
 	strlist_copy(&to->egress_apply, &from->egress_apply);
 	strlist_copy(&to->when_modified, &from->when_modified);
@@ -340,7 +342,7 @@ static void read_file(struct config_reader *r, const char *bytes, size_t len, st
 int repo_config_parse(const char *name, const char *bytes, size_t len, const struct server_config *server, struct repo_config *ret,
 		      struct config_errors *errors)
 {
-	struct config_reader r = {.file = name, .dir = "", .errors = errors};
+	struct config_reader r = {.file = name, .dir = "", .errors = errors, .is_repository = true};
 	struct repo_parse p = {.sections = sections_of(server)};
 	config_rule_builtin(&p.dflt);
 	apply_layer(p.sections->defaults, &p.dflt);

@@ -67,8 +67,9 @@ static const struct config_row project_egress_rows[] = {
 		 "language runtimes), where the operator allows it (`sandbox.compat`)"},                                                    \
 	{.key = "egress", .type = CT_MAP, .rows = project_egress_rows, .help = "the network of its jobs: narrows what the server allows"}, \
 	{.key = "cost", .type = CT_MAP, .later = true, .rows = cost_rows, .help = "ceilings of cost"},                                      \
-	{.key = "env", .type = CT_CUSTOM, .later = true, .read = config_read_env, .what = "map of NAME: text",                              \
-	 .sample = "{ TF_VAR_region: eu-west-1 }", .help = "variables of the engine's environment; not for secrets"}
+	{.key = "env", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_env, .offset = RULE(env), .what = "map of NAME: text",         \
+	 .sample = "{ TF_VAR_region: eu-west-1 }",                                                                                         \
+	 .help = "variables of the engine's environment, not for secrets; a repository sets TF_VAR_NAME only, the operator also others"}
 
 #define SHARED_ROWS                                                                                                                        \
 	{.key = "checks", .type = CT_CUSTOM, .later = true, .read = config_read_checks, .what = "list of { name, run, policy }",            \
@@ -179,6 +180,8 @@ static const struct config_row egress_rows[] = {
 	 .dflt = "[\"registry.terraform.io:443\", \"releases.hashicorp.com:443\", \"registry.opentofu.org:443\", \"github.com:443\","
 		 " \"codeload.github.com:443\", \"*.githubusercontent.com:443\"]",
 	 .help = "where the step that fetches providers and modules may connect to; it has no credentials"},
+	{.key = "ca_file", .type = CT_FILE, .offset = SERVER(egress_ca_file), .sample = "ca.pem",
+	 .help = "the CA certificates that jobs trust, PEM, all of them; without it, the host's: for a private CA, or a proxy that looks into TLS"},
 	{.key = "repositories", .type = CT_CUSTOM, .read = config_read_egress_scopes, .print = config_print_egress_scopes,
 	 .what = "map of OWNER/NAME glob: { plan: [...], apply: [...] }", .dflt = "{}",
 	 .sample = "{ \"acme/infra\": { plan: [\"state.corp.example:443=10.0.0.0/8\"] } }", .help = "further rules for some repositories"},

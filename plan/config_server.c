@@ -411,7 +411,7 @@ int server_config_limit(struct server_config *c, const char *key, const char *va
 void server_config_free(struct server_config *c)
 {
 	char *texts[] = {c->file, c->dir, c->listen_host, c->public_url, c->data_dir, c->database, c->api_url, c->token_file,
-			 c->app_private_key_file, c->engine_dir, c->mirror_dir};
+			 c->app_private_key_file, c->engine_dir, c->mirror_dir, c->egress_ca_file};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free(texts[i]);
 	strlist_free(&c->webhook_secret_files);

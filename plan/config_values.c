@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "plan/config_priv.h"
 
+#include <strings.h>
 
 /* Says all three: a word that is not in the list is a "no". */
 void config_read_requires(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
@@ -78,18 +79,43 @@ static bool is_variable_name(const char *s)
 	return s[0] != '\0' && strspn(s, letters) == strlen(s) && !(s[0] >= '0' && s[0] <= '9');
 }
 
+/* What would change what the engine is, where it looks or whom it trusts: the box's own, nobody's to set. */
+static bool is_reserved(const char *name)
+{
+	static const char *const names[] = {"PATH", "HOME", "TMPDIR", "LANG", "PWD", "SSL_CERT_FILE", "SSL_CERT_DIR", "CHECKPOINT_DISABLE", "TF_DATA_DIR",
+					    "TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG", "TF_WORKSPACE", "TF_INPUT", "TF_IN_AUTOMATION", "BASH_ENV", "ENV"};
+	static const char *const starts[] = {"LD_", "TF_CLI_ARGS", "TF_PLUGIN_", "TF_REATTACH_", "TF_LOG", "TF_TEMP_LOG", "GIT_", "PYTHON", "NODE_", "RUBY", "PERL5"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		if (text_starts(name, starts[i]))
+			return true;
+	size_t len = strlen(name);
+	return (len >= 6 && strcasecmp(name + len - 6, "_proxy") == 0) || strcasecmp(name, "http_proxy") == 0;
+}
+
 void config_read_env(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
-	(void)target;
+	struct strlist *list = config_field(row, target);
 	if (!config_is(r, row->key, n, YAML_MAP))
 		return;
+	strlist_free(list);
 	for (size_t i = 0; i < n->n; i++) {
 		const char *name = n->key[i]->text;
 		const struct yaml_node *value = n->child[i];
+		bool empty = value->type == YAML_SCALAR && value->quoted && value->text[0] == '\0'; /* a value here */
+		const char *text = empty ? "" : config_text(r, name, value);
 		if (!is_variable_name(name))
 			config_fail(r, n->key[i], "env: \"%.60s\" is no variable name; letters, digits and _ only, no digit first", name);
-		else if (!(value->type == YAML_SCALAR && value->quoted && value->text[0] == '\0')) /* an empty text is a value here */
-			(void)config_text(r, name, value); /* only checked */
+		else if (is_reserved(name))
+			config_fail(r, n->key[i], "env: %.60s cannot be set: it would change what the engine is or whom it trusts", name);
+		else if (r->is_repository && !text_starts(name, "TF_VAR_"))
+			config_fail(r, n->key[i], "env: a repository sets TF_VAR_NAME only; %.60s is the operator's, under defaults: or overrides: of the server's file", name);
+		else if (text != NULL && strchr(text, '\n') != NULL)
+			config_fail(r, value, "env: %.60s: a value has one line", name);
+		else if (text != NULL)
+			strlist_take(list, xasprintf("%s=%s", name, text));
 	}
 }
 

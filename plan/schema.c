@@ -88,6 +88,7 @@ const char PLAN_SCHEMA_2[] =
 /* Migration 3: what is known about the box of a job.
  *   job.sandbox      strict or compat, as the base branch says      job.egress_plan, egress_apply   what the project uses of the operator's rules,
  *                    one a line; NULL: all of them                  job.args   further flags of a plan (command.h), one a line
+ *   job.env          NAME=VALUE of its environment, one a line
  *   job.told         what a look at the change found that a reviewer should know (hygiene.h), JSON
  *   job.lock_id      git id of the dependency lock file in force: the base branch's, unless each change of it is allowed; NULL: none
  *   job.modules      digest of the remote modules that were fetched (runner/fetch.h); NULL: none
@@ -100,6 +101,7 @@ const char PLAN_SCHEMA_3[] =
 	"ALTER TABLE job ADD COLUMN sandbox TEXT NOT NULL DEFAULT 'strict';"
 	"ALTER TABLE job ADD COLUMN egress_plan TEXT;"
 	"ALTER TABLE job ADD COLUMN egress_apply TEXT;"
+	"ALTER TABLE job ADD COLUMN env TEXT;"
 	"ALTER TABLE job ADD COLUMN args TEXT;"
 	"ALTER TABLE job ADD COLUMN told TEXT;"
 	"ALTER TABLE job ADD COLUMN lock_id TEXT;"

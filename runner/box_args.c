@@ -220,6 +220,18 @@ static void add_state(struct strlist *args, const struct box_order *o)
 	add_fd(args, "--file", BOX_FD_STATE, path);
 }
 
+static void add_own_environment(struct strlist *args, const char *env)
+{
+	for (const char *p = env; p != NULL && *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+		CLEANUP_FREE char *line = xstrndup(p, strcspn(p, "\n"));
+		char *equal = strchr(line, '=');
+		if (equal == NULL)
+			continue;
+		*equal = '\0';
+		add(args, "--setenv", line, equal + 1, NULL);
+	}
+}
+
 static void add_environment(struct strlist *args, const struct job_spec *spec)
 {
 	static const char *const fixed[][2] = {
@@ -241,6 +253,7 @@ static void add_environment(struct strlist *args, const struct job_spec *spec)
 		add(args, "--setenv", proxy[i], EGRESS_URL, NULL);
 	if (strcmp(spec->workspace, "default") != 0)
 		add(args, "--setenv", "TF_WORKSPACE", spec->workspace, NULL);
+	add_own_environment(args, spec->env);
 }
 
 static void add_isolation(struct strlist *args, const struct box_order *o)
@@ -276,7 +289,9 @@ static void add_host_files(struct strlist *args, const struct box_order *o)
 	if (!is_shown_anyway(spec))
 		add(args, "--ro-bind", LAUNCH_DIR "/engine", program, NULL);
 	add(args, "--ro-bind", LAUNCH_DIR "/init", job_init, NULL);
-	if (fs_exists(CA_BUNDLE))
+	if (spec->ca_file != NULL)
+		add(args, "--ro-bind", LAUNCH_DIR "/ca", CA_BUNDLE, NULL);
+	else if (fs_exists(CA_BUNDLE))
 		add(args, "--ro-bind", CA_BUNDLE, CA_BUNDLE, NULL);
 	if (spec->mirror_dir != NULL)
 		add(args, "--ro-bind", LAUNCH_DIR "/plugins", BOX_MIRROR, NULL);
@@ -321,6 +336,7 @@ void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t paren
 	bind_order(out, "plugins", spec->mirror_dir);
 	bind_order(out, "store", spec->store_dir);
 	bind_order(out, "lock", spec->lock_file);
+	bind_order(out, "ca", spec->ca_file);
 	order(out, "arg", "%s/job-init", own_bin(spec));
 	order(out, "arg", "%s", box_is_compat(spec) ? JOB_ARG_COMPAT : JOB_ARG_STRICT);
 	order(out, "arg", "%s", o->net >= 0 ? JOB_ARG_NET : JOB_ARG_NO_NET);

@@ -39,7 +39,7 @@ static int open_egress(struct runner *r, struct err *err)
 		return err_sys(err, "open %s", path);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return err_sys(err, "start the egress proxy");
-	struct egress_order o = {.rules = r->spec.egress, .channel = ends[0], .log_fd = log_fd};
+	struct egress_order o = {.rules = r->spec.egress, .channel = ends[0], .log_fd = log_fd, .deny = r->spec.egress_deny};
 	int rc = egress_start(&o, &r->egress, err);
 	(void)close(ends[0]);
 	r->net = ends[1];

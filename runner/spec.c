@@ -12,7 +12,7 @@ static const char *const engine_words[] = {[ENGINE_TERRAFORM] = "terraform", [EN
 _Static_assert(ARRAY_LEN(engine_words) == ENGINE_KINDS, "each engine has a word");
 _Static_assert(sizeof(enum job_phase) == sizeof(int) && sizeof(enum engine_kind) == sizeof(int), "fields.c copies enums as int");
 
-enum { SPEC_BYTES_MAX = 256 * 1024, HOST_PATH_MAX = 4096 };
+enum { SPEC_BYTES_MAX = 1024 * 1024, HOST_PATH_MAX = 4096 };
 
 #define OF(member) offsetof(struct job_spec, member)
 static const struct field fields[] = {
@@ -44,6 +44,9 @@ static const struct field fields[] = {
 	{.name = "egress", .kind = FIELD_TEXT, .offset = OF(egress), .max = 65536},
 	{.name = "lock_file", .kind = FIELD_TEXT, .offset = OF(lock_file), .max = HOST_PATH_MAX},
 	{.name = "modules_dir", .kind = FIELD_TEXT, .offset = OF(modules_dir), .max = HOST_PATH_MAX},
+	{.name = "env", .kind = FIELD_TEXT, .offset = OF(env), .max = 131072},
+	{.name = "ca_file", .kind = FIELD_TEXT, .offset = OF(ca_file), .max = HOST_PATH_MAX},
+	{.name = "egress_deny", .kind = FIELD_TEXT, .offset = OF(egress_deny), .max = 4096},
 	{.name = "args", .kind = FIELD_TEXT, .offset = OF(args), .max = 8192},
 	{.name = "timeout_ms", .kind = FIELD_INT, .offset = OF(timeout_ms), .required = true},
 	{.name = "output_max", .kind = FIELD_INT, .offset = OF(output_max), .required = true},

@@ -56,6 +56,9 @@ struct job_spec {
 	char *egress;      /* where it may connect to, one rule a line (runner/egress.h); NULL: no network at all */
 	char *lock_file;   /* host path of the dependency lock file shown read-only in the project's directory; NULL: as the tree has it */
 	char *modules_dir; /* fetched remote modules (runner/fetch.h), read-only; NULL: none */
+	char *env;         /* further variables of the engine, NAME=VALUE, one a line; NULL: none */
+	char *ca_file;     /* the CA certificates it trusts, PEM; NULL: the host's */
+	char *egress_deny; /* ADDRESS:PORT that no rule opens, one a line: our own listeners; NULL: none */
 	char *args;        /* plan: further flags of the engine, one a line, from the closed grammar of plan/command.h; NULL: none */
 	/* Ceilings; all positive but silence_ms. Each breach ends the job and is its verdict (runner/breach.h). */
 	int64_t timeout_ms;

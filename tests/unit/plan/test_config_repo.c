@@ -28,7 +28,7 @@ static const char every[] = "version: 1\n"
 			   "    approvals: { count: 2, codeowners: true, bots: [\"release-please[bot]\", other] }\n"
 			   "    blocked_by: [\"on hold\", \"[wip]\"]\n"
 			   "    cost: { max_increase_usd: 12.50 }\n"
-			   "    env: { TF_VAR_region: eu-west-1, EMPTY: \"\" }\n"
+			   "    env: { TF_VAR_region: eu-west-1, TF_VAR_EMPTY: \"\" }\n"
 			   "  - { name: account, dir: live/account, engine: pulumi, stack: org/prod }\n"
 			   "  - dir: .\n"
 			   "checks:\n"
@@ -49,6 +49,9 @@ static void every_key(void **state)
 	assert_false(p->dir_is_glob);
 	assert_int_equal(p->engine, ENGINE_OPENTOFU);
 	assert_string_equal(p->workspace, "blue");
+	assert_int_equal(p->env.n, 2);
+	assert_string_equal(p->env.v[0], "TF_VAR_region=eu-west-1");
+	assert_string_equal(p->env.v[1], "TF_VAR_EMPTY=");
 	assert_int_equal(p->when_modified.n, 3);
 	assert_string_equal(p->when_modified.v[1], "../../../modules/**");
 	assert_int_equal(p->depends_on.n, 1);

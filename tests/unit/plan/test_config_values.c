@@ -16,7 +16,12 @@ static const struct refusal refusals[] = {
 	{HEAD "{ dir: x, cost: { max_increase_usd: lots } }\n", "3:41: max_increase_usd: expected an amount such as 500 or 12.50\n"},
 	{HEAD "{ dir: x, cost: { max_increase_usd: -5 } }\n", "3:41: max_increase_usd: expected an amount such as 500 or 12.50\n"},
 	{HEAD "{ dir: x, env: { 1A: b } }\n", "3:22: env: \"1A\" is no variable name; letters, digits and _ only, no digit first\n"},
-	{HEAD "{ dir: x, env: { A: 1 } }\n", "3:25: A: expected text, found a number; put it in quotes\n"},
+	{HEAD "{ dir: x, env: { AWS_PROFILE: p } }\n", "3:22: env: a repository sets TF_VAR_NAME only; AWS_PROFILE is the operator's, under defaults: or "
+							"overrides: of the server's file\n"},
+	{HEAD "{ dir: x, env: { LD_PRELOAD: p } }\n", "3:22: env: LD_PRELOAD cannot be set: it would change what the engine is or whom it trusts\n"},
+	{HEAD "{ dir: x, env: { TF_CLI_ARGS_plan: -destroy } }\n", "3:22: env: TF_CLI_ARGS_plan cannot be set: it would change what the engine is or whom it trusts\n"},
+	{HEAD "{ dir: x, env: { Https_Proxy: p } }\n", "3:22: env: Https_Proxy cannot be set: it would change what the engine is or whom it trusts\n"},
+	{HEAD "{ dir: x, env: { TF_VAR_a: 1 } }\n", "3:32: TF_VAR_a: expected text, found a number; put it in quotes\n"},
 	{"version: 1\nchecks: [{ name: opa }]\n", "2:10: run is missing: what to run\n"},
 	{"version: 1\nchecks: [{ name: opa, run: x, polcy: y }]\n", "2:31: unknown key \"polcy\", did you mean \"policy\"?\n"},
 	{"version: 1\ntools: { \"\": a }\n", "2:10: tools: a name must not be empty\n"},
@@ -35,7 +40,7 @@ static void accepted(void **state)
 	static const char *const texts[] = {
 		HEAD "{ dir: x, cost: { max_increase_usd: 0 } }\n",
 		HEAD "{ dir: x, cost: { max_increase_usd: 999999999.99 } }\n",
-		HEAD "{ dir: x, env: { _A1: 'b', EMPTY: '' } }\n",
+		HEAD "{ dir: x, env: { TF_VAR_A1: 'b', TF_VAR_EMPTY: '' } }\n",
 		HEAD "{ dir: x, env: {}, identity: {}, approvals: {}, cost: {} }\n",
 		HEAD "{ dir: x, env: , identity: ~, approvals: null, requires: , when_modified: }\n",
 		HEAD "{ dir: x, identity: { plan: { aws: { role: r, tags: { a: b } }, vault: {} } } }\n",
