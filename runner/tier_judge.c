@@ -174,6 +174,7 @@ static const struct row {
 	{G_PROGRAMS, "execute_memory", IS, REFUSED, TIER_REDUCED, 0},
 	{G_PROGRAMS, "execute_at", IS, REFUSED, TIER_REDUCED, 0},
 	{G_LANDLOCK, "landlock", AT_LEAST, "1", TIER_REDUCED, 0},
+	{G_LANDLOCK, "execute_tmp", IS, "EACCES", TIER_REDUCED, 0},
 	{G_LANDLOCK, "bait_tcp", IS, "EACCES", TIER_REDUCED, 4},
 	{G_LANDLOCK, "listen", IS, "EACCES", TIER_REDUCED, 4},
 	{G_LANDLOCK, "device_command", IS, "EACCES", TIER_REDUCED, 5},

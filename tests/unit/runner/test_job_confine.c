@@ -348,7 +348,7 @@ static void cost_is_told(void **state)
 	(void)close(out[1]);
 	print_message("# closing in takes: Landlock %lld us, system call filter %lld us (mean of %d)\n", (long long)us[0] / TIMES,
 		      (long long)us[1] / TIMES, TIMES);
-	assert_true(us[0] + us[1] < (int64_t)TIMES * 20000); /* a start of a job is allowed 6 ms; a loaded machine three times that */
+	assert_true(us[0] + us[1] < (int64_t)TIMES * 100000); /* 0.3 ms here, 15 ms in an emulator */
 }
 
 static int set_up(void **state)
