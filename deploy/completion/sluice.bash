@@ -5,7 +5,7 @@ _sluice()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve | setup | demo | check | state | doctor | audit | --print-config)
+		serve | setup | demo | check | state | sandbox | doctor | audit | --print-config)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -19,6 +19,15 @@ _sluice()
 		;;
 	--database | --public-key)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		compopt -o filenames 2>/dev/null
+		return
+		;;
+	--profile)
+		mapfile -t COMPREPLY < <(compgen -W 'plan apply compat' -- "$word")
+		return
+		;;
+	--root)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		compopt -o filenames 2>/dev/null
 		return
 		;;
@@ -37,6 +46,7 @@ _sluice()
 	serve) mapfile -t COMPREPLY < <(compgen -W '--config --log-level' -- "$word") ;;
 	demo) mapfile -t COMPREPLY < <(compgen -W '--serve --port' -- "$word") ;;
 	state) mapfile -t COMPREPLY < <(compgen -W 'list show pull push rollback --config --repo --workspace --to --format' -- "$word") ;;
+	sandbox) mapfile -t COMPREPLY < <(compgen -W '--profile --root --allow --env --config --limit --json --' -- "$word") ;;
 	setup) mapfile -t COMPREPLY < <(compgen -W '--config --url --listen --github --org --api' -- "$word") ;;
 	audit) mapfile -t COMPREPLY < <(compgen -W 'verify export --config --database --public-key --expect --since --repo --format' -- "$word") ;;
 	doctor) mapfile -t COMPREPLY < <(compgen -W '--config --format' -- "$word") ;;
