@@ -27,6 +27,7 @@ struct told_list {
 void told_add(struct told_list *l, const char *file, int line, const char *kind, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Files in order, lines in order. */
 void told_sort(struct told_list *l);
+void told_cut(struct told_list *l, size_t max); /* the others are counted alone */
 void told_free(struct told_list *l);
 /* JSON, as job.told keeps it: {"told":[[file, line, kind, text], ...],"more":N}. Reading what we wrote; anything else is ERR_PARSE. */
 void told_write(const struct told_list *l, struct buf *out);

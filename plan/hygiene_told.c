@@ -41,13 +41,19 @@ void told_sort(struct told_list *l)
 		qsort(l->v, l->n, sizeof(*l->v), by_place);
 }
 
+void told_cut(struct told_list *l, size_t max)
+{
+	for (; l->n > max; l->more++) {
+		struct told *t = &l->v[--l->n];
+		free(t->file);
+		free(t->kind);
+		free(t->text);
+	}
+}
+
 void told_free(struct told_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->v[i].file);
-		free(l->v[i].kind);
-		free(l->v[i].text);
-	}
+	told_cut(l, 0);
 	free(l->v);
 	*l = (struct told_list){0};
 }

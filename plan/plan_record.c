@@ -19,6 +19,8 @@ static const struct plan_record_row rows[] = {
 	{"inputs_each", RECORD_INPUTS, OF(each), RECORD_ALWAYS, "was made from other files"},
 	{"inputs", RECORD_TEXT, OF(inputs), RECORD_ALWAYS, "was made from other files"},
 	{"lock_id", RECORD_TEXT, OF(lock_id), RECORD_ALWAYS, "was made with another lock file (.terraform.lock.hcl)"},
+	{"modules", RECORD_TEXT, OF(modules), RECORD_ALWAYS, "was made with other remote modules"},
+	{"args", RECORD_TEXT, OF(args), RECORD_ALWAYS, "was made with other flags"},
 	{"config_id", RECORD_TEXT, OF(config_id), RECORD_ALWAYS, "was made under another sluice.yaml"},
 	{"server_digest", RECORD_TEXT, OF(server_digest), RECORD_ALWAYS, "was made under another configuration of the server"},
 	{"engine", RECORD_TEXT, OF(engine), RECORD_ALWAYS, "was made by another engine"},

@@ -37,6 +37,8 @@ struct plan_record {
 	char *inputs; /* digest over all of them */
 	struct record_inputs each;
 	char *lock_id;                           /* git id of the engine's lock file */
+	char *modules;                           /* digest of the remote modules that were fetched */
+	char *args;                              /* further flags of the engine, one a line */
 	char *config_id, *server_digest;         /* git id of sluice.yaml on the base branch; SHA-256 of what binds in the server file */
 	char *engine, *engine_version, *engine_sha256;
 	char *backend;                           /* "managed", or its type and what identifies it */

@@ -16,21 +16,32 @@ static int by_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+static void add_digest(struct plan_record *r, const char *digest)
+{
+	char *both = xasprintf("%s %s", r->backend, digest);
+	free(r->backend);
+	r->backend = both;
+}
+
 /* job.bound as prepare.h says. More than can be signed one by one: none of them, and the digest binds alone. */
 static int read_bound(const char *bound, struct plan_record *r, struct err *err)
 {
 	CLEANUP_JSON struct json_doc *doc = NULL;
 	struct json root, list;
-	const char *path, *id, *lock;
+	const char *path, *id, *lock, *backend;
 	size_t n, bytes = 0;
 	int rc = json_parse(bound, strlen(bound), NULL, &doc, &root, err);
 	if (rc == 0)
 		rc = json_str_opt(&root, "lock", 128, NULL, &lock, err);
 	if (rc == 0)
+		rc = json_str_opt(&root, "backend", 64, NULL, &backend, err);
+	if (rc == 0)
 		rc = json_arr(&root, "inputs", &list, &n, err);
 	if (rc != 0)
 		return rc;
 	r->lock_id = xstrdup(lock);
+	if (backend != NULL) /* of a state that is not ours: where it is */
+		add_digest(r, backend);
 	if (n > RECORD_INPUTS_MAX)
 		return 0;
 	for (struct json e = json_first(&list); json_ok(&e); e = json_next(&e)) {
@@ -49,11 +60,9 @@ static int read_bound(const char *bound, struct plan_record *r, struct err *err)
 	return 0;
 }
 
-static char *backend_of(const struct job_row *job, const struct record_extra *x)
+static char *backend_of(const struct job_row *job)
 {
-	if (job->managed_state || job->backend == NULL)
-		return xstrdup("managed");
-	return x->backend_digest != NULL ? xasprintf("%s %s", job->backend, x->backend_digest) : xstrdup(job->backend);
+	return xstrdup(job->managed_state || job->backend == NULL ? "managed" : job->backend);
 }
 
 int plan_record_from_job(const struct run_row *run, const struct job_row *job, const struct record_extra *x, struct plan_record *ret, struct err *err)
@@ -63,9 +72,9 @@ int plan_record_from_job(const struct run_row *run, const struct job_row *job, c
 		.workspace = xstrdup(job->workspace), .head_sha = xstrdup(run->head_sha), .base_ref = xstrdup(run->base_ref),
 		.base_sha = xstrdup(run->base_sha), .inputs = xstrdup(job->inputs), .config_id = xstrdup(run->config_id),
 		.server_digest = xstrdup(x->server_digest), .engine = job->engine != ENGINE_NONE ? xstrdup(engine_row(job->engine)->name) : NULL,
-		.engine_version = xstrdup(job->engine_version), .engine_sha256 = xstrdup(x->engine_sha256), .backend = backend_of(job, x),
+		.engine_version = xstrdup(job->engine_version), .engine_sha256 = xstrdup(x->engine_sha256), .backend = backend_of(job),
 		.state_lineage = xstrdup(job->state_lineage), .state_serial = job->state_serial, .policies = xstrdup(x->policies),
-		.cost = xstrdup(x->cost), .plan_sha256 = xstrdup(job->plan_sha256), .changes = xstrdup(job->changes), .tier = x->tier,
+		.cost = xstrdup(x->cost), .modules = xstrdup(job->modules), .args = xstrdup(job->args), .plan_sha256 = xstrdup(job->plan_sha256), .changes = xstrdup(job->changes), .tier = x->tier,
 		.destroy = job->destroy, .planned_ms = x->planned_ms, .expires_ms = x->expires_ms,
 	};
 	int rc = job->bound != NULL ? read_bound(job->bound, &r, err) : 0;

@@ -9,7 +9,6 @@
 struct record_extra {
 	const char *server_digest;  /* SHA-256 of the server file, hex */
 	const char *engine_sha256;  /* of the engine's program file, hex */
-	const char *backend_digest; /* what identifies a remote backend beside its type */
 	const char *policies, *cost;
 	int64_t tier;
 	int64_t planned_ms, expires_ms; /* when planned; a derived record takes them from the signed one */

@@ -182,6 +182,7 @@ static int load_server(struct prep *p, struct err *err)
 		rc = err_set(err, rc, "%s:%d:%d: %s", errors.v[0].file, errors.v[0].line, errors.v[0].column, errors.v[0].msg);
 	config_errors_free(&errors);
 	p->has_server = rc == 0;
+	p->rules = rc == 0 ? text_join_lines(&p->server.provider_allow) : NULL;
 	return rc;
 }
 
@@ -298,6 +299,7 @@ int prepare_run(const struct prepare_request *req, struct prepare_result *ret, s
 	if (p.has_server)
 		server_config_free(&p.server);
 	strlist_free(&p.changed);
+	free(p.rules);
 	index_free(&p.index);
 	git_repo_close(p.repo);
 	mem_close_fd(&p.lock);

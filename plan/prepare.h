@@ -25,6 +25,7 @@ struct prepare_request {
 	struct strlist only_dirs;     /* -d */
 	char *only_workspace;         /* -w */
 	bool fetch_only;        /* just bring the mirror up to date */
+	bool admin;             /* who asked for this plan has the role admin: then the state may be read from another place than before */
 };
 
 struct prepared_project {
@@ -42,7 +43,12 @@ struct prepared_project {
 	char *reason;       /* "network/main.tf changed", "modules/vpc/main.tf changed (module modules/vpc)" */
 	char *inputs;       /* sha256 over every exported input (path and git id): equal inputs, equal plan. NULL for an apply whose base
 			     * branch has other inputs by now */
-	char *bound;        /* what a plan of it is bound to, JSON: {"inputs":[[path, git id, is_module], ...],"lock":git id of its lock file} */
+	char *bound;        /* what a plan of it is bound to, JSON: {"inputs":[[path, git id, is_module], ...],"lock":git id of the lock file in
+			     * force,"backend":digest of where a state is that is not ours} */
+	char *lock_id;      /* git id of the dependency lock file in force: trees_dir/locks/LOCK_ID has its bytes. NULL: there is none */
+	char *told;         /* what a reviewer should know of the change, JSON (hygiene.h); NULL: nothing */
+	char *sandbox;      /* "strict", "compat": as the base branch says */
+	char *egress_plan, *egress_apply; /* what it uses of the operator's rules, one a line; NULL: all of them */
 	char *tree_dir;     /* of a directory that is gone: where it was exported from the merge base; NULL otherwise */
 	char *error;        /* refused with this sentence (state file tracked in git, symlinked directory ...), NULL: may run */
 };

@@ -62,6 +62,8 @@ static const struct text_field project_texts[] = {
 	TEXT_FIELD(prepared_project, name),    TEXT_FIELD(prepared_project, dir),    TEXT_FIELD(prepared_project, workspace),
 	TEXT_FIELD(prepared_project, backend), TEXT_FIELD(prepared_project, reason), TEXT_FIELD(prepared_project, inputs),
 	TEXT_FIELD(prepared_project, error),   TEXT_FIELD(prepared_project, bound),  TEXT_FIELD(prepared_project, tree_dir),
+	TEXT_FIELD(prepared_project, lock_id), TEXT_FIELD(prepared_project, told),   TEXT_FIELD(prepared_project, sandbox),
+	TEXT_FIELD(prepared_project, egress_plan), TEXT_FIELD(prepared_project, egress_apply),
 };
 static const struct text_field project_bools[] = {
 	TEXT_FIELD(prepared_project, requires_approved),   TEXT_FIELD(prepared_project, requires_checks),
@@ -143,6 +145,7 @@ int prepare_request_write(const struct prepare_request *r, struct buf *out)
 	write_list(&w, "only_projects", &r->only_projects);
 	write_list(&w, "only_dirs", &r->only_dirs);
 	jw_bool(&w, "fetch_only", r->fetch_only);
+	jw_bool(&w, "admin", r->admin);
 	jw_close(&w);
 	return buf_failed(out) ? ERR_LIMIT : 0;
 }
@@ -163,6 +166,8 @@ int prepare_request_read(const char *bytes, size_t len, struct prepare_request *
 		rc = read_list(&root, "only_dirs", LIMIT_PROJECTS, &r.only_dirs, err);
 	if (rc == 0)
 		rc = json_bool_opt(&root, "fetch_only", false, &r.fetch_only, err);
+	if (rc == 0)
+		rc = json_bool_opt(&root, "admin", false, &r.admin, err);
 	if (rc == 0)
 		*ret = r;
 	else

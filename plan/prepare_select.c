@@ -86,6 +86,9 @@ static void describe(const struct prep *prep, const struct project *p, struct pr
 		.needs_init = p->at != NULL && p->at->needs_init,
 		.backend = p->at != NULL ? xstrdup(p->at->backend) : NULL,
 		.reason = xstrdup(p->reason != NULL ? p->reason : "asked for by name"),
+		.sandbox = xstrdup(r->sandbox == SANDBOX_COMPAT ? "compat" : "strict"),
+		.egress_plan = text_join_lines(&r->egress_plan),
+		.egress_apply = text_join_lines(&r->egress_apply),
 	};
 	strlist_copy(&out->depends_on, &r->depends_on);
 	out->managed_state = out->engine != ENGINE_PULUMI && (out->backend == NULL || strcmp(out->backend, "local") == 0);
@@ -108,14 +111,21 @@ static bool still_on_base(const struct prep *p, const struct inputs *in)
 	return true;
 }
 
+/* What is refused of one project, or too large, is its own error. */
+static int settle(const struct project *project, struct prepared_project *out, int rc, const struct err *why, struct err *err)
+{
+	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {
+		out->error = out->error != NULL ? out->error : xstrdup(why->msg);
+		return 0;
+	}
+	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why->msg);
+}
+
 /* What the signed record of a plan names one by one, so that a difference can be told by name. */
-static char *bound_of(const struct prep *p, const char *tree, const char *dir, const struct inputs *in)
+static char *bound_of(const struct prep_bound *b, const struct inputs *in)
 {
 	struct buf out = {0};
 	struct json_writer w = json_writer(&out);
-	enum git_entry_type type;
-	char oid[GIT_OID_HEX + 1];
-	CLEANUP_FREE char *lock = fs_join(strcmp(dir, ".") == 0 ? "" : dir, ".terraform.lock.hcl");
 	jw_open(&w, NULL);
 	jw_open_arr(&w, "inputs");
 	for (size_t i = 0; i < in->n; i++) {
@@ -126,7 +136,9 @@ static char *bound_of(const struct prep *p, const char *tree, const char *dir, c
 		jw_close_arr(&w);
 	}
 	jw_close_arr(&w);
-	jw_str(&w, "lock", git_tree_path(p->repo, tree, lock[0] == '/' ? lock + 1 : lock, &type, oid, NULL) == 0 ? oid : "");
+	jw_str(&w, "lock", b->lock);
+	if (b->backend[0] != '\0')
+		jw_str(&w, "backend", b->backend);
 	jw_close(&w);
 	return buf_take(&out);
 }
@@ -134,21 +146,22 @@ static char *bound_of(const struct prep *p, const char *tree, const char *dir, c
 static int export_one(struct prep *p, struct exporter *e, const struct project *project, struct prepared_project *out, struct err *err)
 {
 	struct inputs in = {0};
+	struct prep_bound bound;
 	struct err why;
 	int rc = inputs_find(p->repo, p->target_tree, &p->index, project, &in, &why);
+	if (rc == 0)
+		rc = prep_hygiene(p, p->target_tree, project, &in, out, &bound, &why);
 	if (rc == 0) {
 		char digest[sizeof(in.digest)];
-		rc = exporter_project(e, project->dir, &in, digest, &why);
+		int exported = out->error == NULL ? exporter_project(e, project->dir, &in, digest, &why) : 0;
+		bool complete = exported == 0 && out->error == NULL;
 		if (!prep_is_apply(p) || still_on_base(p, &in)) /* without inputs nothing is applied */
-			out->inputs = xstrdup(rc == 0 ? digest : in.digest);
-		out->bound = bound_of(p, p->target_tree, project->dir, &in);
+			out->inputs = xstrdup(complete ? digest : in.digest);
+		out->bound = bound_of(&bound, &in);
+		rc = exported;
 	}
 	inputs_free(&in);
-	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {
-		out->error = xstrdup(why.msg);
-		return 0;
-	}
-	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why.msg);
+	return settle(project, out, rc, &why, err);
 }
 
 /* What the engine needs to know of a directory that is gone stands in the index of the commit that still had it. */
@@ -167,23 +180,22 @@ static void describe_gone(const struct prep *p, const struct project *project, s
 static int export_one_gone(struct prep *p, struct exporter *e, const struct project *project, struct prepared_project *out, struct err *err)
 {
 	struct inputs in = {0};
+	struct prep_bound bound;
 	struct err why;
 	char digest[sizeof(in.digest)];
 	describe_gone(p, project, out);
 	int rc = inputs_find(p->repo, p->merge_base_tree, &p->index, project, &in, &why);
 	if (rc == 0)
+		rc = prep_hygiene(p, p->merge_base_tree, project, &in, out, &bound, &why);
+	if (rc == 0 && out->error == NULL)
 		rc = exporter_project(e, project->dir, &in, digest, &why);
-	if (rc == 0) {
+	if (rc == 0 && out->error == NULL) {
 		out->inputs = xstrdup(digest);
-		out->bound = bound_of(p, p->merge_base_tree, project->dir, &in);
+		out->bound = bound_of(&bound, &in);
 		out->tree_dir = fs_join(p->req->trees_dir, p->ret->merge_base);
 	}
 	inputs_free(&in);
-	if (rc == ERR_REFUSED || rc == ERR_LIMIT) {
-		out->error = xstrdup(why.msg);
-		return 0;
-	}
-	return rc == 0 ? 0 : err_set(err, rc, "project %s: %s", project->name, why.msg);
+	return settle(project, out, rc, &why, err);
 }
 
 /* Directories that are gone: their files as they were at the merge base, so that what stands in their state can be planned away. */
@@ -218,8 +230,11 @@ static int export_all(struct prep *p, const struct project **selected, struct er
 			continue;
 		if (e == NULL) {
 			rc = exporter_open(p->repo, &p->index, p->target_tree, p->req->trees_dir, p->target, &e, err);
-			if (rc == 0 && p->has_server) /* no plan that was made from an older tree may be applied any more */
-				exporter_sweep(e, p->req->trees_dir, clock_wall_ms() - p->server.plan_expiry_ms - DAY_MS);
+			int64_t before_ms = clock_wall_ms() - p->server.plan_expiry_ms - DAY_MS;
+			if (rc == 0 && p->has_server) { /* no plan that was made from an older tree may be applied any more */
+				exporter_sweep(e, p->req->trees_dir, before_ms);
+				prep_sweep_locks(p->req->trees_dir, before_ms);
+			}
 		}
 		if (rc == 0)
 			rc = export_one(p, e, selected[i], &ret->projects[i], err);

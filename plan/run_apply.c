@@ -286,13 +286,17 @@ static int create_apply_job(struct db_conn *c, const struct run *r, const struct
 	j.plan_job = plan->id;
 	j.error = NULL;
 	j.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY;
-	if (p == NULL || p->inputs == NULL) {
+	if (p == NULL || p->inputs == NULL || p->error != NULL) {
 		j.state = JOBS_REFUSED;
-		j.error = changed;
+		j.error = p != NULL && p->error != NULL ? p->error : changed;
 		return job_create(c, &j, &id, err);
 	}
 	j.inputs = p->inputs; /* what the record of the plan is compared with, once more */
 	j.bound = p->bound;
+	j.lock_id = p->lock_id;
+	j.sandbox = p->sandbox;
+	j.egress_plan = p->egress_plan;
+	j.egress_apply = p->egress_apply;
 	j.backend = p->backend;
 	j.dir = p->dir;
 	const char *again = replan_reason(p, plan, config_changed, r->row.only);

@@ -33,7 +33,7 @@ static const char *kind_name(enum run_kind k) { return k == RUN_PLAN ? "plan" : 
 #define RUN_COLUMNS                                                                                                                        \
 	"id, token, repo_id, repo, clone_url, pull, kind, state, head_sha, base_ref, base_sha, merge_sha, asker, only, error, notes, "    \
 	"config_errors, gate, tree_dir, untouched, edits, dirty, after_merge, base_moved, created_ms, finished_ms, merge_base, facts, "    \
-	"config_id, owners, author, asked_ms, asked_sha, args, ok_to_plan"
+	"config_id, owners, author, asked_ms, asked_sha, args, ok_to_plan, by_admin"
 
 static void read_row(struct db_stmt *s, struct run_row *r)
 {
@@ -73,6 +73,7 @@ static void read_row(struct db_stmt *s, struct run_row *r)
 		.asked_sha = db_text_copy(s, 32),
 		.args = db_text_copy(s, 33),
 		.ok_to_plan = db_int(s, 34) != 0,
+		.by_admin = db_int(s, 35) != 0,
 	};
 }
 
@@ -212,9 +213,9 @@ int run_create(struct db_conn *c, const struct run_new *n, int64_t *ret_id, stru
 	crypto_random_hex(24, token);
 	int rc = db_run(c, err,
 			"INSERT INTO run(token, repo_id, repo, pull, kind, state, asker, only, after_merge, merge_sha, created_ms, asked_ms, asked_sha,"
-			" args, ok_to_plan) VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?,?,?)",
-			"sisisssisiissi", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
-			n->merge_sha, clock_wall_ms(), n->asked_ms, n->asked_sha, n->args, (int64_t)n->ok_to_plan);
+			" args, ok_to_plan, by_admin) VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?,?,?,?)",
+			"sisisssisiissii", token, n->repo_id, n->repo, n->pull, kind_name(n->kind), n->asker, n->only, (int64_t)n->after_merge,
+			n->merge_sha, clock_wall_ms(), n->asked_ms, n->asked_sha, n->args, (int64_t)n->ok_to_plan, (int64_t)n->by_admin);
 	if (rc != 0)
 		return rc;
 	*ret_id = db_last_id(c);

@@ -59,6 +59,7 @@ struct run_row {
 	int64_t asked_ms;    /* when the comment that asked was written, as GitHub says; 0: no comment */
 	char *asked_sha;     /* the commit that the command named; NULL */
 	char *args;          /* plan: the flags of `plan -- FLAGS`, one a line (command.h); NULL: a whole plan */
+	bool by_admin;       /* plan: who asked had the role admin when the comment came */
 	bool ok_to_plan;     /* plan: asked for by `ok-to-plan SHA`, which asked_sha has (trust.h) */
 	int64_t untouched, edits;
 	bool dirty;     /* the comment lags behind */
@@ -118,7 +119,7 @@ struct job_row {
 	char *sandbox;    /* "strict" or "compat", as the base branch says; NULL when created: strict */
 	char *egress_plan, *egress_apply; /* what it uses of the operator's rules in that phase, one a line; NULL: all of them; "": none */
 	char *args;       /* plan: further flags of the engine (command.h), one a line: not a whole plan. NULL: none */
-	char *told;       /* plan: what a reviewer should know of the change, JSON (hygiene_told.h); NULL: nothing */
+	char *told;       /* plan: what a reviewer should know of the change, JSON (hygiene.h); NULL: nothing */
 	char *lock_id;    /* git id of the dependency lock file in force, whose bytes stand in data_dir/trees/REPO_ID/locks/LOCK_ID: that path is
 			     the spec's lock_file. NULL: none is in force, and the tree has none */
 	char *modules;    /* digest of the remote modules that were fetched (runner/fetch.h); NULL: none */
@@ -140,7 +141,7 @@ struct run_new {
 	int64_t asked_ms;      /* when the comment was written, as GitHub says */
 	const char *asked_sha; /* the commit that the command named */
 	const char *args;      /* as in the row */
-	bool ok_to_plan;       /* likewise */
+	bool ok_to_plan, by_admin; /* likewise */
 	bool beside;           /* a plan that leaves older ones alone: it is about one project that changed under them */
 };
 /* In RUN_QUEUED. After a plan run, older plan runs of the same pull request that are not over are superseded. */

@@ -93,11 +93,13 @@ const char PLAN_SCHEMA_2[] =
  *   job.lock_id      git id of the dependency lock file in force: the base branch's, unless each change of it is allowed; NULL: none
  *   job.modules      digest of the remote modules that were fetched (runner/fetch.h); NULL: none
  *   job.isolation    how well the box held it (runner/tier.h)       job.breach   the ceiling that ended it (runner/breach.h)
+ *   run.by_admin     who asked had the role admin: the state may be read from another place than on the base branch (hygiene.h)
  *   run.args         of `plan -- FLAGS`                             run.ok_to_plan   it was asked for by `ok-to-plan SHA` (trust.h)
  *   plan_ok          heads of forks that a person looked at, and for which base branch */
 const char PLAN_SCHEMA_3[] =
 	"ALTER TABLE run ADD COLUMN args TEXT;"
 	"ALTER TABLE run ADD COLUMN ok_to_plan INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE run ADD COLUMN by_admin INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN sandbox TEXT NOT NULL DEFAULT 'strict';"
 	"ALTER TABLE job ADD COLUMN egress_plan TEXT;"
 	"ALTER TABLE job ADD COLUMN egress_apply TEXT;"

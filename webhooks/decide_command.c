@@ -88,7 +88,7 @@ static int start_run(struct db_conn *c, const struct item *it, enum run_kind kin
 		rc = run_merge_of(c, e->repo_id, e->pull, &merge_sha, err); /* then what is left to do is planned from there */
 	CLEANUP_FREE char *args = text_join_lines(&cmd->flags);
 	struct run_new n = {.repo_id = e->repo_id, .repo = e->repo, .pull = e->pull, .kind = kind, .asker = e->sender.login, .asked_sha = cmd->sha,
-			    .args = args, .ok_to_plan = cmd->verb == COMMAND_OK_TO_PLAN,
+			    .args = args, .by_admin = it->role >= ROLE_ADMIN && it->role_failed == NULL, .ok_to_plan = cmd->verb == COMMAND_OK_TO_PLAN,
 			    .asked_ms = e->comment_created_ms != 0 ? e->comment_created_ms : 1, /* when it is not told, every push came later */
 			    .only = only.len != 0 ? buf_str(&only) : NULL, .after_merge = merge_sha != NULL, .merge_sha = merge_sha};
 	int64_t id;

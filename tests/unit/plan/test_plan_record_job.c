@@ -30,10 +30,10 @@ static struct run_row a_run(void)
 static struct job_row a_job(void)
 {
 	static char project[] = "db", where[] = "live/db", workspace[] = "default", inputs[] = "1f", version[] = "1.9.0", lineage[] = "L", plan[] = "ab",
-		    changes[] = "cd", bound[] = BOUND;
+		    changes[] = "cd", bound[] = BOUND, modules[] = "m0", args[] = "-refresh-only";
 	return (struct job_row){.id = 9, .run_id = 3, .repo_id = 77, .pull = 12, .phase = PHASE_PLAN, .state = JOBS_DONE, .project = project, .dir = where,
 				.workspace = workspace, .inputs = inputs, .engine = ENGINE_OPENTOFU, .engine_version = version, .managed_state = true,
-				.state_lineage = lineage, .state_serial = 4, .plan_sha256 = plan, .changes = changes, .bound = bound};
+				.state_lineage = lineage, .state_serial = 4, .plan_sha256 = plan, .changes = changes, .bound = bound, .modules = modules, .args = args};
 }
 
 static void make(const struct run_row *run, const struct job_row *job, struct plan_record *ret)
@@ -56,7 +56,7 @@ static void every_field_comes_from_somewhere(void **state)
 			    "{\"format\":\"sluice plan record 1\",\"repo_id\":77,\"repo\":\"acme/infra\",\"pull\":12,\"project\":\"db\",\"dir\":\"live/db\","
 			    "\"workspace\":\"default\",\"head_sha\":\"1111\",\"base_ref\":\"main\",\"base_sha\":\"2222\",\"inputs_each\":"
 			    "[[\"../x.tfvars\",\"cccc\",false],[\"live/db\",\"aaaa\",true],[\"modules/vpc\",\"bbbb\",true]],\"inputs\":\"1f\","
-			    "\"lock_id\":\"10c\",\"config_id\":\"c0\",\"server_digest\":\"5e\",\"engine\":\"opentofu\",\"engine_version\":\"1.9.0\","
+			    "\"lock_id\":\"10c\",\"modules\":\"m0\",\"args\":\"-refresh-only\",\"config_id\":\"c0\",\"server_digest\":\"5e\",\"engine\":\"opentofu\",\"engine_version\":\"1.9.0\","
 			    "\"engine_sha256\":\"e0\",\"backend\":\"managed\",\"state_lineage\":\"L\",\"state_serial\":4,\"policies\":\"opa ok\","
 			    "\"cost\":\"+$3\",\"plan_sha256\":\"ab\",\"changes\":\"cd\",\"tier\":1,\"destroy\":false,\"planned_ms\":1000,"
 			    "\"expires_ms\":5000}");
@@ -71,17 +71,18 @@ static void backends(void **state)
 		bool managed;
 		char *type;
 		const char *digest, *want;
-	} cases[] = {{true, NULL, NULL, "managed"}, {true, local, "d1", "managed"}, {false, NULL, NULL, "managed"}, {false, s3, NULL, "s3"}, {false, s3, "d1", "s3 d1"}};
+	} cases[] = {{true, NULL, NULL, "managed"}, {true, local, NULL, "managed"}, {false, NULL, NULL, "managed"}, {false, s3, NULL, "s3"}, {false, s3, "d1", "s3 d1"}};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct run_row run = a_run();
 		struct job_row job = a_job();
-		struct record_extra x = extra;
 		struct plan_record r;
 		struct err err = {0};
 		job.managed_state = cases[i].managed;
 		job.backend = cases[i].type;
-		x.backend_digest = cases[i].digest;
-		assert_int_equal(plan_record_from_job(&run, &job, &x, &r, &err), 0);
+		CLEANUP_FREE char *bound = xasprintf("{\"inputs\":[],\"lock\":\"\"%s%s%s}", cases[i].digest != NULL ? ",\"backend\":\"" : "",
+						     cases[i].digest != NULL ? cases[i].digest : "", cases[i].digest != NULL ? "\"" : "");
+		job.bound = bound;
+		assert_int_equal(plan_record_from_job(&run, &job, &extra, &r, &err), 0);
 		assert_string_equal(r.backend, cases[i].want);
 		plan_record_free(&r);
 	}

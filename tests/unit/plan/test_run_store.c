@@ -30,7 +30,7 @@ static int teardown(void **state)
 static void a_row_comes_back(void **state)
 {
 	struct run_new n = {.repo_id = 5000000000, .pull = 12, .repo = "acme/infra", .asker = "alice", .only = "{\"projects\":[\"a\"]}",
-			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1", .asked_ms = 5000000001, .asked_sha = "1a2b3c4", .args = "-refresh-only"};
+			    .kind = RUN_APPLY, .after_merge = true, .merge_sha = "m1", .asked_ms = 5000000001, .asked_sha = "1a2b3c4", .args = "-refresh-only", .by_admin = true};
 	struct run_row r;
 	int64_t id;
 	(void)state;
