@@ -109,6 +109,11 @@ int git_mirror_open(const char *path, struct git_repo **ret, struct err *err)
 	return 0;
 }
 
+int git_mirror_again(const struct git_repo *r, struct git_repo **ret, struct err *err)
+{
+	return git_mirror_open(git_repository_path(r->g), ret, err);
+}
+
 void git_repo_close(struct git_repo *r)
 {
 	if (r == NULL)

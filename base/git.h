@@ -16,6 +16,8 @@ struct git_repo;
 
 /* Opens or creates a bare mirror. */
 int git_mirror_open(const char *path, struct git_repo **ret, struct err *err) MUST_CHECK;
+/* The same mirror once more, for another thread: libgit2 reads one object at a time of a store. */
+int git_mirror_again(const struct git_repo *r, struct git_repo **ret, struct err *err) MUST_CHECK;
 void git_repo_close(struct git_repo *r);
 void git_repo_close_ptr(struct git_repo **r);
 
@@ -48,7 +50,6 @@ int git_tree_path(struct git_repo *r, const char *tree, const char *path, enum g
 		  struct err *err) MUST_CHECK;
 /* Of a file, from its header alone. */
 int git_blob_size(struct git_repo *r, const char *oid, uint64_t *ret, struct err *err) MUST_CHECK;
-/* Several threads may call it at once: object stores of libgit2 lock for themselves. */
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
 
 /* Changed paths between two trees (either may be NULL = empty), submodules included; old_path and new_path are equal for a change in place,

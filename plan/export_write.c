@@ -88,11 +88,11 @@ static bool is_lfs_pointer(const struct buf *b)
 	return b->len < 1024 && text_starts(buf_str(b), "version https://git-lfs.github.com/spec/");
 }
 
-static int write_entry(const struct writer *w, int dir, const struct export_entry *x, struct buf *blob, struct err *err)
+static int write_entry(struct git_repo *repo, int dir, const struct export_entry *x, struct buf *blob, struct err *err)
 {
 	if (x->target != NULL)
 		return symlinkat(x->target, dir, x->name) == 0 || errno == EEXIST ? 0 : err_sys(err, "make symbolic link");
-	int rc = git_blob_read(w->repo, x->oid, LIMIT_BLOB_BYTES, blob, err);
+	int rc = git_blob_read(repo, x->oid, LIMIT_BLOB_BYTES, blob, err);
 	if (rc == 0 && is_lfs_pointer(blob))
 		return ERR_REFUSED;
 	return rc == 0 ? write_file(dir, x, blob, err) : rc;
@@ -120,13 +120,13 @@ static void note_error(struct writer *w, size_t at, int rc, const struct err *er
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
-static void do_batch(struct writer *w, const struct batch *b, struct buf *blob)
+static void do_batch(struct writer *w, struct git_repo *repo, const struct batch *b, struct buf *blob)
 {
 	size_t at = b->first;
 	for (size_t i = 0; i < b->n && at < w->failed_at; i++) {
 		const struct export_entry *x = &w->list->entries[at];
 		struct err err = {0};
-		int rc = write_entry(w, b->dir->fd, x, blob, &err);
+		int rc = write_entry(repo, b->dir->fd, x, blob, &err);
 		if (rc != 0)
 			note_error(w, at, rc, &err);
 		at = x->next;
@@ -149,18 +149,22 @@ static bool take_batch(struct writer *w, bool wait, struct batch *ret)
 	return any;
 }
 
-static void drain(struct writer *w, bool wait)
+static void drain(struct writer *w, struct git_repo *repo, bool wait)
 {
 	CLEANUP_BUF struct buf blob = {.max = LIMIT_BLOB_BYTES};
 	struct batch b;
 	while (take_batch(w, wait, &b))
-		do_batch(w, &b, &blob);
+		do_batch(w, repo, &b, &blob);
 }
 
 static void *helper(void *arg)
 {
-	drain(arg, true);
-	return NULL;
+	struct writer *w = arg;
+	struct err err;
+	CLEANUP(git_repo_close_ptr) struct git_repo *repo = NULL;
+	if (git_mirror_again(w->repo, &repo, &err) == 0)
+		drain(w, repo, true);
+	return NULL; /* else the others do it all */
 }
 
 static void put_batch(struct writer *w, const struct batch *b)
@@ -174,7 +178,7 @@ static void put_batch(struct writer *w, const struct batch *b)
 	if (!full)
 		return;
 	CLEANUP_BUF struct buf blob = {.max = LIMIT_BLOB_BYTES};
-	do_batch(w, b, &blob);
+	do_batch(w, w->repo, b, &blob);
 }
 
 static void put_dir(struct writer *w, const struct export_dir *d, struct held *h)
@@ -254,7 +258,7 @@ static void start_helpers(struct writer *w)
 		if (pthread_create(&w->helpers[w->helpers_n], NULL, helper, w) == 0)
 			w->helpers_n++;
 		else
-			return; /* what is there does it all */
+			return; /* as in helper() */
 }
 
 int export_write(struct git_repo *repo, int root, const struct export_list *l, struct err *err)
@@ -267,7 +271,7 @@ int export_write(struct git_repo *repo, int root, const struct export_list *l, s
 	w.complete = true;
 	(void)pthread_cond_broadcast(&w.more);
 	(void)pthread_mutex_unlock(&w.lock);
-	drain(&w, false);
+	drain(&w, repo, false);
 	for (size_t i = 0; i < w.helpers_n; i++)
 		(void)pthread_join(w.helpers[i], NULL); /* cannot fail: they are ours and joined once */
 	if (rc != 0 || w.failed_at == EXPORT_NONE)
