@@ -144,18 +144,21 @@ static void engines(struct doctor *d)
 
 static void certificates(struct doctor *d)
 {
+	static const char usual[] = CA_BUNDLE;
+	const char *file = d->config.egress_ca_file != NULL ? d->config.egress_ca_file : usual;
 	CLEANUP_BUF struct buf text = {0};
 	struct err err = {0};
 	size_t n = 0;
-	if (fs_read(CA_BUNDLE, CA_BYTES_MAX, &text, &err) == 0)
+	if (fs_read(file, CA_BYTES_MAX, &text, &err) == 0)
 		for (const char *p = buf_str(&text); (p = strstr(p, "-----BEGIN CERTIFICATE-----")) != NULL; p++)
 			n++;
 	if (n > 0)
-		doctor_add(d, section, "CA certificates", FINE, xasprintf("%zu in %s", n, CA_BUNDLE), NULL);
+		doctor_add(d, section, "CA certificates", FINE, xasprintf("%zu in %s", n, file), NULL);
 	else
 		doctor_add(d, section, "CA certificates", BAD,
-			   err.code != 0 ? xstrdup(err.msg) : xasprintf("%s holds no certificate", CA_BUNDLE),
-			   "apt-get install ca-certificates; update-ca-certificates");
+			   err.code != 0 ? xstrdup(err.msg) : xasprintf("%s holds no certificate", file),
+			   file == usual ? "apt-get install ca-certificates; update-ca-certificates"
+					     : "`egress.ca_file` names the certificates that jobs trust, in PEM form");
 }
 
 void doctor_machine(struct doctor *d)

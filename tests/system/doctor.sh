@@ -90,6 +90,9 @@ says "is said to be that" 'will be made' "$out"
 doctor 1 "a mirror that is not there" --config "$(config mirror 'providers: { mirror: nowhere }')"
 doctor 1 "a job that needs more memory than there is" --config "$(config memory 'limits: { memory: 2GiB, memory_total: 1GiB }')"
 says "is told what to lower" 'not one job fits: lower `limits.memory`' "$out"
+printf 'no certificate' >"$tmp/ca.pem"
+doctor 1 "CA certificates that are none" --config "$(config ca 'egress: { ca_file: ca.pem }')"
+says "are named by their key" 'egress.ca_file' "$out"
 if PATH=/usr/bin:/bin command -v terraform tofu >/dev/null; then
 	echo "skip a machine without an engine: there is one in /usr/bin"
 else
