@@ -7,6 +7,7 @@
 #include "plan/changes.h"
 #include "plan/prepare.h"
 #include "plan/summary.h"
+#include "runner/fetch.h"
 #include "runner/runner.h"
 
 #include <stdio.h>
@@ -61,6 +62,13 @@ static int job_runner(int argc, char **argv)
 	return runner_main(argv[1], understand);
 }
 
+static int fetch(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return fetch_main();
+}
+
 static const struct command_row {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -79,6 +87,7 @@ static const struct command_row {
 	{"sim", cmd_sim, NULL},
 	{"prepare", prepare, NULL},
 	{"job-runner", job_runner, NULL},
+	{"fetch", fetch, NULL},
 	{"canary", cmd_canary, NULL},
 };
 
