@@ -158,6 +158,8 @@ static void bait_process(char *value, size_t size)
 /* The first process is outside the domain of our parent, where there is one. */
 static void signal_first(char *value, size_t size) { battery_answer(value, size, kill(1, 0)); }
 
+static void signal_parent(char *value, size_t size) { battery_answer(value, size, kill(getppid(), 0)); }
+
 static void bytes_of(const char *path, char *value, size_t size)
 {
 	char byte[4096];
@@ -234,6 +236,7 @@ static const struct battery_row rows[] = {
 	{"processes_in_proc", processes_in_proc},
 	{"bait_process", bait_process},
 	{"signal_first", signal_first},
+	{"signal_parent", signal_parent},
 	{"environ_first", environ_first},
 	{"environ_parent", environ_parent},
 	{"memory_first", memory_first},

@@ -27,5 +27,8 @@ struct confine_applied {
 int confine_landlock(const struct confine_paths *p, struct confine_applied *ret);
 /* After confine_landlock: the filter closes the door behind it. -EINVAL: a kernel without CONFIG_SECCOMP_FILTER. */
 int confine_seccomp(bool compat);
+/* For the child that becomes a step, after both: it cannot signal sluice-job-init then, which is of the same user. Negative: a kernel
+ * whose Landlock does not know signals (before version 6). */
+int confine_step(void);
 
 #endif

@@ -195,6 +195,7 @@ static void become(char *const *argv, int out, int err)
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || close_range(3, ~0u, 0) != 0)
 		_exit(126);
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)confine_step(); /* where the kernel knows how: a step that kills us ends its own job, and nothing else */
 	(void)execv(argv[0], argv);
 	static const char text[] = "sluice-job-init: the program cannot be started\n";
 	ssize_t ignored = write(2, text, sizeof(text) - 1);

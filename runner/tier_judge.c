@@ -179,6 +179,7 @@ static const struct row {
 	{G_LANDLOCK, "listen", IS, "EACCES", TIER_REDUCED, 4},
 	{G_LANDLOCK, "device_command", IS, "EACCES", TIER_REDUCED, 5},
 	{G_LANDLOCK, "signal_first", IS, "EPERM", TIER_REDUCED, 6},
+	{G_LANDLOCK, "signal_parent", IS, "EPERM", TIER_REDUCED, 6},
 	{G_LIMITS, "limit_core", IS, "0", TIER_REDUCED, 0},
 	{G_LIMITS, "limit_files", AT_MOST, "65536", TIER_REDUCED, 0},
 	{G_LIMITS, "limit_processes", AT_MOST_LINE, "outside_processes", TIER_REDUCED, 0},

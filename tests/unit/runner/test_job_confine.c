@@ -136,6 +136,27 @@ static int try_signal_child(void)
 	(void)waitpid(pid, NULL, 0);
 	return rc;
 }
+/* A step: its parent is out of reach, its children are not, and the parent reaches it. */
+static int try_signal_from_a_step(void)
+{
+	int ready[2];
+	char byte = 0;
+	if (pipe(ready) != 0)
+		_exit(102);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int rc = confine_step();
+		bool held = kill(getppid(), 0) != 0 && errno == EPERM && try_signal_child() == 0;
+		if (rc != 0 || !held || write(ready[1], "r", 1) != 1)
+			_exit(0);
+		(void)pause();
+	}
+	(void)close(ready[1]);
+	bool held = read(ready[0], &byte, 1) == 1 && kill(pid, SIGKILL) == 0;
+	(void)waitpid(pid, NULL, 0);
+	errno = EBADE; /* as no system call answers */
+	return held ? 0 : -1;
+}
 static int try_namespace(void) { return unshare(CLONE_NEWUSER); }
 static int try_set_uid_bit(void)
 {
@@ -179,6 +200,7 @@ static void walls_hold(void **state)
 		{"abstract socket", try_abstract, EPERM, EPERM, 6},
 		{"signal outside", try_signal_outside, EPERM, EPERM, 6},
 		{"signal to a child", try_signal_child, 0, 0, 0},
+		{"signal from a step", try_signal_from_a_step, 0, 0, 6},
 		{"namespace", try_namespace, EPERM, EPERM, 0},
 		{"set-user-id bit", try_set_uid_bit, ENOSYS, ENOSYS, 0},
 		{"ioctl on a device", try_device_ioctl, EACCES, EACCES, 5},

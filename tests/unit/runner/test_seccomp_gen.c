@@ -230,8 +230,8 @@ static void every_number_has_an_answer(void **state)
 	}
 	print_message("# %u calls allowed, %u refused, %u unknown, %u not supported; %zu instructions\n", count[0], count[1], count[2], count[3],
 		      ARRAY_LEN(seccomp_strict));
-	assert_in_range(count[0], 200, 260);
-	assert_in_range(count[1], 60, 90);
+	assert_in_range(count[0], 190, 260); /* fewer where there are no calls from before 2008 */
+	assert_in_range(count[1], 50, 90);
 }
 
 int main(void)

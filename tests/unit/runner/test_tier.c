@@ -132,6 +132,7 @@ static const struct {
 	{"listen=yes", "landlock", TIER_REDUCED},
 	{"device_command=ENOTTY", "landlock", TIER_REDUCED},
 	{"signal_first=yes", "landlock", TIER_REDUCED},
+	{"signal_parent=yes", "landlock", TIER_REDUCED},
 	{"limit_core=none", "limits", TIER_REDUCED},
 	{"limit_processes=96365", "limits", TIER_REDUCED},
 	{"room_bytes=no tmpfs", "limits", TIER_REDUCED},
@@ -178,6 +179,8 @@ static void older_landlock_is_enough(void **state)
 			l = "listen=yes";
 		else if (text_starts(l, "signal_first="))
 			l = "signal_first=yes";
+		else if (text_starts(l, "signal_parent="))
+			l = "signal_parent=yes";
 		else if (text_starts(l, "device_command="))
 			l = "device_command=ENOTTY";
 		buf_printf(&text, "%s\n", l);
