@@ -61,7 +61,7 @@ closed_meanwhile() {
 gone_during() {
 	stop_daemon
 	rm -f "$tmp/path/"*
-	cc -std=gnu11 -D_GNU_SOURCE -O1 -static -o "$tmp/path/terraform" "$root/tests/system/engine_double.c" || not_ok 'the stand-in for an engine compiles'
+	engine_double || not_ok 'the stand-in for an engine compiles'
 	write_server_file 'engines: { dir: path }'
 	start_daemon
 	repo=acme/during

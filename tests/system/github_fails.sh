@@ -121,7 +121,7 @@ hooks() {
 
 begin
 need cc
-cc -std=gnu11 -D_GNU_SOURCE -O1 -static -o "$tmp/path/terraform" "$root/tests/system/engine_double.c" || {
+engine_double || {
 	not_ok 'the stand-in for an engine compiles'
 	exit 1
 }

@@ -141,6 +141,11 @@ engines() {
 		PATH="$PATH:$parts/bin:$root/build/engine" command -v $engine_name >/dev/null 2>&1 && echo $engine_name
 	done
 }
+# The stand-in for an engine. Jobs of a server that runs as root have a user of their own, who has to be able to start it.
+engine_double() {
+	cc -std=gnu11 -D_GNU_SOURCE -O1 -static -o "$tmp/path/terraform" "$root/tests/system/engine_double.c" &&
+		chmod 755 "$tmp/path/terraform"
+}
 # start_github [OPTION...] of `sluice sim`
 start_github() { launch_github --token "$TOKEN=$WRITER" "$@"; }
 # start_github_app [OPTION...]: the daemon will be a GitHub App with a key that is made here; nobody has a token
