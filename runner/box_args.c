@@ -6,6 +6,7 @@
 #include "runner/egress.h"
 #include "runner/job_proto.h"
 #include "runner/project_look.h"
+#include "runner/provider_rule.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -372,22 +373,21 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	return 0;
 }
 
-/* What the engine may install, as HOST/NAMESPACE/TYPE: the first word of each rule of providers.allow. */
+/* What the engine may install, as HOST/NAMESPACE/TYPE. An empty list would allow everything: rules of which none can be read allow nothing. */
 static void add_include(const struct job_spec *spec, struct buf *out)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/*";
+	struct strlist sources = {0};
 	if (spec->provider_allow == NULL)
 		return;
+	for (const char *p = spec->provider_allow; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
+		provider_rule_sources(p, strcspn(p, "\n"), &sources);
+	if (sources.n == 0)
+		strlist_add(&sources, "nothing.invalid/none/none");
 	buf_adds(out, "    include = [");
-	bool some = false;
-	for (const char *p = spec->provider_allow; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
-		size_t n = strcspn(p, " \n");
-		if (n == 0 || strspn(p, plain) < n)
-			continue; /* it could say something else to the engine: not allowed by it, then */
-		buf_printf(out, "%s\"%.*s\"", some ? ", " : "", (int)n, p);
-		some = true;
-	}
+	for (size_t i = 0; i < sources.n; i++)
+		buf_printf(out, "%s\"%s\"", i > 0 ? ", " : "", sources.v[i]);
 	buf_adds(out, "]\n");
+	strlist_free(&sources);
 }
 
 static void add_source(const struct job_spec *spec, const char *path, struct buf *out)

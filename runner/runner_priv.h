@@ -21,7 +21,7 @@ struct runner_tuning {
 };
 extern struct runner_tuning runner_tuning;
 
-enum step_id { STEP_INIT, STEP_PLAN, STEP_SHOW, STEP_APPLY, STEP_COMMAND /* not a job's: boxed.h */, STEPS };
+enum step_id { STEP_INIT, STEP_PLAN, STEP_SHOW, STEP_APPLY, STEP_VERSION, STEP_COMMAND /* not a job's: boxed.h */, STEPS };
 enum export_id { EXPORT_PLAN, EXPORT_STATE, EXPORTS };
 enum stop { STOP_NONE, STOP_CANCEL, STOP_BREACH };
 

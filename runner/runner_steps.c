@@ -1,8 +1,11 @@
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "runner/engine_error.h"
 #include "runner/project_look.h"
+#include "runner/provider_rule.h"
 #include "runner/runner_priv.h"
 
 #include <errno.h>
@@ -16,7 +19,8 @@
 
 const char *runner_step_name(enum step_id id)
 {
-	static const char *const names[STEPS] = {[STEP_INIT] = "init", [STEP_PLAN] = "plan", [STEP_SHOW] = "show", [STEP_APPLY] = "apply", [STEP_COMMAND] = "command"};
+	static const char *const names[STEPS] = {[STEP_INIT] = "init", [STEP_PLAN] = "plan", [STEP_SHOW] = "show", [STEP_APPLY] = "apply",
+						  [STEP_VERSION] = "version", [STEP_COMMAND] = "command"};
 	return names[id];
 }
 
@@ -76,12 +80,22 @@ static void init_args(const struct runner *r, struct strlist *argv)
 	base_args(r, argv, "init");
 	strlist_add(argv, "-input=false");
 	strlist_add(argv, "-no-color");
-	if (project_has_lock_file(&r->spec))
+	strlist_add(argv, "-reconfigure"); /* where a state was once read from is not asked, and nothing is migrated */
+	if (r->spec.lock_file != NULL || project_has_lock_file(&r->spec))
 		strlist_add(argv, "-lockfile=readonly");
 	if (r->spec.managed_state && project_names_local_backend(&r->spec)) { /* a path of its own would be out of our sight */
 		strlist_add(argv, "-backend-config=path=terraform.tfstate");
 		strlist_add(argv, "-backend-config=workspace_dir=terraform.tfstate.d");
 	}
+}
+
+/* A plan that is killed must not leave a lock behind for everybody: who plans and who applies is kept apart by the daemon. */
+static void plan_args(const struct runner *r, struct strlist *argv)
+{
+	strlist_add(argv, "-lock=false");
+	if (r->spec.destroy)
+		strlist_add(argv, "-destroy");
+	text_split_lines(r->spec.args, argv);
 }
 
 static void step_args(const struct runner *r, enum step_id id, struct strlist *argv)
@@ -91,15 +105,16 @@ static void step_args(const struct runner *r, enum step_id id, struct strlist *a
 		return;
 	}
 	base_args(r, argv, runner_step_name(id));
-	if (id == STEP_SHOW) {
+	if (id == STEP_SHOW || id == STEP_VERSION) {
 		strlist_add(argv, "-json");
-		strlist_add(argv, BOX_PLAN_OUT);
+		if (id == STEP_SHOW)
+			strlist_add(argv, BOX_PLAN_OUT);
 		return;
 	}
 	strlist_add(argv, "-input=false");
 	strlist_add(argv, "-no-color");
-	if (id == STEP_PLAN && r->spec.destroy)
-		strlist_add(argv, "-destroy");
+	if (id == STEP_PLAN)
+		plan_args(r, argv);
 	strlist_add(argv, id == STEP_PLAN ? "-out=" BOX_PLAN_OUT : BOX_PLAN_IN);
 }
 
@@ -113,7 +128,7 @@ static void start(struct runner *r, enum step_id id)
 	r->exit.step = xstrdup(runner_step_name(id));
 	r->exit.engine_starts++;
 	link_tell_step(r);
-	runner_step_start(r, id, &argv, id == STEP_SHOW);
+	runner_step_start(r, id, &argv, id == STEP_SHOW || id == STEP_VERSION);
 	strlist_free(&argv);
 }
 
@@ -138,6 +153,46 @@ static bool run(struct runner *r, enum step_id id)
 	return finish(r);
 }
 
+/* What the engine says that it selected, once more against the rules: remote modules ask for providers that nobody could read before. */
+static int judge_selections(const struct runner *r, struct err *err)
+{
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	struct json root, selected;
+	int rc = buf_failed(&r->step.out) ? err_set(err, ERR_LIMIT, "too long") : json_parse(buf_str(&r->step.out), r->step.out.len, NULL, &doc, &root, err);
+	if (rc == 0)
+		rc = json_obj(&root, "provider_selections", &selected, err);
+	if (rc != 0)
+		return err_wrap(err, "which providers the engine selected");
+	for (struct json e = json_first(&selected); json_ok(&e); e = json_next(&e)) {
+		const char *version = json_text(&e);
+		if (provider_rules_verdict(r->spec.provider_allow, json_key(&e), version, NULL) != PROVIDER_ALLOWED)
+			return err_set(err, ERR_REFUSED,
+				       "the engine selected the provider %.200s %.60s, which is not allowed on this server: lock another one, or its operator adds "
+				       "a rule that names it to `providers.allow`",
+				       json_key(&e), version != NULL ? version : "");
+	}
+	return 0;
+}
+
+static bool initialise(struct runner *r)
+{
+	struct err err = {0};
+	if (!run(r, STEP_INIT))
+		return false;
+	if (r->spec.provider_allow == NULL)
+		return true;
+	if (!run(r, STEP_VERSION))
+		return false;
+	int rc = judge_selections(r, &err);
+	if (rc == ERR_REFUSED) {
+		r->exit.outcome = JOB_FAILED;
+		r->exit.error = xstrdup(err.msg);
+	} else if (rc != 0) {
+		runner_broken(r, &err);
+	}
+	return rc == 0;
+}
+
 /* The engine refused at the door and says that it has to be initialised. After the first word on its stdout that is not certain any more:
  * an apply is then never started a second time. */
 static bool refused_for_init(const struct runner *r)
@@ -151,7 +206,7 @@ static bool run_initialised(struct runner *r, enum step_id id)
 {
 	if (run(r, id))
 		return true;
-	return refused_for_init(r) && run(r, STEP_INIT) && run(r, id);
+	return refused_for_init(r) && initialise(r) && run(r, id);
 }
 
 /* ---- plan ---- */
@@ -184,7 +239,7 @@ static bool understand(struct runner *r)
 static void plan_phase(struct runner *r)
 {
 	struct err err = {0};
-	if ((r->spec.needs_init && !run(r, STEP_INIT)) || !run_initialised(r, STEP_PLAN) || r->stop != STOP_NONE) {
+	if ((r->spec.needs_init && !initialise(r)) || !run_initialised(r, STEP_PLAN) || r->stop != STOP_NONE) {
 		fail(r);
 		return;
 	}
@@ -215,7 +270,7 @@ static int pass_point(const struct runner *r, struct err *err)
 static bool apply_step(struct runner *r)
 {
 	struct err err = {0};
-	if (r->spec.needs_init && !run(r, STEP_INIT))
+	if (r->spec.needs_init && !initialise(r))
 		return false;
 	if (r->stop != STOP_NONE)
 		return false;

@@ -183,6 +183,54 @@ static void providers_come_from_the_mirror(void **state)
 	scene_close(&s);
 }
 
+/* Nobody could read before what a remote module would ask for: what the engine selected is looked at before anything of it is started. */
+static void selections_are_held_against_the_rules(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct err err = {0};
+	scene_open(&s, NULL);
+	scene_file(&s, "main.tf", "resource \"null_resource\" \"x\" {}\n");
+	s.spec.mirror_dir = fs_join(s.root, "mirror");
+	s.spec.needs_init = true;
+	CLEANUP_FREE char *dir = fs_join(s.spec.mirror_dir, "registry.terraform.io/hashicorp/null/3.2.0/linux_amd64");
+	CLEANUP_FREE char *file = fs_join(dir, "terraform-provider-null_v3.2.0_x5");
+	assert_int_equal(fs_mkdir_p(dir, 0755, &err), 0);
+	assert_int_equal(fs_write_fast(file, "not a program", 13, 0755, &err), 0);
+	static const struct {
+		const char *rules, *step, *error;
+		int64_t starts;
+	} cases[] = {
+		{"hashicorp/* >= 4", "version", "the engine selected the provider registry.terraform.io/hashicorp/null 3.2.0, which is not allowed on this server", 2},
+		{"hashicorp/null >= 3, < 4", "plan", "", 3}, /* it is no program */
+		{"hashicorp/aws", "init", "hashicorp/null", 1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		free(s.spec.provider_allow);
+		s.spec.provider_allow = xstrdup(cases[i].rules);
+		scene_next_job(&s);
+		assert_int_equal(scene_run(&s), 0);
+		expect(&s, JOB_FAILED, cases[i].step, cases[i].starts);
+		if (strstr(s.exit.error, cases[i].error) == NULL)
+			fail_msg("%s", s.exit.error);
+	}
+	scene_close(&s);
+}
+
+/* A killed plan leaves no lock behind, and what a person asked for beyond it reaches the engine. */
+static void flags_of_a_plan(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_open(&s, NULL);
+	scene_file(&s, "main.tf", "resource \"terraform_data\" \"a\" {}\nresource \"terraform_data\" \"b\" {}\n");
+	s.spec.args = xstrdup("-target=terraform_data.b\n-parallelism=2");
+	assert_int_equal(scene_run(&s), 0);
+	expect(&s, JOB_OK, "show", 2);
+	assert_string_equal(s.exit.summary, "terraform_data.b [\"create\"]; ");
+	scene_close(&s);
+}
+
 /* What the commit must not smuggle in: the engine's own memory, links to host files, a state. */
 static void tool_state_of_the_commit_is_not_shown(void **state)
 {
@@ -224,6 +272,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(local_backend_has_its_state_managed),
 		cmocka_unit_test(errors_name_file_and_line),
 		cmocka_unit_test(providers_come_from_the_mirror),
+		cmocka_unit_test(selections_are_held_against_the_rules),
+		cmocka_unit_test(flags_of_a_plan),
 		cmocka_unit_test(tool_state_of_the_commit_is_not_shown),
 	};
 	return cmocka_run_group_tests_name("runner_steps", tests, NULL, NULL);

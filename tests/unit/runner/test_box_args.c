@@ -304,6 +304,14 @@ static void providers_from_one_place(void **state)
 	spec.provider_allow = allow;
 	box_engine_rc(&spec, &some);
 	assert_non_null(strstr(buf_str(&some), "include = [\"registry.terraform.io/hashicorp/*\", \"a.example/b/c\"]\n"));
+	static char with_versions[] = "hashicorp/aws >= 5, < 6 h1:abcdefgh\n", unreadable[] = "evil\"]\nx";
+	CLEANUP_BUF struct buf versions = {0}, nothing = {0};
+	spec.provider_allow = with_versions;
+	box_engine_rc(&spec, &versions);
+	assert_non_null(strstr(buf_str(&versions), "include = [\"registry.terraform.io/hashicorp/aws\", \"registry.opentofu.org/hashicorp/aws\"]\n"));
+	spec.provider_allow = unreadable; /* an empty list would allow all */
+	box_engine_rc(&spec, &nothing);
+	assert_non_null(strstr(buf_str(&nothing), "include = [\"nothing.invalid/none/none\"]\n"));
 	spec.provider_allow = NULL;
 }
 
