@@ -51,9 +51,14 @@ static void look_at_isolation(struct doctor *d)
 		doctor_add(d, "isolation", f->name, v, xstrdup(f->seen), f->fix);
 	}
 	bool enough = d->tier.tier >= floor && d->tier.tier != TIER_NONE;
-	doctor_add(d, "isolation", "tier", !enough ? BAD : d->tier.tier == TIER_FULL ? FINE : WEAK,
+	doctor_add(d, "isolation", "tier",
+		   !enough                     ? BAD
+		   : d->tier.tier == TIER_FULL ? FINE
+					       : WEAK,
 		   xasprintf("%s; the floor is %s%s", tier_name(d->tier.tier), tier_name(floor),
-			     enough ? "" : d->tier.tier == TIER_NONE ? ": nothing is run at all" : ": jobs of pull requests are refused"),
+			     enough                      ? ""
+			     : d->tier.tier == TIER_NONE ? ": nothing is run at all"
+							 : ": jobs of pull requests are refused"),
 		   enough ? NULL : "mend what is bad above; `sandbox.floor` says how much is enough");
 }
 

@@ -54,8 +54,8 @@ static void disk(struct doctor *d, const char *at)
 	bool files = s.f_files == 0 || s.f_favail > 10000;
 	enum verdict v = room < room_bad || !files ? BAD : room < room_weak ? WEAK : FINE;
 	doctor_add(d, section, "disk", v,
-		   xasprintf("%.1f GiB free%s where %s is", (double)room / (double)(INT64_C(1) << 30), files ? "" : ", but hardly a file more",
-			     d->config.data_dir),
+		   xasprintf("%.1f GiB free%s where %s is", (double)room / (double)(INT64_C(1) << 30),
+			     files ? "" : ", but hardly a file more", d->config.data_dir),
 		   v == FINE ? NULL : "mirrors, logs and plans need room: make some, or move `data_dir`");
 }
 
@@ -67,7 +67,8 @@ static void data_dir(struct doctor *d)
 		CLEANUP_FREE char *above = existing(dir);
 		bool fine = errno == ENOENT && can_be_written(above);
 		doctor_add(d, section, "data directory", fine ? FINE : BAD,
-			   fine ? xasprintf("%s: will be made", dir) : xasprintf("%s: it is not there and cannot be made in %s", dir, above),
+			   fine ? xasprintf("%s: will be made", dir)
+				: xasprintf("%s: it is not there and cannot be made in %s", dir, above),
 			   fine ? NULL : "make it, for the user of the server alone: install -d -m 0700 -o USER DIRECTORY");
 		disk(d, above);
 		return;
@@ -78,10 +79,12 @@ static void data_dir(struct doctor *d)
 		doctor_add(d, section, "data directory", BAD, xasprintf("%s: mode %04o lets others look in", dir, st.st_mode & 07777),
 			   "chmod 0700 it: it holds keys, states and logs");
 	else if (!can_be_written(dir))
-		doctor_add(d, section, "data directory", BAD, xasprintf("%s: user %u cannot write there, it belongs to %u", dir, geteuid(), st.st_uid),
+		doctor_add(d, section, "data directory", BAD,
+			   xasprintf("%s: user %u cannot write there, it belongs to %u", dir, geteuid(), st.st_uid),
 			   "run this as the user of the server, or give the directory to that user");
 	else if (st.st_uid != geteuid())
-		doctor_add(d, section, "data directory", WEAK, xasprintf("%s belongs to user %u, and this is %u", dir, st.st_uid, geteuid()),
+		doctor_add(d, section, "data directory", WEAK,
+			   xasprintf("%s belongs to user %u, and this is %u", dir, st.st_uid, geteuid()),
 			   "run this as the user of the server: only then is everything here true of it");
 	else
 		doctor_add(d, section, "data directory", FINE, xasprintf("%s, for its owner alone", dir), NULL);
@@ -97,7 +100,8 @@ static void secret_file(struct doctor *d, const char *name, const char *path, co
 	int rc = secret_read_file(&s, path, false, &err);
 	if (rc != 0)
 		doctor_add(d, section, name, BAD, xstrdup(err.msg),
-			   rc == ERR_REFUSED ? "chmod 0600 it, for the user of the server" : "it has to be there, readable for the user of the server");
+			   rc == ERR_REFUSED ? "chmod 0600 it, for the user of the server"
+					     : "it has to be there, readable for the user of the server");
 	else if (marker != NULL && memmem(s.bytes, s.len, marker, strlen(marker)) == NULL)
 		doctor_add(d, section, name, BAD, xasprintf("%s is not in the PEM form", path), "download the App's private key again");
 	else
@@ -122,7 +126,8 @@ static void mirror(struct doctor *d)
 	const char *dir = d->config.mirror_dir;
 	size_t n = 0;
 	if (dir == NULL && d->config.provider_download && d->config.provider_allow.n > 0) {
-		doctor_add(d, section, "provider mirror", FINE, xstrdup("none: what `providers.allow` names is fetched, verified and kept"), NULL);
+		doctor_add(d, section, "provider mirror", FINE, xstrdup("none: what `providers.allow` names is fetched, verified and kept"),
+			   NULL);
 		return;
 	}
 	if (dir == NULL) {

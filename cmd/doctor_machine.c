@@ -29,8 +29,11 @@ static void kernel(struct doctor *d)
 	const char *fix = version < 5007   ? "sluice needs Linux 5.7 or later"
 			  : version < 5013 ? "Linux 5.13 brings Landlock, 6.12 all of it that sluice uses"
 					   : NULL;
-	doctor_add(d, section, "kernel", version < 5007 ? BAD : version < 5013 ? WEAK : FINE, xasprintf("Linux %s, %s", u.release, u.machine),
-		   fix);
+	doctor_add(d, section, "kernel",
+		   version < 5007   ? BAD
+		   : version < 5013 ? WEAK
+				    : FINE,
+		   xasprintf("Linux %s, %s", u.release, u.machine), fix);
 }
 
 static void control_group(struct doctor *d)
@@ -39,15 +42,17 @@ static void control_group(struct doctor *d)
 	CLEANUP_FREE char *why = NULL;
 	enum cgroup_kind kind = cgroup_here(&why);
 	doctor_add(d, section, "control groups", kind == CGROUP_NONE ? WEAK : FINE,
-		   kind == CGROUP_NONE ? xasprintf("none for this user: memory is watched from outside, a little late") : xstrdup(kinds[kind]),
+		   kind == CGROUP_NONE ? xasprintf("none for this user: memory is watched from outside, a little late")
+				       : xstrdup(kinds[kind]),
 		   why);
 }
 
 static void who(struct doctor *d)
 {
 	doctor_add(d, section, "user", FINE,
-		   geteuid() == 0 ? xstrdup("root: each box gets a user of its own; what is said here is true of a server that is started as root")
-				  : xasprintf("%u: what is said here is true of a server that runs as this user", geteuid()),
+		   geteuid() == 0
+			   ? xstrdup("root: each box gets a user of its own; what is said here is true of a server that is started as root")
+			   : xasprintf("%u: what is said here is true of a server that runs as this user", geteuid()),
 		   NULL);
 }
 
@@ -56,9 +61,10 @@ static void library(struct doctor *d)
 	int v = db_library_version();
 	doctor_add(d, section, "SQLite", FINE,
 		   xasprintf("%d.%d.%d%s", v / 1000000, v / 1000 % 1000, v % 1000,
-			     v < SQLITE_WAL_MENDED ? ": before 3.51.3 two writers at once could damage a log; sluice has one writer, and nothing "
-						     "else may write to its database"
-						   : ""),
+			     v < SQLITE_WAL_MENDED
+				     ? ": before 3.51.3 two writers at once could damage a log; sluice has one writer, and nothing "
+				       "else may write to its database"
+				     : ""),
 		   NULL);
 }
 
@@ -103,9 +109,10 @@ static void memory(struct doctor *d)
 	}
 	doctor_add(d, section, "memory", v, buf_take(&seen), fix);
 	if (d->config.workspace_bytes > d->config.memory_bytes)
-		doctor_add(d, section, "workspace", WEAK,
-			   xstrdup("`limits.workspace` is above `limits.memory`, and the files of a job count as memory: memory ends a job first"),
-			   "lower `limits.workspace` or raise `limits.memory`");
+		doctor_add(
+			d, section, "workspace", WEAK,
+			xstrdup("`limits.workspace` is above `limits.memory`, and the files of a job count as memory: memory ends a job first"),
+			"lower `limits.workspace` or raise `limits.memory`");
 }
 
 /* ---- what runs, and what it trusts ---- */
@@ -132,12 +139,14 @@ static void engines(struct doctor *d)
 			engine_binary_free(&b);
 			found++;
 		} else if (rc != ERR_NOT_FOUND) {
-			doctor_add(d, section, row->name, BAD, xstrdup(err.msg), "put a working binary there, or name another directory in `engines.dir`");
+			doctor_add(d, section, row->name, BAD, xstrdup(err.msg),
+				   "put a working binary there, or name another directory in `engines.dir`");
 		}
 		last = rc != 0 ? err : last;
 	}
 	if (found == 0)
-		doctor_add(d, section, "engines", BAD, xstrdup(last.msg), "install terraform or tofu in the PATH of the server, or set `engines.dir`");
+		doctor_add(d, section, "engines", BAD, xstrdup(last.msg),
+			   "install terraform or tofu in the PATH of the server, or set `engines.dir`");
 	if (fs_remove_tree(scratch, &last) != 0)
 		doctor_add(d, section, "scratch", WEAK, xstrdup(last.msg), NULL);
 }
@@ -158,7 +167,7 @@ static void certificates(struct doctor *d)
 		doctor_add(d, section, "CA certificates", BAD,
 			   err.code != 0 ? xstrdup(err.msg) : xasprintf("%s holds no certificate", file),
 			   file == usual ? "apt-get install ca-certificates; update-ca-certificates"
-					     : "`egress.ca_file` names the certificates that jobs trust, in PEM form");
+					 : "`egress.ca_file` names the certificates that jobs trust, in PEM form");
 }
 
 void doctor_machine(struct doctor *d)

@@ -158,21 +158,28 @@ static void first_readable(const char *const *paths, char *value, size_t size)
 
 static void secrets(char *value, size_t size)
 {
-	static const char *const paths[] = {"/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh", "/root", "/var", "/run", "/opt", "/srv", "/boot", NULL};
+	static const char *const paths[] = {"/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh", "/root", "/var",
+					    "/run",        "/opt",         "/srv",         "/boot",    NULL};
 	first_readable(paths, value, size);
 }
 
 static void devices(char *value, size_t size)
 {
-	static const char *const paths[] = {"/dev/kvm", "/dev/vda", "/dev/sda", "/dev/nvme0n1", "/dev/mem",
-					    "/dev/kmsg", "/dev/fuse", "/dev/net/tun", "/dev/vsock", NULL};
+	static const char *const paths[] = {"/dev/kvm",  "/dev/vda",  "/dev/sda",     "/dev/nvme0n1", "/dev/mem",
+					    "/dev/kmsg", "/dev/fuse", "/dev/net/tun", "/dev/vsock",   NULL};
 	first_readable(paths, value, size);
 }
 
 static void system_files(char *value, size_t size)
 {
-	static const char *const paths[] = {"/sys",	     "/sys/fs/cgroup", "/proc/sys/kernel/core_pattern", "/proc/kallsyms",
-					    "/proc/kcore", "/proc/keys",     "/proc/1/root/etc",		NULL};
+	static const char *const paths[] = {"/sys",
+					    "/sys/fs/cgroup",
+					    "/proc/sys/kernel/core_pattern",
+					    "/proc/kallsyms",
+					    "/proc/kcore",
+					    "/proc/keys",
+					    "/proc/1/root/etc",
+					    NULL};
 	first_readable(paths, value, size);
 }
 

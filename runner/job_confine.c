@@ -34,7 +34,8 @@ static const char *const writable[] = {"/work", "/tmp", "/home", "/dev/shm", NUL
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
 static const char *const programs[] = {"/plugins", NULL};
 /* In a box with language runtimes a program of the job's own is as good as a script of the job's own. */
-static const char *const programs_compat[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/work", "/tmp", "/home", NULL};
+static const char *const programs_compat[] = {"/usr",    "/bin",  "/sbin", "/lib",  "/lib32", "/lib64",
+					      "/libx32", "/work", "/tmp",  "/home", NULL};
 
 /* A place that this box does not have needs no rule. */
 static int allow_path(int ruleset, const char *path, uint64_t allowed)

@@ -29,8 +29,7 @@ static const struct {
 	const char *name;
 	int nr;
 } numbers[] = {
-	{"cachestat", 451},    {"fchmodat2", 452}, {"mseal", 462},       {"setxattrat", 463},
-	{"removexattrat", 466}, {"open_tree_attr", 467}, {"file_setattr", 469},
+	{"fchmodat2", 452}, {"mseal", 462}, {"setxattrat", 463}, {"removexattrat", 466}, {"open_tree_attr", 467}, {"file_setattr", 469},
 };
 
 /* Words are separated by white space. Those that an architecture does not have are passed over; those that nobody has are an error. */
@@ -86,12 +85,24 @@ static const char refused[] =
 
 /* Attributes that could outlive the box, or mean something to the kernel. Whoever copies a file with all it has lives with a file system that
  * has none of them. */
-static const char unsupported[] = " setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr";
+static const char unsupported[] =
+	" setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr";
 
 /* Exact values: the kernel looks at 32 bits of the 64 that a program hands over, so "everything but TIOCSTI" would not hold TIOCSTI. */
 static const uint64_t ioctls[] = {
-	TCGETS,	 0x802c542a /* TCGETS2 */, TIOCGWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCOUTQ, FIONREAD, FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX,
-	0x8910 /* SIOCGIFNAME */, 0x8933 /* SIOCGIFINDEX */,
+	TCGETS,
+	0x802c542a /* TCGETS2 */,
+	TIOCGWINSZ,
+	TIOCGPGRP,
+	TIOCSPGRP,
+	TIOCOUTQ,
+	FIONREAD,
+	FIONBIO,
+	FIOASYNC,
+	FIOCLEX,
+	FIONCLEX,
+	0x8910 /* SIOCGIFNAME */,
+	0x8933 /* SIOCGIFINDEX */,
 };
 
 static const uint64_t new_namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |

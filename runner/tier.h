@@ -18,11 +18,11 @@ const char *tier_name(enum tier t);
 
 /* One thing that the canary looked at. */
 struct tier_finding {
-	char *name;   /* "descriptors", "seccomp", ... */
+	char *name; /* "descriptors", "seccomp", ... */
 	bool ok;
 	enum tier at_most; /* what is left when it is not ok */
-	char *seen;   /* what was seen, for people */
-	char *fix;    /* what the operator can do about it; NULL when ok */
+	char *seen;        /* what was seen, for people */
+	char *fix;         /* what the operator can do about it; NULL when ok */
 };
 
 struct tier_report {

@@ -33,8 +33,8 @@ enum group {
 
 static const char ours[] = "this is a fault of sluice or of its installation: report it with the output of `sluice doctor --format json`";
 
-#define LANDLOCK_FIX                                                                                                                       \
-	"needs Landlock: Linux 5.13 or later with CONFIG_SECURITY_LANDLOCK, and `landlock` in the list of `lsm=` "                         \
+#define LANDLOCK_FIX                                                                                               \
+	"needs Landlock: Linux 5.13 or later with CONFIG_SECURITY_LANDLOCK, and `landlock` in the list of `lsm=` " \
 	"(/sys/kernel/security/lsm)"
 
 static const struct {
@@ -50,15 +50,16 @@ static const struct {
 	[G_WRITES] = {"read-only", "programs, providers and the root cannot be changed", ours},
 	[G_WORKSPACE] = {"workspace", "/work, /tmp and /home can be written", ours},
 	[G_NETWORK] = {"network", "loopback only; nothing of the host answers", ours},
-	[G_NAMESPACES] = {"namespaces", "own user, network, host name and control group namespaces", "a kernel from Linux 5.14 on shows all of them"},
-	[G_NESTED] = {"nested namespaces", "refused",
-		      "needs bubblewrap 0.8 or later and a kernel with CONFIG_SECCOMP_FILTER; a masked /proc/sys in a container keeps bubblewrap from "
-		      "switching them off"},
+	[G_NAMESPACES] = {"namespaces", "own user, network, host name and control group namespaces",
+			  "a kernel from Linux 5.14 on shows all of them"},
+	[G_NESTED] =
+		{"nested namespaces", "refused",
+		 "needs bubblewrap 0.8 or later and a kernel with CONFIG_SECCOMP_FILTER; a masked /proc/sys in a container keeps bubblewrap from "
+		 "switching them off"},
 	[G_SYSTEM_CALLS] = {"system calls", "filtered; the risky parts of the kernel are out of reach",
 			    "needs a kernel with CONFIG_SECCOMP_FILTER, and a container runtime that allows seccomp inside"},
 	[G_MOUNTS] = {"mounts", "cannot be changed; no devices, no set-user-id files", "needs a kernel with CONFIG_SECCOMP_FILTER"},
-	[G_PROGRAMS] = {"programs", "only the engine and providers can be started",
-			LANDLOCK_FIX},
+	[G_PROGRAMS] = {"programs", "only the engine and providers can be started", LANDLOCK_FIX},
 	[G_LANDLOCK] = {"landlock", "holds as much as this kernel knows of it", LANDLOCK_FIX},
 	[G_LIMITS] = {"limits", "of room, files, processes and core dumps are set", ours},
 	[G_TERMINAL] = {"terminal", "none", ours},
@@ -71,7 +72,7 @@ enum want {
 	LACKS,   /* no such word in a list of words */
 	AT_MOST, /* a number */
 	AT_LEAST,
-	OTHER_THAN, /* the answer of another line; fails only when the two are equal */
+	OTHER_THAN,   /* the answer of another line; fails only when the two are equal */
 	AT_MOST_LINE, /* a number, not above the one of another line */
 };
 

@@ -128,7 +128,8 @@ static void run_unboxed(const struct bait_set *b, struct buf *out)
 		char *argv[] = {program, battery, c.tcp, c.abstract, c.socket, c.file, c.pid, NULL}, *envp[] = {variable, NULL};
 		int fd = open(job_init, O_RDONLY | O_CLOEXEC);
 		if (dup2(ends[1], 1) < 0 || dup2(open("/", O_RDONLY | O_CLOEXEC), 50) < 0 ||
-		    (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)))
+		    (geteuid() == 0 &&
+		     (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)))
 			_exit(1);
 		(void)fexecve(fd, argv, envp);
 		_exit(1);
@@ -146,10 +147,12 @@ static void run_unboxed(const struct bait_set *b, struct buf *out)
 static void without_a_box_everything_is_found(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"descriptors", "environment", "processes", "host files", "network", "namespaces",
-					  "system calls", "programs", "landlock", "limits"};
-	static const char *const lines[] = {"50:directory", "environment=SLUICE_CANARY_BAIT", "bait_file=yes", "bait_abstract=yes", "bait_socket=yes",
-					    "seccomp=0", "execute_tmp=ENOEXEC"};
+	static const char *const bad[] = {"descriptors", "environment",  "processes", "host files", "network",
+					  "namespaces",  "system calls", "programs",  "landlock",   "limits"};
+	static const char *const lines[] = {"50:directory",       "environment=SLUICE_CANARY_BAIT",
+					    "bait_file=yes",      "bait_abstract=yes",
+					    "bait_socket=yes",    "seccomp=0",
+					    "execute_tmp=ENOEXEC"};
 	struct bait_set b;
 	struct tier_report r;
 	CLEANUP_BUF struct buf out = {0};
@@ -208,10 +211,7 @@ static int write_line(const char *path, const char *text)
 	return rc;
 }
 
-static int take_namespaces_away(void)
-{
-	return unshare(CLONE_NEWUSER) == 0 ? write_line("/proc/sys/user/max_user_namespaces", "0") : -1;
-}
+static int take_namespaces_away(void) { return unshare(CLONE_NEWUSER) == 0 ? write_line("/proc/sys/user/max_user_namespaces", "0") : -1; }
 
 static int own_mounts(void)
 {
@@ -220,10 +220,7 @@ static int own_mounts(void)
 	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
-static int take_bwrap_away(void)
-{
-	return own_mounts() == 0 ? mount("none", "/usr/bin", "tmpfs", 0, "") : -1;
-}
+static int take_bwrap_away(void) { return own_mounts() == 0 ? mount("none", "/usr/bin", "tmpfs", 0, "") : -1; }
 
 static void host_without_namespaces(void **state)
 {

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	tier_judge(text, &r);
 	if (r.tier != TIER_NONE)
-		ASSERT(strstr(text, "end=yes") != NULL && strstr(text, "descriptors=none") != NULL && strstr(text, "capabilities=none") != NULL);
+		ASSERT(strstr(text, "end=yes") != NULL && strstr(text, "descriptors=none") != NULL &&
+		       strstr(text, "capabilities=none") != NULL);
 	ASSERT((r.tier == TIER_FULL) == (r.why == NULL));
 	if (tier_report_write(&r, &json) == 0 && strlen(text) == size) {
 		int rc = tier_report_read(json.data, json.len, &back, NULL);

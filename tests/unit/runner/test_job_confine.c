@@ -31,10 +31,7 @@
 
 static char root[] = "/tmp/test-confine-XXXXXX";
 
-static bool has_landlock(void)
-{
-	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* version */) > 0;
-}
+static bool has_landlock(void) { return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* version */) > 0; }
 
 static int landlock_version(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1); }
 
@@ -279,7 +276,8 @@ static int engine(const char *program, const char *const *args, struct buf *ret)
 		char *argv[8] = {xstrdup(program)};
 		for (size_t i = 0; args[i] != NULL && i < 6; i++)
 			argv[i + 1] = xstrdup(args[i]);
-		char *home = xasprintf("HOME=%s", root), *data = xasprintf("TF_DATA_DIR=%s/data", root), *plan = xstrdup("CHECKPOINT_DISABLE=1");
+		char *home = xasprintf("HOME=%s", root), *data = xasprintf("TF_DATA_DIR=%s/data", root),
+		     *plan = xstrdup("CHECKPOINT_DISABLE=1");
 		char *envp[] = {home, data, plan, NULL};
 		int null = open("/dev/null", O_RDONLY);
 		if (chdir(root) != 0 || dup2(null, 0) < 0 || dup2(out[1], 1) < 0 || dup2(out[1], 2) < 0)
@@ -397,11 +395,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(walls_hold),
-		cmocka_unit_test(applied_is_told),
-		cmocka_unit_test(kernel_without_landlock_is_told),
-		cmocka_unit_test(engines_work),
-		cmocka_unit_test(cost_is_told),
+		cmocka_unit_test(walls_hold),   cmocka_unit_test(applied_is_told), cmocka_unit_test(kernel_without_landlock_is_told),
+		cmocka_unit_test(engines_work), cmocka_unit_test(cost_is_told),
 	};
 	return cmocka_run_group_tests_name("job_confine", tests, set_up, tear_down);
 }

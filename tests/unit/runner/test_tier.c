@@ -248,9 +248,10 @@ static void host_itself_is_no_box(void **state)
 	for (size_t i = 0; i < r.n; i++)
 		bad += !r.v[i].ok;
 	assert_int_equal(bad, 15); /* all but that it ran, could write, and had a control group and no terminal */
-	assert_string_equal(finding(&r, "network")->seen,
-			    "network: 3; interfaces: lo eth0; bait_tcp: EINPROGRESS; tcp_out: EINPROGRESS; tcp_proxy_port_out: EINPROGRESS; "
-			    "udp_out: yes; dns_out: yes; bait_abstract: yes; bait_socket: yes");
+	assert_string_equal(
+		finding(&r, "network")->seen,
+		"network: 3; interfaces: lo eth0; bait_tcp: EINPROGRESS; tcp_out: EINPROGRESS; tcp_proxy_port_out: EINPROGRESS; "
+		"udp_out: yes; dns_out: yes; bait_abstract: yes; bait_socket: yes");
 	tier_report_free(&r);
 	strlist_free(&lines);
 }
@@ -293,8 +294,10 @@ static void report_that_claims_too_much_is_refused(void **state)
 		{"{\"tier\":\"full\",\"why\":null,\"findings\":[]}", "findings: there are none"},
 		{"{\"tier\":\"full\",\"findings\":[{\"name\":\"a\",\"ok\":false,\"at_most\":\"none\",\"seen\":\"x\"}]}",
 		 "\"full\" is not what its findings say"},
-		{"{\"tier\":\"best\",\"findings\":[{\"name\":\"a\",\"ok\":true,\"at_most\":\"full\",\"seen\":\"x\"}]}", "\"best\" is no tier"},
-		{"{\"tier\":\"full\",\"findings\":[{\"name\":\"a\",\"ok\":1,\"at_most\":\"full\",\"seen\":\"x\"}]}", "expected true or false"},
+		{"{\"tier\":\"best\",\"findings\":[{\"name\":\"a\",\"ok\":true,\"at_most\":\"full\",\"seen\":\"x\"}]}",
+		 "\"best\" is no tier"},
+		{"{\"tier\":\"full\",\"findings\":[{\"name\":\"a\",\"ok\":1,\"at_most\":\"full\",\"seen\":\"x\"}]}",
+		 "expected true or false"},
 		{"{\"tier\":\"full\"}", "findings"},
 		{"full", "report of the canary"},
 		{"", "report of the canary"},
