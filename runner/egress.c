@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { END_MS = 3000, FD_CHANNEL = 3, FD_LOG, FD_CONTROL, FD_FREE, FD_ABOVE = 64, FDS_SENT_MAX = 253, WORD_MAX = 16 };
+enum { END_MS = 3000, FD_CHANNEL = 3, FD_LOG, FD_CONTROL, FD_FREE, FDS_SENT_MAX = 253, WORD_MAX = 16 };
 
 /* ---- the child ---- */
 
@@ -36,7 +36,7 @@ static int arrange_fds(int channel, int log_fd, int control)
 	const int from[] = {channel, log_fd, control};
 	int high[ARRAY_LEN(from)];
 	for (size_t i = 0; i < ARRAY_LEN(from); i++)
-		if ((high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_ABOVE)) < 0)
+		if ((high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_FREE)) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(from); i++)
 		if (dup2(high[i], FD_CHANNEL + (int)i) < 0)
@@ -54,16 +54,23 @@ static int arrange_fds(int channel, int log_fd, int control)
 static int lower_privileges(pid_t parent)
 {
 	const struct rlimit no_core = {0, 0};
-	struct rlimit fds;
 	(void)prctl(PR_SET_NAME, "sluice-egress"); /* for people */
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    setrlimit(RLIMIT_CORE, &no_core) != 0 || egress_filter_enter() != 0)
 		return -1;
-	if (getrlimit(RLIMIT_NOFILE, &fds) == 0) {
-		fds.rlim_cur = fds.rlim_max; /* two for each connection; where that is too little, accept waits */
-		(void)setrlimit(RLIMIT_NOFILE, &fds);
-	}
 	return getppid() == parent ? 0 : -1;
+}
+
+/* Two descriptors for each connection, and some for look-ups. poll() takes no longer list than that, either. */
+static size_t connections_max(void)
+{
+	enum { SPARE = 16, FEW = 256 };
+	struct rlimit fds = {.rlim_cur = FEW, .rlim_max = FEW};
+	(void)getrlimit(RLIMIT_NOFILE, &fds); /* cannot fail */
+	fds.rlim_cur = egress_tuning.fds_max > 0 ? egress_tuning.fds_max : fds.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &fds); /* nor can this: not above the hard limit */
+	rlim_t n = fds.rlim_cur > SPARE + 2 ? (fds.rlim_cur - SPARE) / 2 : 1;
+	return n < LIMIT_EGRESS_CONNECTIONS ? (size_t)n : LIMIT_EGRESS_CONNECTIONS;
 }
 
 /* A listening TCP socket on a loopback address, and nothing else. */
@@ -129,6 +136,7 @@ static void child_run(struct egress_server *s, const struct egress_order *o, int
 	reset_signals();
 	s->control = FD_CONTROL;
 	s->log.fd = FD_LOG;
+	s->conns_max = connections_max();
 	s->listener = receive_listener(FD_CHANNEL, FD_CONTROL);
 	(void)close(FD_CHANNEL);
 	if (s->listener == -1)

@@ -74,6 +74,7 @@ static void write_line(struct egress_log *log, const struct egress_entry *e)
 void egress_log_add(struct egress_log *log, const struct egress_entry *e)
 {
 	struct egress_totals *t = log->totals;
+	write_line(log, e); /* first: what is counted is in the log, also when this process is killed here */
 	t->connections++;
 	t->bytes_out += e->bytes_out;
 	t->bytes_in += e->bytes_in;
@@ -82,5 +83,4 @@ void egress_log_add(struct egress_log *log, const struct egress_entry *e)
 		if (e->said != NULL)
 			add_refusal(t, e->said);
 	}
-	write_line(log, e);
 }

@@ -112,6 +112,7 @@ struct egress_tuning {
 	int64_t head_ms, resolve_ms, connect_ms, hello_ms, idle_ms, say_ms;
 	size_t log_max;
 	unsigned connections_all;
+	uint64_t fds_max; /* descriptors of the process; 0: as many as the host allows */
 	bool keep_stderr;
 	/* Called on a thread of the resolver; fills addresses without ports. NULL: getaddrinfo. */
 	size_t (*resolve)(const char *host, struct address ret[EGRESS_ADDRESSES_MAX]);
@@ -213,7 +214,7 @@ struct egress_server {
 	int64_t accept_ms; /* not before */
 	unsigned accepted;
 	struct egress_conn *conns[LIMIT_EGRESS_CONNECTIONS + 1]; /* one more, to be told that it is one too many */
-	size_t conns_n;
+	size_t conns_n, conns_max;
 };
 
 void egress_serve(struct egress_server *s); /* until control ends */

@@ -21,22 +21,23 @@ enum { SLOT_CONTROL, SLOT_WAKE, SLOT_LISTENER, SLOTS_OWN, ACCEPT_TURN = 32, ACCE
 static void accept_some(struct egress_server *s)
 {
 	for (int i = 0; i < ACCEPT_TURN && s->listener >= 0; i++) {
-		if (s->conns_n == ARRAY_LEN(s->conns))
+		if (s->conns_n > s->conns_max)
 			return;
 		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
+			/* No descriptors, or no memory: poll would say it again at once. */
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				s->accept_ms = clock_mono_ms() +
-					       ACCEPT_PAUSE_MS; /* no descriptors or memory: poll would say it again at once */
+				s->accept_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
 			return;
 		}
 		struct egress_conn *c = egress_conn_new(s, fd);
 		s->conns[s->conns_n++] = c;
-		if (++s->accepted >= egress_tuning.connections_all)
-			mem_close_fd(&s->listener), s->listener = -1;
-		if (s->conns_n > LIMIT_EGRESS_CONNECTIONS)
-			egress_conn_refuse(c, 503, VERDICT_TOO_MANY,
-					   "this job has " LIMIT_TEXT(LIMIT_EGRESS_CONNECTIONS) " connections open, which is its ceiling");
+		if (++s->accepted >= egress_tuning.connections_all) {
+			mem_close_fd(&s->listener);
+			s->listener = -1;
+		}
+		if (s->conns_n > s->conns_max)
+			egress_conn_refuse(c, 503, VERDICT_TOO_MANY, "this job has %zu connections open, which is its ceiling", s->conns_max);
 	}
 }
 
@@ -54,7 +55,7 @@ static int fill(const struct egress_server *s, struct pollfd *p)
 	enum { LONGEST_MS = 60000 };
 	int64_t now = clock_mono_ms();
 	int wait_ms = LONGEST_MS;
-	bool full = s->conns_n == ARRAY_LEN(s->conns), pause = now < s->accept_ms;
+	bool full = s->conns_n > s->conns_max, pause = now < s->accept_ms;
 	p[SLOT_CONTROL] = entry(s->control, POLLIN);
 	p[SLOT_WAKE] = entry(s->wake, POLLIN);
 	p[SLOT_LISTENER] = entry(s->listener, full || pause ? 0 : POLLIN);

@@ -268,6 +268,54 @@ static void signals_for_others(void **state)
 	tun_free(&rig);
 }
 
+/* Processor time so far, in clock ticks. */
+static long ticks_of(pid_t pid)
+{
+	CLEANUP_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+	FILE *f = fopen(path, "re");
+	long user = 0, kernel = 0;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &kernel), 2);
+	(void)fclose(f);
+	return user + kernel;
+}
+
+static void few_descriptors(void **state)
+{
+	enum { FDS = 24, CLIENTS = 40 };
+	static const char head[] = "CONNECT allowed.test:443 HTTP/1.1\r\n\r\n";
+	struct egress_rig rig;
+	int fds[CLIENTS];
+	uint16_t port = 0;
+	pid_t server = tcp_server_start(SERVER_ECHO, &port);
+	(void)state;
+	CLEANUP_FREE char *rules = xasprintf("allowed.test:443=127.0.0.1:%u", port);
+	egress_tuning.fds_max = FDS;
+	tun_open(&rig, rules, NULL, 0);
+	egress_tuning.fds_max = 0;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = tun_connect(&rig);
+		assert_int_equal(fs_write_all(fds[i], head, sizeof(head) - 1, NULL), 0);
+	}
+	(void)usleep(200000);
+	long before = ticks_of(rig.e->pid);
+	(void)usleep(1000000);
+	assert_true(ticks_of(rig.e->pid) - before < sysconf(_SC_CLK_TCK) / 4); /* it waits, and does not spin */
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	CLEANUP_BUF struct buf back = {0};
+	int fd = tun_tunnel(&rig, "allowed.test:443"); /* the ones that are gone make room */
+	tun_hello(fd, "allowed.test");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_true(tun_read(fd, 1 << 16, &back));
+	assert_true(back.len > 50);
+	(void)close(fd);
+	tun_close(&rig);
+	assert_false(rig.totals.broke);
+	tun_free(&rig);
+	tcp_server_stop(server);
+}
+
 /* ---- how it ends ---- */
 
 static bool is_served(uint16_t port)
@@ -405,6 +453,7 @@ int main(void)
 		CASE(orders_that_are_wrong),
 		CASE(holds_nothing_of_its_parent),
 		CASE(starts_no_program),
+		CASE(few_descriptors),
 		CASE(signals_for_others),
 		CASE(ends_with_its_parent),
 		CASE(totals_of_a_killed_one),
