@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -131,6 +132,15 @@ static void ldt(char *value, size_t size)
 #endif
 }
 
+/* One of its own, gone at once. */
+static void message_queue(char *value, size_t size)
+{
+	int id = msgget(IPC_PRIVATE, 0600);
+	call(value, size, id);
+	if (id >= 0)
+		(void)msgctl(id, IPC_RMID, NULL);
+}
+
 static void kcmp(char *value, size_t size) { call(value, size, syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0)); }
 static void memory_secret(char *value, size_t size) { descriptor(value, size, syscall(447, 0)); }
 
@@ -195,6 +205,7 @@ static const struct battery_row rows[] = {
 	{"bpf", bpf},
 	{"perf", perf},
 	{"modify_ldt", ldt},
+	{"message_queue", message_queue},
 	{"kcmp", kcmp},
 	{"memfd_secret", memory_secret},
 	{"vsock", vsock},
