@@ -33,11 +33,7 @@ static void over(struct egress_conn *c, enum egress_verdict v)
 	c->state = CONN_OVER;
 }
 
-static void close_upstream(struct egress_conn *c)
-{
-	mem_close_fd(&c->upstream);
-	c->upstream = -1;
-}
+static void close_upstream(struct egress_conn *c) { mem_close_fd(&c->upstream); }
 
 static const char *status_word(int status)
 {

@@ -32,10 +32,8 @@ static void accept_some(struct egress_server *s)
 		}
 		struct egress_conn *c = egress_conn_new(s, fd);
 		s->conns[s->conns_n++] = c;
-		if (++s->accepted >= egress_tuning.connections_all) {
+		if (++s->accepted >= egress_tuning.connections_all)
 			mem_close_fd(&s->listener);
-			s->listener = -1;
-		}
 		if (s->conns_n > s->conns_max)
 			egress_conn_refuse(c, 503, VERDICT_TOO_MANY, "this job has %zu connections open, which is its ceiling", s->conns_max);
 	}
