@@ -8,6 +8,7 @@
 #include "base/http_server.h"
 
 #include "base/clock.h"
+#include "base/http_framing.h"
 #include "base/http_listen.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -227,10 +228,11 @@ void http_drop(struct http_exchange *x)
 /* An answer of the server's own. */
 static void set_refusal(struct http_exchange *x, int status)
 {
-	static const char *const retry[][2] = {{"Retry-After", "1"}};
+	static const char *const more[][2] = {{"Retry-After", "1"}, {"Connection", "close"}};
+	bool later = status == MHD_HTTP_SERVICE_UNAVAILABLE, over = status == MHD_HTTP_BAD_REQUEST;
 	const char *why = MHD_get_reason_phrase_for((unsigned)status);
 	CLEANUP_FREE char *line = xasprintf("%s\n", why != NULL ? why : "Refused");
-	set_answer(x, status, make_response("text/plain; charset=utf-8", line, strlen(line), retry, status == MHD_HTTP_SERVICE_UNAVAILABLE ? 1 : 0));
+	set_answer(x, status, make_response("text/plain; charset=utf-8", line, strlen(line), later ? more : more + 1, later || over ? 1 : 0));
 }
 
 static enum MHD_Result queue_answer(struct http_exchange *x)
@@ -259,9 +261,20 @@ static int64_t declared_length(const struct http_exchange *x)
 	return n;
 }
 
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	http_framing_header(arg, name, value != NULL ? value : "");
+	return MHD_YES;
+}
+
 static int decide_head(struct http_exchange *x, int64_t declared)
 {
 	struct http_server *s = x->s;
+	struct http_framing framing = {0};
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &framing);
+	if (!http_framing_is_clear(&framing))
+		return MHD_HTTP_BAD_REQUEST;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	if (info != NULL && info->header_size > LIMIT_HEADER_BYTES)
 		return MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -294,7 +307,7 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *conne
 		return MHD_YES;
 	}
 	/* The body is on its way already; a client that asks first (Expect) or would send very much gets its answer now. */
-	bool drain = declared <= DRAIN_BYTES && http_request_header(x, "Expect") == NULL;
+	bool drain = x->refused != MHD_HTTP_BAD_REQUEST && declared <= DRAIN_BYTES && http_request_header(x, "Expect") == NULL;
 	if (drain)
 		return MHD_YES;
 	set_refusal(x, x->refused);
