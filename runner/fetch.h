@@ -59,6 +59,18 @@ enum { FETCH_LOOK_MS = 100 };
 /* Blocks. Returns at once, without a child, when nothing is missing. Errors name provider or module, version, registry, reason and way out. */
 int fetch_for_job(const struct fetch_order *o, const struct fetch_watch *w, struct fetch_result *ret, struct err *err) MUST_CHECK;
 
+/* What a job's spec does not say. */
+struct fetch_place {
+	const char *data_dir;
+	const char *egress;    /* egress.fetch */
+	bool download;         /* providers.download */
+	const char *modules;   /* as in an order */
+	int64_t timeout_ms;
+};
+/* fetch_for_job for the job of a spec, and its spec changed accordingly: store_dir, modules_dir, and lock_file, which then lies in its job_dir. Nothing is
+ * done for a job without `init`. */
+int fetch_for_spec(struct job_spec *s, const struct fetch_place *place, const struct fetch_watch *w, struct fetch_result *ret, struct err *err) MUST_CHECK;
+
 /* `sluice fetch`: an order on stdin as JSON, the result on stdout. Runs without keys; returns the exit status. */
 int fetch_main(void);
 

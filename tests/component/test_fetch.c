@@ -395,6 +395,39 @@ static void modules(void **state)
 	assert_non_null(strstr(err.msg, "module a was not put where fetched modules are"));
 }
 
+static void a_spec_is_changed(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct fetch_result r;
+	CLEANUP_FREE char *data = at("data"), *store = at("data/providers"), *shown = at("job/lock.hcl");
+	const struct fetch_place place = {.data_dir = data, .egress = "h.example:443", .download = true, .timeout_ms = 20000};
+	struct job_spec s = {.dir = xstrdup("p"), .engine = ENGINE_TERRAFORM, .engine_path = at("engine"), .tree_dir = at("tree"), .job_dir = at("job"),
+			     .provider_allow = xstrdup("h.example/n/tiny")};
+	run("mkdir job; cp lock tree/p/.terraform.lock.hcl", "");
+	assert_int_equal(fetch_for_spec(&s, &place, &watch, &r, &err), 0);
+	assert_null(s.store_dir); /* no init, no fetch */
+	s.needs_init = true;
+	if (fetch_for_spec(&s, &place, &watch, &r, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(s.store_dir, store);
+	assert_string_equal(s.lock_file, shown);
+	assert_null(s.modules_dir);
+	CLEANUP_BUF struct buf text = {0};
+	assert_int_equal(fs_read(shown, 4096, &text, NULL), 0);
+	assert_string_equal(buf_str(&text), r.lock_text);
+	fetch_result_free(&r);
+	run("rm tree/p/.terraform.lock.hcl; ln -s ../../lock tree/p/.terraform.lock.hcl", ""); /* not followed: there is none then */
+	free(TAKE(s.lock_file));
+	free(TAKE(s.store_dir));
+	assert_int_equal(fetch_for_spec(&s, &place, &watch, &r, &err), 0);
+	assert_null(s.store_dir);
+	fetch_result_free(&r);
+	run("rm tree/p/.terraform.lock.hcl; echo x >tree/p/.terraform.lock.hcl", "");
+	assert_int_equal(fetch_for_spec(&s, &place, &watch, &r, &err), ERR_PARSE);
+	job_spec_free(&s);
+}
+
 static void orders_and_answers(void **state)
 {
 	(void)state;
@@ -460,7 +493,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		SCENE(once_and_then_never),	   SCENE(many_at_once),	      SCENE(who_waits_too_long_is_told), SCENE(refusals),
 		SCENE(archives_that_are_refused), SCENE(stopped_in_the_middle), SCENE(killed_at_any_time),	 SCENE(a_child_that_is_not_there),
-		SCENE(modules),			   SCENE(orders_and_answers),      cmocka_unit_test(sentences),
+		SCENE(modules),			   SCENE(a_spec_is_changed),    SCENE(orders_and_answers),      cmocka_unit_test(sentences),
 	};
 	int before = support_open_fds(), failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed + (support_open_fds() != before);
