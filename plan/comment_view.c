@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "plan/command_flags.h"
 #include "plan/gate_own.h"
+#include "plan/hygiene.h"
 #include "plan/queue.h"
 #include "plan/resolve.h"
 #include "plan/trust.h"
@@ -103,6 +105,26 @@ static const char *state_note(struct comment_view *v, const struct job_row *job)
 	return job->state == JOBS_FAILED ? keep(v, xasprintf("%s%sthe engine wrote no new state", done, and)) : NULL;
 }
 
+/* What a reviewer should know, as sentences. Of an apply it was said before. */
+static void show_told(const struct job_row *job, struct strlist *lines, struct view_project *p)
+{
+	struct told_list told = {0};
+	CLEANUP_FREE char *flags = command_flags_are_whole(job->args) ? NULL : xstrdup(job->args);
+	if (job->phase != PHASE_PLAN)
+		return;
+	for (char *c = flags; c != NULL && *c != '\0'; c++)
+		*c = *c == '\n' ? ' ' : *c == '`' ? '\'' : *c;
+	if (flags != NULL)
+		strlist_take(lines, xasprintf("not a whole plan, and not applied: `%s`", flags));
+	if (job->told != NULL && told_read(job->told, &told, NULL) == 0) /* we wrote it */
+		for (size_t i = 0; i < told.n; i++)
+			strlist_take(lines, told_sentence(&told.v[i]));
+	p->told = (const char *const *)lines->v;
+	p->told_n = lines->n;
+	p->told_more = told.more;
+	told_free(&told);
+}
+
 /* Whom it waits for among pull requests; of an unknown outcome what was seen, and who said how it ended. */
 static int show_queue(struct db_conn *c, struct comment_view *v, const struct job_row *job, struct view_project *p, struct err *err)
 {
@@ -130,11 +152,13 @@ static int load_projects(struct db_conn *c, struct comment_view *v, bool with_di
 	size_t room = with_diffs ? DIFFS_BYTES : 0;
 	v->projects = xcalloc(v->jobs.n, sizeof(*v->projects));
 	v->summaries = xcalloc(v->jobs.n, sizeof(*v->summaries));
+	v->told = xcalloc(v->jobs.n, sizeof(*v->told));
 	for (size_t i = 0; i < v->jobs.n; i++) {
 		struct job_row *job = &v->jobs.v[i];
 		struct view_project *p = &v->projects[i];
 		*p = comment_view_project(job);
 		p->waiting_for = waits_for(job, &v->jobs);
+		show_told(job, &v->told[i], p);
 		int place = show_queue(c, v, job, p, err);
 		if (place != 0)
 			return place;
@@ -301,6 +325,9 @@ void comment_view_free(struct comment_view *v)
 {
 	for (size_t i = 0; v->summaries != NULL && i < v->jobs.n; i++)
 		plan_summary_free(&v->summaries[i]);
+	for (size_t i = 0; v->told != NULL && i < v->jobs.n; i++)
+		strlist_free(&v->told[i]);
+	free(v->told);
 	free(v->summaries);
 	free(v->projects);
 	job_list_free(&v->jobs);

@@ -17,6 +17,7 @@ struct comment_view {
 	struct gate_verdict gate;
 	struct gate_seen seen;
 	struct strlist owned, notes;
+	struct strlist *told; /* one a job */
 };
 
 /* ERR_NOT_FOUND: the pull request has no run. */

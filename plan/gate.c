@@ -66,6 +66,7 @@ static const struct gate_row rows[] = {
 	{"role", has_asker, gate_judge_role, false},
 	{"head", NULL, gate_judge_head, false},
 	{"planned", NULL, gate_judge_planned, false},
+	{"whole plan", NULL, gate_judge_partial, false},
 	{"fresh", NULL, gate_judge_expired, false},
 	{"plan record", NULL, gate_judge_record, false},
 	{"policies", NULL, gate_judge_policies, false},

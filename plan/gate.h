@@ -88,6 +88,7 @@ struct gate_facts {
 	const char *unplanned;              /* names not planned, "`dns`, `web`" */
 	const char *gone;                   /* names whose directory is gone, with something to destroy */
 	const char *expired;                /* names whose plan is too old to be applied */
+	const char *partial;                /* names whose plan does not look at the whole project (`plan -- -target=...`) */
 	const char *bad_record;             /* "`db`: the signature does not fit"; NULL: none is known to be bad */
 	enum tri told;                      /* the comment with these plans stands on GitHub */
 	const char *told_why;               /* NO: why GitHub does not take it; NULL: it is on its way */

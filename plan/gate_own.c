@@ -1,6 +1,7 @@
 #include "plan/gate_own.h"
 
 #include "base/clock.h"
+#include "plan/command_flags.h"
 #include "plan/gate_read.h"
 #include "plan/lock_store.h"
 #include "plan/summary.h"
@@ -9,7 +10,7 @@
 
 void gate_own_free(struct gate_own *o)
 {
-	struct buf *bufs[] = {&o->unplanned, &o->gone, &o->expired, &o->not_counted, &o->owners_missing, &o->owners_bad, &o->told_why};
+	struct buf *bufs[] = {&o->unplanned, &o->gone, &o->expired, &o->partial, &o->not_counted, &o->owners_missing, &o->owners_bad, &o->told_why};
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		buf_free(bufs[i]);
 	free(o->planned_base);
@@ -58,6 +59,8 @@ static void add_job(const struct job_row *j, struct gate_facts *f, struct gate_o
 	own->work += work;
 	if (work && f->heard != NULL && f->heard->plan_expiry_ms > 0 && j->finished_ms + f->heard->plan_expiry_ms <= clock_wall_ms())
 		add_name(&own->expired, j->project);
+	if (work && !command_flags_are_whole(j->args))
+		add_name(&own->partial, j->project);
 	if (j->deleted && work)
 		add_name(&own->gone, j->project);
 	if (j->deleted && !(f->destroys && j->destroy))
@@ -244,6 +247,7 @@ int gate_own_add(struct db_conn *c, const struct run_row *plan, int64_t repo_id,
 	facts->gone = own->gone.len != 0 ? buf_str(&own->gone) : NULL;
 	facts->unplanned = own->unplanned.len != 0 ? buf_str(&own->unplanned) : NULL;
 	facts->expired = own->expired.len != 0 ? buf_str(&own->expired) : NULL;
+	facts->partial = own->partial.len != 0 ? buf_str(&own->partial) : NULL;
 	facts->lock_holder = own->holder[0] != '\0' ? own->holder : NULL;
 	facts->lock_project = own->project[0] != '\0' ? own->project : NULL;
 	if (rc == 0)

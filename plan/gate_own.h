@@ -9,7 +9,7 @@
 
 /* Borrowed by the facts: must live as long. A zeroed struct is empty. */
 struct gate_own {
-	struct buf unplanned, gone, expired, not_counted, owners_missing, owners_bad, told_why;
+	struct buf unplanned, gone, expired, partial, not_counted, owners_missing, owners_bad, told_why;
 	char holder[32];
 	char project[201];
 	char *planned_base, *label, *bad_record;

@@ -32,6 +32,7 @@ GATE_JUDGE(gate_judge_draft);
 GATE_JUDGE(gate_judge_role);
 GATE_JUDGE(gate_judge_head);
 GATE_JUDGE(gate_judge_planned);
+GATE_JUDGE(gate_judge_partial);
 GATE_JUDGE(gate_judge_expired);
 GATE_JUDGE(gate_judge_record);
 GATE_JUDGE(gate_judge_told);

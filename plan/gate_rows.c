@@ -89,6 +89,16 @@ GATE_JUDGE(gate_judge_planned)
 	return GATE_YES;
 }
 
+GATE_JUDGE(gate_judge_partial)
+{
+	if (!gate_said(f->partial))
+		return GATE_YES;
+	return gate_say(GATE_NO, w, "a plan is not a whole one",
+			"The plan leaves a part of the project out: %s. It shows what a part would do, and what nobody planned is not left behind by an "
+			"apply. Comment `plan`, read the whole plan, then comment `apply`.",
+			f->partial);
+}
+
 GATE_JUDGE(gate_judge_expired)
 {
 	if (!gate_said(f->expired))

@@ -116,6 +116,7 @@ static void frame_make(const struct rows *r, size_t max_rows, struct frame *ret)
 	if (v->phase == VIEW_APPLY_ASKED)
 		render_next(&ret->head, v, r); /* it is the answer to the person who asked */
 	render_callout(&ret->head, r);
+	render_told(&ret->head, r);
 	put_notes(&ret->head, v);
 	put_errors(&ret->head, v);
 	render_table(&ret->head, r, max_rows);

@@ -31,6 +31,8 @@ struct view_project {
 	int64_t running_ms;
 	bool timed_out;                     /* failed, because its time was over */
 	const char *state_note;             /* "state: serial 4 kept" after an apply; NULL */
+	const char *const *told;            /* sentences of what a reviewer should know of the change; they begin with the place */
+	size_t told_n, told_more;           /* more: beyond those */
 };
 
 enum view_phase { VIEW_PLANNING, VIEW_PLAN_DONE, VIEW_APPLY_ASKED, VIEW_APPLYING_RUN, VIEW_APPLY_DONE };

@@ -172,6 +172,7 @@ static void put_summary(struct buf *out, const struct view *v, const char *title
 		size_t start = out->len;
 		put_reason(out, v);
 		render_callout(out, &rows);
+		render_told(out, &rows);
 		render_table(out, &rows, most[i]);
 		if (text_chars(out->data + start, out->len - start) <= SUMMARY_CHARS)
 			break;

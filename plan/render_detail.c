@@ -168,7 +168,8 @@ static bool shows_diff(const struct view_project *p)
 
 static bool shows_error(const struct view_project *p)
 {
-	return p->state == VIEW_FAILED || p->state == VIEW_APPLY_FAILED || p->state == VIEW_UNKNOWN;
+	bool cut = p->state == VIEW_REFUSED && p->error != NULL && strlen(p->error) > CELL_BYTES; /* in the table */
+	return cut || p->state == VIEW_FAILED || p->state == VIEW_APPLY_FAILED || p->state == VIEW_UNKNOWN;
 }
 
 bool render_has_detail(const struct view_project *p)

@@ -82,6 +82,8 @@ void render_table(struct buf *out, const struct rows *r, size_t max_rows);
 
 /* The callout: what is replaced and destroyed, or what an apply left behind. */
 void render_callout(struct buf *out, const struct rows *r);
+/* What a reviewer should know of the change, before it is applied. */
+void render_told(struct buf *out, const struct rows *r);
 /* The folded part of one project in at most max_chars characters; false when it has none or does not fit in any form. Errors stand open
  * when open_errors is set: while they are few. */
 bool render_detail(struct buf *out, const struct view_project *p, bool open_errors, size_t max_chars);

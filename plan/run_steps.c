@@ -383,7 +383,7 @@ static int note_flags(struct db_conn *c, const struct run *r, struct err *err)
 	strlist_free(&flags);
 	if (b.len == 0)
 		return 0;
-	buf_adds(&b, command_flags_are_whole(r->row.args) ? "." : ": what that leaves out is neither planned nor applied.");
+	buf_adds(&b, command_flags_are_whole(r->row.args) ? "." : ": what that leaves out is not planned, and such a plan is not applied.");
 	return run_add_note(c, r->row.id, buf_str(&b), err);
 }
 

@@ -99,6 +99,7 @@ FACT(pull_unread, f->base_protected = TRI_UNKNOWN; f->read_failed[GATE_READ_PULL
 FACT(labelled, f->label = "do not apply";)
 FACT(labels_unknown, f->open = TRI_UNKNOWN;)
 FACT(expired, f->expired = "`db`";)
+FACT(partial, f->partial = "`db`";)
 FACT(bad_record, f->bad_record = "`db`: the signature does not fit";)
 FACT(not_told_yet, f->told = TRI_NO;)
 FACT(told_unknown, f->told = TRI_UNKNOWN;)
@@ -221,6 +222,7 @@ static const struct {
 	CASE(labelled, "labels! the label `do not apply` blocks it"),
 	CASE(labels_unknown, "open? whether the pull request is open is not known | labels? which labels it has is not known"),
 	CASE(expired, "fresh! a plan has expired"),
+	CASE(partial, "whole plan! a plan is not a whole one"),
 	CASE(bad_record, "plan record! a plan record is not valid"),
 	CASE(not_told_yet, "told! the comment with the plans is not on GitHub yet"),
 	CASE(told_unknown, "told? the comment with the plans is not on GitHub yet"),

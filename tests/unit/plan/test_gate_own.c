@@ -356,6 +356,21 @@ static void expiry(void **state)
 	}
 }
 
+static void flags_that_leave_something_out(void **state)
+{
+	static const char *const args[] = {NULL, "-refresh=false\n-replace=a.b", "-target=a.b", "-parallelism=2\n-target=a.b"};
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(args); i++) {
+		CLEANUP_FREE char *s = summary(i % 2 == 0), *said = xstrdup(args[i / 2]);
+		struct job_row j = {.project = (char[]){"net"}, .workspace = (char[]){"default"}, .state = JOBS_DONE, .summary = s, .args = said};
+		struct gate_facts f = {0};
+		struct gate_own own = {0};
+		store_must(gate_own_add(c, NULL, STORE_REPO, 12, &(struct job_list){&j, 1}, &f, &own, &err), &err);
+		assert_int_equal(f.partial != NULL, i >= 4 && i % 2 == 0); /* a plan without changes is in nobody's way */
+		gate_own_free(&own);
+	}
+}
+
 /* A commit on the base branch since the plan: GitHub told its tip. */
 static void the_base_moves(void **state)
 {
@@ -476,6 +491,6 @@ static void a_directory_that_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {T(has_work), T(adds_up), T(of_the_run), T(a_part_is_not_the_whole), T(merging_requires_for_all), T(locks), T(approvals_follow_plans), T(a_plan_in_use), T(the_pusher),
-					   T(what_the_plan_kept), T(expiry), T(the_base_moves), T(who_merged), T(told), T(a_check_that_is_not_taken), T(a_directory_that_is_gone)};
+					   T(what_the_plan_kept), T(expiry), T(flags_that_leave_something_out), T(the_base_moves), T(who_merged), T(told), T(a_check_that_is_not_taken), T(a_directory_that_is_gone)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
