@@ -32,7 +32,7 @@ struct rule_port {
 
 static const char *const writable[] = {"/work", "/tmp", "/home", "/dev/shm", NULL};
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
-static const char *const programs[] = {"/plugins", NULL};
+static const char *const programs[] = {"/plugins", "/store", NULL};
 /* In a box with language runtimes a program of the job's own is as good as a script of the job's own. */
 static const char *const programs_compat[] = {"/usr",    "/bin",  "/sbin", "/lib",  "/lib32", "/lib64",
 					      "/libx32", "/work", "/tmp",  "/home", NULL};
