@@ -35,6 +35,20 @@ struct look {
 
 /* ---- text of the kernel ---- */
 
+/* A whole number of either sign, saturating; NULL: none here, else what follows it. */
+static const char *number(const char *p, int64_t *ret)
+{
+	bool minus = *p == '-';
+	p += minus ? 1 : 0;
+	if (*p < '0' || *p > '9')
+		return NULL;
+	int64_t n = 0;
+	for (; *p >= '0' && *p <= '9'; p++)
+		n = n > (INT64_MAX - 9) / 10 ? INT64_MAX : n * 10 + (*p - '0');
+	*ret = minus ? -n : n;
+	return p;
+}
+
 bool watch_read_stat(const char *text, struct watch_stat *ret)
 {
 	enum { PPID = 1, UTIME = 11, CSTIME = 14, THREADS = 17, START = 19, FIELDS };
@@ -42,16 +56,11 @@ bool watch_read_stat(const char *text, struct watch_stat *ret)
 	if (p == NULL)
 		return false;
 	int64_t v[FIELDS] = {0};
-	p++;
 	for (size_t i = 0; i < FIELDS; i++) {
-		if (*p != ' ' || p[1] == ' ' || p[1] == '\0' || p[1] == '\n')
-			return false;
-		char *end = NULL;
-		p++;
-		v[i] = i > 0 ? strtoll(p, &end, 10) : 0; /* the first is a letter */
-		if (i > 0 && end == p)
-			return false;
 		p += strcspn(p, " \n");
+		if (*p != ' ' || (i > 0 && number(p + 1, &v[i]) == NULL)) /* the first is a letter */
+			return false;
+		p++;
 	}
 	*ret = (struct watch_stat){.ppid = v[PPID], .threads = v[THREADS] > 0 ? v[THREADS] : 0, .start = v[START]};
 	for (size_t i = UTIME; i <= CSTIME; i++)
@@ -65,8 +74,10 @@ int64_t watch_read_kb(const char *text, const char *key)
 	size_t len = strlen(key);
 	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
 		if (strncmp(p, key, len) == 0 && p[len] == ':') {
-			int64_t kb = strtoll(p + len + 1, NULL, 10);
-			return kb >= 0 && kb < INT64_MAX / 1024 ? kb * 1024 : -1;
+			int64_t kb = -1;
+			p += len + 1;
+			p += strspn(p, " \t");
+			return number(p, &kb) != NULL && kb >= 0 && kb < INT64_MAX / 1024 ? kb * 1024 : -1;
 		}
 	return -1;
 }
