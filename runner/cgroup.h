@@ -8,8 +8,9 @@
  *   GROUP/daemon/     the daemon and its runners (v2; cgroup_move_self), those of an earlier daemon, too
  *   GROUP/sluice-.../ one per job
  *
- * systemd switches the controllers of GROUP off when it starts the unit again, and with them the limits of jobs that outlive the daemon. The
- * new daemon switches them on in cgroup_move_self, and each runner's next cgroup_read puts its limits back. */
+ * systemd cannot start a unit whose group is divided: deploy/sluice.service switches the controllers of GROUP off when the daemon has ended, and
+ * with them the limits of jobs that outlive it. The new daemon switches them on in cgroup_move_self, and each runner's next cgroup_read puts
+ * its limits back; between the two, `limited` is false, and the runner watches from outside (runner/watch.h). */
 #ifndef RUNNER_CGROUP_H
 #define RUNNER_CGROUP_H
 
@@ -29,7 +30,7 @@ struct cgroup_limits {
 struct cgroup_use {
 	int64_t memory_peak, memory_now; /* bytes; memory_now counts what the kernel could give back at once, too */
 	int64_t cpu_ms;
-	int64_t oom_kills;      /* times something in it was killed for lack of memory */
+	int64_t oom_kills;      /* times something in it was killed for lack of memory; v2 may count one process twice */
 	int64_t process_refusals; /* times a fork was refused */
 	bool limited;   /* false: the controllers are switched off at the moment, see above; memory_now is 0 then */
 };
