@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "runner/egress.h"
 #include "runner/job_proto.h"
+#include "runner/module_list.h"
 #include "runner/project_look.h"
 #include "runner/provider_rule.h"
 
@@ -22,6 +23,7 @@ enum {
 
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 #define LOCK_FILE ".terraform.lock.hcl"
+#define DATA_DIR "/tmp/tfdata"
 
 /* What the engine itself writes into a working directory. A commit that carries one of them would feed the engine its own memory: a module
  * list that was never reviewed, a state that is not ours. They are not shown to it. */
@@ -206,6 +208,23 @@ static int add_tree(struct strlist *args, struct box_copies *copies, const struc
 	return rc;
 }
 
+/* The engine's list of them is a file of the job's own, since every init writes it again; the modules themselves are read-only. */
+static int add_modules(struct strlist *args, struct box_copies *copies, const struct job_spec *spec, struct err *err)
+{
+	if (spec->modules_dir == NULL)
+		return 0;
+	CLEANUP_FREE char *list = fs_join(spec->modules_dir, "modules.json");
+	CLEANUP_FD int fd = open(list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int kept = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, BOX_FD_END) : -1;
+	if (kept < 0)
+		return err_sys(err, "open %s", list);
+	copies->fd = xreallocarray(copies->fd, copies->n + 1, sizeof(copies->fd[0]));
+	copies->fd[copies->n++] = kept;
+	add(args, "--ro-bind", LAUNCH_DIR "/modules", BOX_MODULES, "--dir", DATA_DIR "/modules", NULL);
+	add_fd(args, "--file", kept, DATA_DIR "/modules/modules.json");
+	return 0;
+}
+
 static void add_state(struct strlist *args, const struct box_order *o)
 {
 	if (!o->spec->managed_state)
@@ -242,7 +261,7 @@ static void add_environment(struct strlist *args, const struct job_spec *spec)
 		{"TF_IN_AUTOMATION", "1"},
 		{"TF_INPUT", "0"},
 		{"CHECKPOINT_DISABLE", "1"},
-		{"TF_DATA_DIR", "/tmp/tfdata"},
+		{"TF_DATA_DIR", DATA_DIR},
 		{"TF_CLI_CONFIG_FILE", "/etc/tfrc"},
 		{"SSL_CERT_FILE", CA_BUNDLE},
 	};
@@ -337,6 +356,8 @@ void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t paren
 	bind_order(out, "plugins", spec->mirror_dir);
 	bind_order(out, "store", spec->store_dir);
 	bind_order(out, "lock", spec->lock_file);
+	CLEANUP_FREE char *modules = spec->modules_dir != NULL ? fs_join(spec->modules_dir, "files") : NULL;
+	bind_order(out, "modules", modules);
 	bind_order(out, "ca", spec->ca_file);
 	order(out, "arg", "%s/job-init", own_bin(spec));
 	order(out, "arg", "%s", box_is_compat(spec) ? JOB_ARG_COMPAT : JOB_ARG_STRICT);
@@ -363,6 +384,8 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	add_isolation(args, o);
 	add_host_files(args, o);
 	rc = add_tree(args, copies, o->spec, err);
+	if (rc == 0)
+		rc = add_modules(args, copies, o->spec, err);
 	if (rc != 0)
 		return rc;
 	add_state(args, o);

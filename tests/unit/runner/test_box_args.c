@@ -145,6 +145,32 @@ static void compat_shows_the_hosts_programs(void **state)
 	holds(bound, "--ro-bind /tmp/engine /opt/sluice/tool");
 }
 
+static void fetched_modules(void **state)
+{
+	(void)state;
+	struct box_order o = order(deep, dflt);
+	struct err err = {0};
+	struct strlist args = {0};
+	struct box_copies copies = {0};
+	CLEANUP_BUF struct buf out = {0};
+	CLEANUP_FREE char *set = fs_join(root, "set"), *bind = xasprintf("bind=modules:%s/files", set);
+	spec.modules_dir = set;
+	assert_int_not_equal(box_args(&o, &args, &copies, &err), 0); /* the set is gone */
+	assert_non_null(strstr(err.msg, "set/modules.json"));
+	strlist_free(&args);
+	box_copies_close(&copies);
+	put("set/modules.json");
+	CLEANUP_FREE char *all = joined(&o);
+	size_t at = holds(all, "--ro-bind /tmp/modules /modules --dir /tmp/tfdata/modules --file");
+	assert_true(holds(all, "--bind /tmp/tmp /tmp") < at && at < holds(all, "--remount-ro /"));
+	holds(all, "/tmp/tfdata/modules/modules.json");
+	box_launch_orders(&o, "/usr/bin/bwrap", 77, 0, &out);
+	assert_non_null(memmem(out.data, out.len, bind, strlen(bind) + 1));
+	CLEANUP_FREE char *list = fs_join(set, "modules.json");
+	assert_int_equal(unlink(list), 0);
+	assert_int_equal(rmdir(set), 0);
+}
+
 /* What the launcher is told: orders, each ended by NUL. */
 static void orders_of_the_launcher(void **state)
 {
@@ -341,6 +367,7 @@ int main(void)
 		cmocka_unit_test(closed_on_every_side),
 		cmocka_unit_test(weaker_only_when_told),
 		cmocka_unit_test(compat_shows_the_hosts_programs),
+		cmocka_unit_test(fetched_modules),
 		cmocka_unit_test(orders_of_the_launcher),
 		cmocka_unit_test(project_layer_comes_after_the_tree),
 		cmocka_unit_test(links_stay_links_and_tool_state_stays_out),
