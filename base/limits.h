@@ -72,7 +72,7 @@
 #define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
 #define LIMIT_BATTERY_BYTES 65536u                /* what the canary says from inside the box, and the report made of it */
 #define LIMIT_PROC_BYTES (4u * 1024u * 1024u)     /* one list of the kernel's: mounts, processes of a control group */
-#define LIMIT_CGROUP_END_MS 2000u                 /* until all of a killed control group is gone */
+#define LIMIT_CGROUP_END_MS 5000u                 /* until all of a killed control group is gone */
 #define LIMIT_WATCH_PROCESSES 65536u              /* of one tree that is looked at without a control group: twice what `limits.processes` allows */
 
 /* the network of a job (runner/egress.h) */

@@ -253,9 +253,11 @@ void cgroup_kill(struct cgroup *cg)
 {
 	const char *dir = cg->kind == CGROUP_V2 ? cg->dir[0] : cg->dir[CG_PIDS];
 	cg->killed = true;
-	if (dir == NULL || (cg->kind == CGROUP_V2 && cgroup_put(dir, "cgroup.kill", "1") == 0))
+	if (dir == NULL)
 		return;
 	(void)cgroup_put(dir, "pids.max", "0"); /* nothing is born any more: the second look sees all that the first missed */
+	if (cg->kind == CGROUP_V2 && cgroup_put(dir, "cgroup.kill", "1") == 0)
+		return;
 	int64_t until = clock_mono_ms() + LIMIT_CGROUP_END_MS;
 	while (kill_listed(dir) > 0 && clock_mono_ms() < until)
 		wait_a_little();
@@ -367,12 +369,16 @@ int cgroup_oom_fd(const struct cgroup *cg, short *ret_events)
 
 /* ---- its end ---- */
 
-/* A group can be removed when its last process has ended, which takes a moment after the signal. */
-static void remove_dir(const char *dir)
+/* A group can be removed when its last process has ended, which takes a moment after the signal. Killed again all the while: the kernel may miss
+ * one that was being born. */
+static void remove_all(struct cgroup *cg)
 {
 	int64_t until = clock_mono_ms() + LIMIT_CGROUP_END_MS;
-	while (rmdir(dir) != 0 && errno == EBUSY && clock_mono_ms() < until)
-		wait_a_little();
+	for (size_t i = 0; i < CG_DIRS; i++)
+		while (cg->dir[i] != NULL && rmdir(cg->dir[i]) != 0 && errno == EBUSY && clock_mono_ms() < until) {
+			wait_a_little();
+			cgroup_kill(cg);
+		}
 }
 
 void cgroup_close(struct cgroup *cg)
@@ -381,9 +387,7 @@ void cgroup_close(struct cgroup *cg)
 		return;
 	cgroup_kill(cg);
 	mem_close_fd(&cg->oom_fd);
-	for (size_t i = 0; i < CG_DIRS; i++)
-		if (cg->dir[i] != NULL)
-			remove_dir(cg->dir[i]);
+	remove_all(cg);
 	group_free(cg);
 }
 
