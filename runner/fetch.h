@@ -64,11 +64,10 @@ struct fetch_place {
 	const char *data_dir;
 	const char *egress;    /* egress.fetch */
 	bool download;         /* providers.download */
-	const char *modules;   /* as in an order */
 	int64_t timeout_ms;
 };
-/* fetch_for_job for the job of a spec, and its spec changed accordingly: store_dir, modules_dir, and lock_file, which then lies in its job_dir. Nothing is
- * done for a job without `init`. */
+/* fetch_for_job for the job of a spec, and its spec changed accordingly: store_dir, modules_dir, and lock_file, which then lies in its job_dir. A
+ * modules_dir that is there already is that of the plan, and stays. Nothing is done for a job without `init`. */
 int fetch_for_spec(struct job_spec *s, const struct fetch_place *place, const struct fetch_watch *w, struct fetch_result *ret, struct err *err) MUST_CHECK;
 
 /* `sluice fetch`: an order on stdin as JSON, the result on stdout. Runs without keys; returns the exit status. */

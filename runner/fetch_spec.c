@@ -44,7 +44,7 @@ int fetch_for_spec(struct job_spec *s, const struct fetch_place *place, const st
 		.tree_dir = xstrdup(s->tree_dir),
 		.dir = xstrdup(s->dir),
 		.lock_file = lock_file_of(s),
-		.modules = xstrdup(place->modules),
+		.modules = s->modules_dir != NULL ? xstrdup(strrchr(s->modules_dir, '/') + 1) : NULL, /* of the plan that is applied */
 		.isolation_min = s->isolation_min,
 		.timeout_ms = place->timeout_ms,
 	};

@@ -417,6 +417,10 @@ static void a_spec_is_changed(void **state)
 	assert_int_equal(fs_read(shown, 4096, &text, NULL), 0);
 	assert_string_equal(buf_str(&text), r.lock_text);
 	fetch_result_free(&r);
+	CLEANUP_FREE char *none = xasprintf("%s/modules/%064d", data, 7);
+	s.modules_dir = xstrdup(none);
+	assert_int_equal(fetch_for_spec(&s, &place, &watch, &r, &err), ERR_NOT_FOUND); /* those of the plan, or none */
+	free(TAKE(s.modules_dir));
 	run("rm tree/p/.terraform.lock.hcl; ln -s ../../lock tree/p/.terraform.lock.hcl", ""); /* not followed: there is none then */
 	free(TAKE(s.lock_file));
 	free(TAKE(s.store_dir));
