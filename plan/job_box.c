@@ -29,15 +29,15 @@ static const struct tier_finding *worst(const struct tier_report *host)
 	return f;
 }
 
-/* "seccomp: no filter is set; install ..." */
-static char *finding_words(const struct tier_report *host)
+/* "seccomp: no filter is set", and what the operator can do about it: "; install ...". */
+static char *finding_words(const struct tier_report *host, bool with_fix)
 {
 	const struct tier_finding *f = worst(host);
 	CLEANUP_BUF struct buf b = {0};
 	if (f != NULL) {
 		const char *seen = f->seen != NULL ? f->seen : "not as it should be";
 		buf_printf(&b, "%s: %.*s", f->name, (int)text_cut(seen, strlen(seen), SEEN_BYTES), seen);
-		if (f->fix != NULL)
+		if (with_fix && f->fix != NULL)
 			buf_printf(&b, "; %.*s", (int)text_cut(f->fix, strlen(f->fix), SEEN_BYTES), f->fix);
 	} else {
 		buf_adds(&b, host->why != NULL ? host->why : "the canary said no more");
@@ -49,7 +49,7 @@ char *job_box_words(const struct tier_report *host)
 {
 	if (host->tier == TIER_FULL)
 		return xstrdup("full (own namespaces, files and network, Landlock, seccomp, control group)");
-	CLEANUP_FREE char *why = finding_words(host);
+	CLEANUP_FREE char *why = finding_words(host, false);
 	return xasprintf("%s: %s", tier_name(host->tier), why);
 }
 
@@ -57,14 +57,14 @@ static int check_floor(const struct server_config *config, const struct tier_rep
 {
 	enum tier floor = is_listed(&config->below_floor, repo) ? TIER_REDUCED : (enum tier)config->sandbox_floor;
 	if (host->tier == TIER_NONE) {
-		CLEANUP_FREE char *why = finding_words(host);
+		CLEANUP_FREE char *why = finding_words(host, true);
 		return err_set(err, ERR_REFUSED, "no sandbox stands on this server, and nothing runs without one: %s. `sluice doctor` says the same to the"
 			       " operator", why);
 	}
 	*ret_least = floor > TIER_NONE ? floor : TIER_REDUCED;
 	if (host->tier >= floor)
 		return 0;
-	CLEANUP_FREE char *why = finding_words(host);
+	CLEANUP_FREE char *why = finding_words(host, true);
 	return err_set(err, ERR_REFUSED, "the sandbox of this server is only `%s`, and jobs of pull requests need `%s` (`sandbox.floor`): %s. The operator"
 		       " mends that, or lists this repository in `sandbox.below_floor`", tier_name(host->tier), tier_name(floor), why);
 }
