@@ -102,6 +102,15 @@ wide() {
 	boxed "$1" --profile compat --root "$place/tree" -- sh -c 'cat /etc/shadow /root/.ssh/* '"$host"'/secret 2>/dev/null; ls -A /home/* /var/* 2>/dev/null; echo end'
 	stopped 21 "$1: compat: homes and secrets of the host are not there" same end "$out"
 }
+engine() {
+	rm -rf "$place/tree"
+	mkdir -m 755 "$place/tree"
+	sed "s|@HOST@|/tmp|g" "$fixtures/09-local-exec/main.tf" >"$place/tree/main.tf"
+	chmod 644 "$place/tree/main.tf"
+	boxed "$1" --profile apply --root "$place/tree" -- "$engine_name" apply -auto-approve -no-color
+	stopped 9 "$1: a provisioner has no shell to start" says 'no such file' "$(cat "$tmp/boxed.out" "$tmp/boxed.err")"
+	stopped 9 "$1: and the apply fails" same 'exit 1' "$reason"
+}
 terminal() {
 	command -v script >/dev/null 2>&1 || {
 		echo 'skip 70 with a terminal: script is not installed'
@@ -125,5 +134,11 @@ for user in $(users); do
 	network "$user"
 	traces "$user"
 done
+engine_name=$(engines | head -n 1)
+if [ -n "$engine_name" ] && engine_in_place "$engine_name"; then
+	for user in $(users); do engine "$user"; done
+else
+	echo 'skip 9 in an apply: no engine on PATH, in parts/bin or in build/engine'
+fi
 terminal
 finish

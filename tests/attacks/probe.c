@@ -5,6 +5,7 @@
  *   look                      what can be seen and called at once
  *   read PATH... | list DIR... | write PATH... | run PATH...
  *   tcp ADDRESS PORT | udp ADDRESS PORT | unix PATH (a leading @: abstract)
+ *   send PORT                 standard input to 127.0.0.1:PORT as it is, and all that comes back until the peer closes, at most three seconds
  *   listen [NAME]             on a port of 127.0.0.1 that it prints, and on the abstract UNIX socket NAME: a line for each who comes
  *   memory | spin N | forks | descriptors | fill DIR | inodes DIR | flood [lines] | hang | stay NAME | plant DIR | crash */
 #include "tests/attacks/probe.h"
@@ -370,6 +371,21 @@ static int do_unix(char **words)
 	return 0;
 }
 
+static int do_send(char **words)
+{
+	static char text[65536];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	to.sin_port = htons((uint16_t)strtoul(words[0] != NULL ? words[0] : "0", NULL, 10));
+	ssize_t n = read(STDIN_FILENO, text, sizeof(text));
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (n < 0 || fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 || send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+		return 1;
+	for (struct pollfd p = {.fd = fd, .events = POLLIN}; poll(&p, 1, 3000) == 1 && (n = read(fd, text, sizeof(text))) > 0;)
+		if (write(STDOUT_FILENO, text, (size_t)n) != n)
+			return 1;
+	return n == 0 ? 0 : 3;
+}
+
 /* What a collector of stolen things would be. It asks whoever comes to fetch a file of the host. */
 static void take(int at)
 {
@@ -418,7 +434,7 @@ static const struct {
 	int (*act)(char **words);
 } acts[] = {
 	{"look", look}, {"read", do_read}, {"list", do_list}, {"write", do_write}, {"run", do_run}, {"tcp", do_tcp}, {"udp", do_udp},
-	{"unix", do_unix}, {"listen", do_listen}, {"memory", eat_memory}, {"spin", spin}, {"forks", fork_all}, {"descriptors", open_all}, {"fill", fill},
+	{"unix", do_unix}, {"send", do_send}, {"listen", do_listen}, {"memory", eat_memory}, {"spin", spin}, {"forks", fork_all}, {"descriptors", open_all}, {"fill", fill},
 	{"inodes", make_files}, {"flood", flood}, {"hang", hang}, {"stay", stay}, {"plant", plant}, {"crash", crash},
 };
 

@@ -32,7 +32,7 @@ every_fixture() {
 odd_entries() {
 	printf 'output "x" {\n  value = 1\n}\n' >"$tmp/plain.tf"
 	for dir in 02-provider 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter \
-		58-newline 58-git 90-climbing; do
+		54-blob 58-newline 58-git 90-climbing; do
 		entry 100644 "$dir/main.tf" <"$tmp/plain.tf"
 	done
 	lying='#!/bin/sh
@@ -76,7 +76,7 @@ one_pull_request() {
 	repo=acme/attacks
 	bare=
 	(cd "$fixtures" && ls -d [0-9]*) >"$tmp/projects"
-	printf '%s\n' 02-provider 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter 58-newline 58-git \
+	printf '%s\n' 02-provider 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter 54-blob 58-newline 58-git \
 		90-climbing >>"$tmp/projects"
 	sort -o "$tmp/projects" "$tmp/projects"
 	jq -nRc '[inputs] | ("version: 1\nprojects:\n" + (map("  - { name: p\(.), dir: \(.) }\n") | add)) as $y |
@@ -97,6 +97,7 @@ one_pull_request() {
 	check 'the pull request with everything in it is planned' wait_for "by=$WRITER" context=sluice state=failure
 	settle
 	body=$(body)
+	warned=$(printf '%s\n' "$body" | sed -n '/Look at this before you approve/,/^| project/p')
 }
 # said_of PROJECT: its error in the database, and all that its engine said
 said_of() {
@@ -143,6 +144,11 @@ stopped 15 'a list of installed modules in the tree is refused by name' says '.t
 stopped 16 'configuration of the pull request is not used' says_not taken-16 "$(sql "SELECT group_concat(project) FROM job")"
 told 16 'and it is said when it will be' says 'takes effect after the merge' "$body"
 
+told 9 'a provisioner is named' says '`local-exec` provisioner' "$warned"
+told 13 'a module at no fixed version is named' says 'in no fixed version' "$warned"
+told 14 'an override is named' says '14-override/zz_override.tf' "$warned"
+told 14 'and configuration in JSON' says '14-json/shadow.tf.json' "$warned"
+
 # ---- things of others ----
 stopped 17 'an engine cannot read its own environment' says no-such-file-17 "$(said_of 17-environment)"
 stopped 18 'the environment of the daemon is nowhere' says_not daemon-18 "$(said_of 18-parents)"
@@ -157,19 +163,26 @@ stopped 21 'nothing of it was told to GitHub' says_not secret-of-the-service "$(
 stopped 23 'nothing of it was told to GitHub' says_not of-somebody-else "$(state)"
 stopped 25 'the metadata of the machine are out of reach' same failed "$(state_of 25-metadata)"
 stopped 25 'a collector is not called' same '' "$(came 25)"
-stopped 26 'discovery does not reach the host' same 'failed failed ' "$(state_of 26-discovery) $(state_of 26-registry) $(came 26)"
+stopped 26 'discovery does not reach the host' same 'refused failed ' "$(state_of 26-discovery) $(state_of 26-registry) $(came 26)"
 not_stopped 28 'a value that the plan holds can be shown in another form' says 'k 3 y - 0 f - 2 8 - k 3 y' "$(said_of 28-masking)"
 not_stopped 29 'and be told in the text of an error' says 'k 3 y - 0 f - 2 9 - k 3 y' "$(said_of 29-error-text)"
+told 28 'a value that is uncovered is named' says '28-masking/main.tf:8' "$warned"
+told 29 'likewise in the text of an error' says '29-error-text/main.tf:10' "$warned"
 stopped 30 'a secret of a plan is nowhere on disk in clear' same '' "$(grep -rl 'k3y-0f-30-k3y' "$tmp/data" | head -n 3)"
 stopped 30 'nor in a comment' says_not 'k3y-0f-30-k3y' "$(state)"
 stopped 30 'and the plan has it' says 'sensitive value' "$(said_of 30-secret)"
 
 # ---- state ----
-stopped 33 'the backend of an override does not get the state' same ' failed' "$(came 33) $(state_of 33-backend)"
+not_stopped 36 'a variables file is loaded by itself, and its effect is in the plan' says 'input  = 36' "$(said_of 36-tfvars)"
+stopped 33 'the backend of an override does not get the state' same ' refused' "$(came 33) $(state_of 33-backend)"
+told 33 'and the override is named' says '33-backend/backend_override.tf' "$warned"
 stopped 34 'a recorded backend in the tree is refused by name' says '.terraform is tracked in git' "$(said_of 34-backend)"
 stopped 35 'a chosen workspace in the tree is refused by name' says '.terraform is tracked in git' "$(said_of 35-workspace)"
 stopped 37 'state in the tree is refused by name' says 'state has a home in sluice' "$(said_of 47-state)"
 told 40 'an import is counted' says '1 to import' "$body"
+
+told 40 'and named' says '40-imported/main.tf:1' "$warned"
+told 39 'what is taken out of the state and left alive is named' says 'takes `terraform_data.kept` out of the state and leaves it alive' "$warned"
 
 # ---- git ----
 stopped 47 'no hook or setting of the tree runs' same '' "$(ran '4[0-9]')"
@@ -183,6 +196,7 @@ stopped 51 'and a pointer is not taken for the file' says 'Git LFS pointer' "$(s
 stopped 52 'filters and hooks of the tree do not run' same 'done ' "$(state_of 52-filter) $(ran 52)"
 stopped 55 'no shell sees the name of the branch' same '' "$(find "$tmp" "$PWD" "$root" -maxdepth 3 -name 'ran-55*' 2>/dev/null)"
 stopped 56 'what attributes hide from a review is planned' says hidden-56 "$(said_of 56-hidden)"
+told 56 'and the attribute is named' says '56-hidden/.gitattributes:1' "$warned"
 stopped 57 'the name in the commit is not asked for anything' says_not 'Chief Officer' "$(state)"
 stopped 58 'a name with a line break and an escape is refused' says 'control characters' "$(said_of 58-newline)"
 stopped 58 'a directory that other systems take for .git is refused' says 'is a git directory' "$(said_of 58-git)"
@@ -193,5 +207,20 @@ stopped 90 'a link that climbs through another one is refused' says 'points out 
 stopped 71 'no markup of an error is markup in the comment' same '' "$(printf '%s\n' "$body" | outside_fences | grep '<img\|</table>\|@org\| #1 ')"
 stopped 71 'and its fence does not end ours' same 0 "$(($(printf '%s\n' "$body" | grep -c '^```') % 2))"
 stopped 72 'no escape sequence is left' same '' "$(state | tr -d '\n' | grep -o '\\u001b' | head -n 1)"
+told 73 'text that runs backwards is named' says '<U+202E>' "$warned"
+told 73 'and a word of two alphabets' says 'mixes letters of two scripts' "$warned"
+stopped 74 'nothing reads as an order to who shows a log' says_not '::error' "$(said_of 71-markup)"
+stopped 74 'nor does a text that says so make a plan without changes' same failed "$(state_of 71-markup)"
 stopped 75 'a marker in an error is not one of ours' same 1 "$(main_comments | jq length)"
+
+# ---- an object that is larger than it looks ----
+GIT_INDEX_FILE=$tmp/index bare read-tree main
+head -c 70000000 /dev/zero | entry 100644 54-blob/zeros.bin
+tree=$(GIT_INDEX_FILE=$tmp/index bare write-tree)
+bare update-ref refs/heads/large "$(echo large | bare -c user.name=alice -c user.email=a@example.com commit-tree -p main "$tree")"
+act sync "$(jq -nc --arg r "$repo" '{repo: $r, user: "alice"}')"
+open_pull large alice
+check 'a pull request with a large object is planned' wait_for "by=$WRITER" context=sluice state=failure
+stopped 54 'and not written' same '' "$(find "$tmp/data/trees" -name zeros.bin)"
+stopped 54 'a file larger than allowed is refused by its size' says 'larger than' "$(said_of 54-blob)"
 finish
