@@ -164,6 +164,7 @@ stopped 23 'nothing of it was told to GitHub' says_not of-somebody-else "$(state
 stopped 25 'the metadata of the machine are out of reach' same failed "$(state_of 25-metadata)"
 stopped 25 'a collector is not called' same '' "$(came 25)"
 stopped 26 'discovery does not reach the host' same 'refused failed ' "$(state_of 26-discovery) $(state_of 26-registry) $(came 26)"
+stopped 31 'the debug log of an engine is not switched on from outside' says_not TRACE "$(said_of 09-local-exec)"
 not_stopped 28 'a value that the plan holds can be shown in another form' says 'k 3 y - 0 f - 2 8 - k 3 y' "$(said_of 28-masking)"
 not_stopped 29 'and be told in the text of an error' says 'k 3 y - 0 f - 2 9 - k 3 y' "$(said_of 29-error-text)"
 told 28 'a value that is uncovered is named' says '28-masking/main.tf:8' "$warned"
