@@ -1,5 +1,6 @@
 /* One command of the fetch step in a box of its own: what it prints are the bytes, what it complains of becomes the sentence. */
 #include "base/clock.h"
+#include "base/disarm.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -17,6 +18,7 @@ static const int64_t memory_max = INT64_C(2) << 30;
 struct hearing {
 	const struct fetch_run *run;
 	struct buf words;
+	struct disarm disarm;
 	int64_t bytes;
 };
 
@@ -28,10 +30,13 @@ static void on_output(bool is_err, const char *bytes, size_t len, void *arg)
 		h->run->on_bytes(bytes, len, h->run->on_bytes_arg);
 		return;
 	}
-	struct err ignored;
-	(void)!fs_write_all(STDERR_FILENO, bytes, len, &ignored); /* the job's log; nothing depends on it */
 	size_t left = h->words.len < WORDS_MAX ? WORDS_MAX - h->words.len : 0;
-	buf_add(&h->words, bytes, len < left ? len : left);
+	len = len < left ? len : left;
+	buf_add(&h->words, bytes, len);
+	CLEANUP_BUF struct buf shown = {0};
+	struct err ignored;
+	disarm_feed(&h->disarm, bytes, len, &shown);
+	(void)!fs_write_all(STDERR_FILENO, shown.data, shown.len, &ignored); /* the job's log; nothing depends on it */
 }
 
 /* ---- the sentence ---- */
@@ -127,7 +132,7 @@ static int run_boxed(const struct fetch_run *run, struct err *err)
 {
 	struct strlist argv = {0};
 	struct job_spec spec;
-	struct hearing h = {.run = run};
+	struct hearing h = {.run = run, .disarm = {.log = true}};
 	struct boxed_result res;
 	if (run->network && (run->order->egress == NULL || run->order->egress[0] == '\0'))
 		return err_set(err, ERR_REFUSED, "`egress.fetch` lists nothing that could be reached");

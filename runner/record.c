@@ -32,6 +32,7 @@ static const struct field fields[] = {
 	{.name = "engine_starts", .kind = FIELD_INT, .offset = OF(engine_starts), .required = true},
 	{.name = "isolation", .kind = FIELD_TEXT, .offset = OF(isolation), .max = 32},
 	{.name = "breach", .kind = FIELD_TEXT, .offset = OF(breach), .max = 32},
+	{.name = "modules", .kind = FIELD_TEXT, .offset = OF(modules), .max = 64},
 	{.name = "peak_memory", .kind = FIELD_INT, .offset = OF(peak_memory)},
 	{.name = "cpu_ms", .kind = FIELD_INT, .offset = OF(cpu_ms)},
 	{.name = "connections", .kind = FIELD_INT, .offset = OF(connections)},

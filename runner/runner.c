@@ -159,6 +159,8 @@ static void work(struct runner *r)
 	if (rc == 0)
 		rc = prepare(r, &err);
 	if (rc == 0)
+		rc = runner_fetch(r, &err);
+	if (rc == 0)
 		rc = runner_box_open(r, &err);
 	if (rc == 0)
 		runner_run_phase(r);

@@ -86,6 +86,7 @@ struct runner {
 	/* Instead of the log: for programs that are not jobs (boxed.h). */
 	void (*on_output)(bool is_err, const char *bytes, size_t len, void *arg);
 	void *on_output_arg;
+	char *refusals;       /* of the egress proxy, for people, one a line */
 	const char *job_init; /* likewise; NULL: as runner_tuning says */
 
 	int64_t deadline_ms; /* monotonic */
@@ -131,6 +132,9 @@ void limits_breach(struct runner *r, enum breach b);
 void limits_say(struct runner *r);                              /* writes down why the job was stopped */
 void limits_close(struct runner *r);                            /* the box has ended: what it used goes into the exit record */
 enum { LIMITS_LOOK_MS = 200 };
+
+/* runner_fetch.c: before the box, what its init will need */
+int runner_fetch(struct runner *r, struct err *err) MUST_CHECK;
 
 /* runner_take.c: what comes out of the box, sealed before it touches the disk; and what goes in */
 void runner_take(struct runner *r, enum export_id id, int end);

@@ -44,6 +44,8 @@ static const struct field fields[] = {
 	{.name = "egress", .kind = FIELD_TEXT, .offset = OF(egress), .max = 65536},
 	{.name = "lock_file", .kind = FIELD_TEXT, .offset = OF(lock_file), .max = HOST_PATH_MAX},
 	{.name = "modules_dir", .kind = FIELD_TEXT, .offset = OF(modules_dir), .max = HOST_PATH_MAX},
+	{.name = "fetch_egress", .kind = FIELD_TEXT, .offset = OF(fetch_egress), .max = 65536},
+	{.name = "fetch_providers", .kind = FIELD_BOOL, .offset = OF(fetch_providers)},
 	{.name = "env", .kind = FIELD_TEXT, .offset = OF(env), .max = 131072},
 	{.name = "ca_file", .kind = FIELD_TEXT, .offset = OF(ca_file), .max = HOST_PATH_MAX},
 	{.name = "egress_deny", .kind = FIELD_TEXT, .offset = OF(egress_deny), .max = 4096},

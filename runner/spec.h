@@ -55,7 +55,9 @@ struct job_spec {
 	enum tier isolation_min; /* the job is refused where the box would hold it less well (runner/tier.h) */
 	char *egress;      /* where it may connect to, one rule a line (runner/egress.h); NULL: no network at all */
 	char *lock_file;   /* host path of the dependency lock file shown read-only in the project's directory; NULL: as the tree has it */
-	char *modules_dir; /* fetched remote modules (runner/fetch.h), read-only; NULL: none */
+	char *modules_dir; /* fetched remote modules (runner/fetch.h), read-only; NULL: none. In an apply, those of the plan */
+	char *fetch_egress;   /* where the fetch step may connect to; NULL: there is no fetch step */
+	bool fetch_providers; /* may it download providers? */
 	char *env;         /* further variables of the engine, NAME=VALUE, one a line; NULL: none */
 	char *ca_file;     /* the CA certificates it trusts, PEM; NULL: the host's */
 	char *egress_deny; /* ADDRESS:PORT that no rule opens, one a line: our own listeners; NULL: none */
@@ -104,6 +106,7 @@ struct job_exit {
 	char *breach;          /* the ceiling that ended it: a word of runner/breach.h; NULL: none */
 	int64_t peak_memory;   /* bytes; 0: not known */
 	int64_t cpu_ms;        /* of all of it together */
+	char *modules;         /* digest of the remote modules it was run with; NULL: none */
 	int64_t connections, connections_refused; /* through the egress proxy */
 	int64_t bytes_out, bytes_in;              /* likewise */
 };
