@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "github/outbox.h"
+#include "plan/admission.h"
 #include "plan/job_plan.h"
 #include "plan/jobs_priv.h"
 #include "plan/lock_store.h"
@@ -14,7 +15,6 @@
 #include "plan/state_store.h"
 
 #include <stdio.h>
-#include <sys/sysinfo.h>
 
 /* One round of picking: a transaction, then the starts. */
 struct pick {
@@ -88,11 +88,24 @@ static int refuse_job(struct db_conn *c, struct pick *p, struct job_row *job, co
 	return rc;
 }
 
+/* Told once, until one starts again. What ends it kicks us: a job's end. */
+static bool memory_is_short(struct jobs *j, int64_t running, int64_t starting)
+{
+	struct admission a = {.running = running, .starting = starting, .job_bytes = j->o.config->memory_bytes};
+	if (running > 0)
+		watch_machine(&a.machine);
+	CLEANUP_FREE char *why = admission_refusal(&a);
+	if (why != NULL && !j->memory_short)
+		log_warn("job.waits", "why=%s", log_value(why));
+	j->memory_short = why != NULL;
+	return j->memory_short;
+}
+
 static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 {
 	struct pick *p = arg;
 	struct jobs *j = p->jobs;
-	int64_t running = 0;
+	int64_t running = 0, starting = 0;
 	int rc = queue_release(c, err);
 	if (rc == 0)
 		rc = job_count_in_state(c, 0, JOBS_RUNNING, &running, err);
@@ -108,6 +121,10 @@ static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 			return rc == ERR_NOT_FOUND ? 0 : rc;
 		if (waits)
 			continue;
+		if (memory_is_short(j, running, starting)) {
+			jobs_launch_free(l);
+			return 0;
+		}
 		struct err why = {0};
 		rc = jobs_prepare_launch(c, j, l, &why);
 		if (rc == ERR_UNAVAILABLE || rc == ERR_IO) { /* nobody's fault, and not for ever */
@@ -123,6 +140,7 @@ static int pick_tx(struct db_conn *c, void *arg, struct err *err)
 		*p->last = l;
 		p->last = &l->next;
 		running++;
+		starting++;
 	}
 	return rc;
 }
@@ -325,12 +343,6 @@ static int make_dirs(const struct server_config *config, struct err *err)
 	return rc;
 }
 
-static int64_t machine_bytes(void)
-{
-	struct sysinfo s;
-	return sysinfo(&s) == 0 ? (int64_t)s.totalram * (int64_t)s.mem_unit : 0;
-}
-
 static void on_again(void *arg)
 {
 	struct jobs *j = arg;
@@ -343,7 +355,9 @@ int jobs_new(const struct jobs_options *o, struct jobs **ret, struct err *err)
 	struct jobs *j = xcalloc(1, sizeof(*j));
 	j->o = *o;
 	j->again = loop_timer_new(o->loop, on_again, j);
-	j->at_once = job_box_at_once(o->config, machine_bytes());
+	struct watch_machine machine;
+	watch_machine(&machine);
+	j->at_once = job_box_at_once(o->config, machine.total);
 	if (j->at_once < o->config->jobs)
 		log_warn("jobs.memory", "at_once=%lld jobs=%lld hint=%s", (long long)j->at_once, (long long)o->config->jobs,
 			 log_value("so many fit into limits.memory_total; the others wait"));

@@ -33,6 +33,7 @@ struct jobs {
 	struct running *running; /* told to the executor and not over */
 	bool picking, pick_again;
 	int64_t at_once; /* limits.jobs, or fewer where memory is short */
+	bool memory_short; /* the writer's: it told that a job waits for memory */
 	struct tier_report host; /* what the canary found; set once, before the first job is picked */
 	bool host_known;
 	struct jobs_counts counts;

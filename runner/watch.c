@@ -1,6 +1,7 @@
 #include "runner/watch.h"
 
 #include "base/limits.h"
+#include "runner/cgroup.h"
 #include "runner/watch_priv.h"
 
 #include <dirent.h>
@@ -278,4 +279,19 @@ int64_t watch_memory(pid_t root)
 	int64_t memory = look_at(l, root) && !l->denied ? l->memory : -1;
 	look_free(l);
 	return memory;
+}
+
+void watch_machine_read(const char *meminfo, int64_t ceiling, struct watch_machine *ret)
+{
+	int64_t total = watch_read_kb(meminfo, "MemTotal");
+	total = total > 0 ? total : 0;
+	*ret = (struct watch_machine){.total = ceiling > 0 && (total == 0 || ceiling < total) ? ceiling : total,
+				      .available = watch_read_kb(meminfo, "MemAvailable")};
+}
+
+void watch_machine(struct watch_machine *ret)
+{
+	char text[TEXT];
+	(void)read_at(AT_FDCWD, "/proc/meminfo", text); /* unread, it is empty */
+	watch_machine_read(text, cgroup_memory_ceiling(), ret);
 }

@@ -24,4 +24,13 @@ int watch_tree(pid_t root, struct watch_use *ret) MUST_CHECK;
  * and more. -1: it may not be asked of one of them. */
 int64_t watch_memory(pid_t root);
 
+struct watch_machine {
+	int64_t total;     /* bytes that we may use: the machine's, or fewer by the control groups that we are in; 0: not known */
+	int64_t available; /* of the machine's, without taking anything from anybody; -1: not known */
+};
+/* Two files and some of the control groups' are read: 0.1 ms. */
+void watch_machine(struct watch_machine *ret);
+/* Pure: of the text of /proc/meminfo, and the lowest limit of a group (0: none). */
+void watch_machine_read(const char *meminfo, int64_t ceiling, struct watch_machine *ret);
+
 #endif

@@ -356,6 +356,28 @@ static void lines_of_the_kernel_are_read(void **state)
 	assert_int_equal(watch_read_kb("", "RssAnon"), -1);
 }
 
+static void the_machine_is_known(void **state)
+{
+	(void)state;
+	static const struct { const char *meminfo; int64_t ceiling; struct watch_machine want; } rows[] = {
+		{"MemTotal:       24684096 kB\nMemFree: 1 kB\nMemAvailable:   24216336 kB\n", 0, {24684096LL * 1024, 24216336LL * 1024}},
+		{"MemTotal: 4096 kB\nMemAvailable: 1024 kB\n", 2 * MIB, {2 * MIB, MIB}}, /* a group holds less than the machine */
+		{"MemTotal: 4096 kB\nMemAvailable: 1024 kB\n", 8 * MIB, {4 * MIB, MIB}},
+		{"MemTotal: 4096 kB\n", 0, {4 * MIB, -1}},
+		{"", 2 * MIB, {2 * MIB, -1}},
+		{"", 0, {0, -1}},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct watch_machine m;
+		watch_machine_read(rows[i].meminfo, rows[i].ceiling, &m);
+		assert_int_equal(m.total, rows[i].want.total);
+		assert_int_equal(m.available, rows[i].want.available);
+	}
+	struct watch_machine here;
+	watch_machine(&here);
+	assert_true(here.total > 16 * MIB && here.available > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_restless_tree_is_looked_at),
 		cmocka_unit_test(what_it_costs),
 		cmocka_unit_test(lines_of_the_kernel_are_read),
+		cmocka_unit_test(the_machine_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
