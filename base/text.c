@@ -50,6 +50,15 @@ void text_clean(struct buf *out, const char *s, size_t len)
 	disarm_end(&d, out);
 }
 
+void text_clean_line(struct buf *out, const char *s, size_t len)
+{
+	size_t start = out->len;
+	text_clean(out, s, len);
+	for (size_t i = start; i < out->len; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\t')
+			out->data[i] = ' ';
+}
+
 size_t text_chars(const char *s, size_t len)
 {
 	size_t n = 0;

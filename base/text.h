@@ -13,6 +13,8 @@ bool text_is_utf8(const char *s, size_t len);
 size_t text_utf8_width(const char *s, size_t len);
 /* Appends s disarmed, see base/disarm.h: at most four times as long, without what is obeyed or hidden instead of shown. */
 void text_clean(struct buf *out, const char *s, size_t len);
+/* The same on one line: \n and \t become spaces. */
+void text_clean_line(struct buf *out, const char *s, size_t len);
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
 bool text_same_case(const char *a, const char *b); /* ASCII, case-insensitive */

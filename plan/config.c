@@ -19,7 +19,8 @@ static void errors_append(struct config_errors *e, const char *file, int line, i
 	e->v[e->n++] = (struct config_error){.file = xstrdup(file), .line = line, .column = column, .msg = msg};
 }
 
-/* Beyond the ceiling one line says that there are more; a comment on a pull request shows even fewer. */
+/* Beyond the ceiling one line says that there are more; a comment on a pull request shows even fewer. Messages quote what stands in the file:
+ * each is one line, and nothing in it is obeyed by a terminal or by whoever reads the output of `sluice check`. */
 void config_errors_add(struct config_errors *e, const char *file, int line, int column, const char *fmt, ...)
 {
 	if (e->n > LIMIT_CONFIG_ERRORS)
@@ -28,12 +29,14 @@ void config_errors_add(struct config_errors *e, const char *file, int line, int 
 		errors_append(e, file, line, column, xstrdup("more errors follow; mend these first"));
 		return;
 	}
-	struct buf text = {0};
+	CLEANUP_BUF struct buf text = {0};
+	struct buf clean = {0};
 	va_list ap;
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	errors_append(e, file, line, column, buf_take(&text));
+	text_clean_line(&clean, buf_str(&text), text.len);
+	errors_append(e, file, line, column, buf_take(&clean));
 }
 
 void config_errors_free(struct config_errors *e)

@@ -64,6 +64,8 @@ static void clean(void **state)
 	CLEANUP_BUF struct buf out = {0};
 	text_clean(&out, "a\0b", 3);
 	assert_string_equal(buf_str(&out), "ab");
+	text_clean_line(&out, "\n\tc\x1b[1md\r\n", 10);
+	assert_string_equal(buf_str(&out), "ab  cd ");
 }
 
 static void beginnings_and_ends(void **state)

@@ -10,6 +10,7 @@ static const struct refusal refusals[] = {
 	{"version: 1\n  x: [\n", "1:10: invalid multiline plain key\n"},
 	/* keys */
 	{"version: 1\nproject: []\n", "2:1: unknown key \"project\", did you mean \"projects\"?\n"},
+	{"version: 1\n\"x\\e[31m\\n::error::y\\u202e\": 1\n", "2:1: unknown key \"x ::error::y<U+202E>\"; known here: version, projects, checks, tools, cost\n"},
 	{"version: 1\nzebra: 1\n", "2:1: unknown key \"zebra\"; known here: version, projects, checks, tools, cost\n"},
 	{HEAD "dri: x\n", "3:5: unknown key \"dri\", did you mean \"dir\"?\n"
 			  "3:5: dir is missing: its directory, from the root of the repository; a glob makes one project per matching directory\n"},
