@@ -215,6 +215,12 @@ static void print_line(const struct boxed_result *r)
 		      (long long)e->bytes_out, (long long)e->bytes_in);
 }
 
+static void print_refusals(const char *refusals)
+{
+	for (const char *line = refusals; line != NULL && *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n')
+		(void)fprintf(stderr, "sandbox: %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 static void ask_free(struct ask *a)
 {
 	struct err err;
@@ -242,6 +248,7 @@ static int run(struct ask *a)
 	struct boxed_order order = {.spec = &a->spec, .argv = &a->argv, .on_output = on_output, .arg = a};
 	if (rc == 0) {
 		rc = boxed_run(&order, &result, &err);
+		print_refusals(result.refusals);
 		if (rc == 0 && a->json)
 			print_json(&result);
 		else if (rc == 0)
@@ -254,6 +261,7 @@ static int run(struct ask *a)
 	if (rc != 0)
 		(void)fprintf(stderr, "sluice sandbox: %s\n", err.msg);
 	job_exit_free(&result.exit);
+	free(result.refusals);
 	return status;
 }
 

@@ -27,7 +27,7 @@ static enum job_state state_of(const char *word)
 	"started_ms, finished_ms, state_serial, log, attempts, done, changes, since_ms, bound, record, hex(signature), plan_file, destroy, "                   \
 	"nullif(asker,''), "                                                                                                               \
 	"resolution, resolved_by, tree_dir, state_lineage, behind, evidence, "                                                             \
-	"sandbox, egress_plan, egress_apply, args, told, lock_id, modules, isolation, breach, peak_memory, cpu_ms, connections, connections_refused"
+	"sandbox, egress_plan, egress_apply, env, args, told, lock_id, modules, isolation, breach, peak_memory, cpu_ms, connections, connections_refused"
 
 enum { FIRST_OF_BOX = 48 }; /* among the columns */
 enum { REQUIRES_APPROVED = 1, REQUIRES_CHECKS = 2, REQUIRES_UP_TO_DATE = 4, REQUIRES_CODEOWNERS = 8 };
@@ -44,7 +44,7 @@ static void read_key(struct db_stmt *s, struct job_row *j)
 
 static void read_box(struct db_stmt *s, struct job_row *j)
 {
-	char **texts[] = {&j->sandbox, &j->egress_plan, &j->egress_apply, &j->args,  &j->told,
+	char **texts[] = {&j->sandbox, &j->egress_plan, &j->egress_apply, &j->env, &j->args,  &j->told,
 			  &j->lock_id, &j->modules,     &j->isolation,    &j->breach};
 	int64_t *numbers[] = {&j->peak_memory, &j->cpu_ms, &j->connections, &j->connections_refused};
 	int at = FIRST_OF_BOX;
@@ -120,7 +120,7 @@ void job_row_free(struct job_row *j)
 	char **owned[] = {&j->project, &j->dir, &j->workspace, &j->backend, &j->reason, &j->inputs, &j->error, &j->step, &j->engine_version,
 			  &j->depends_on, &j->summary, &j->diff, &j->plan_sha256, &j->log, &j->done, &j->changes, &j->bound, &j->record,
 			  &j->signature_hex, &j->asker, &j->resolution, &j->resolved_by, &j->tree_dir, &j->state_lineage, &j->evidence,
-			  &j->sandbox, &j->egress_plan, &j->egress_apply, &j->args, &j->told, &j->lock_id, &j->modules, &j->isolation, &j->breach};
+			  &j->sandbox, &j->egress_plan, &j->egress_apply, &j->env, &j->args, &j->told, &j->lock_id, &j->modules, &j->isolation, &j->breach};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		free(*owned[i]);
 	*j = (struct job_row){0};
@@ -144,15 +144,15 @@ int job_create(struct db_conn *c, const struct job_row *j, int64_t *ret_id, stru
 	int rc = db_run(c, err,
 			"INSERT INTO job(run_id, repo_id, pull, phase, state, project, dir, workspace, backend, reason, inputs, error, engine, apply,"
 			" needs_init, managed_state, deleted, requires, approvals, depends_on, plan_job, plan_sha256, summary, bound, destroy,"
-			" asker, tree_dir, sandbox, egress_plan, egress_apply, args, told, lock_id, modules, rank)"
-			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,coalesce(?,''),?,coalesce(?,'strict'),?,?,?,?,?,?,"
+			" asker, tree_dir, sandbox, egress_plan, egress_apply, env, args, told, lock_id, modules, rank)"
+			" VALUES(?1,?,?,?4,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,coalesce(?,''),?,coalesce(?,'strict'),?,?,?,?,?,?,?,"
 			" CASE WHEN ?4='drift' THEN 2 ELSE (SELECT kind<>'apply' FROM run WHERE id=?1) END)",
-			"iiisssssssssssiiiiisisssisssssssss",
+			"iiisssssssssssiiiiisisssissssssssss",
 			j->run_id, j->repo_id, j->pull, job_phase_name(j->phase), job_state_name(j->state), j->project, j->dir, j->workspace,
 			j->backend, j->reason, j->inputs, j->error, engine_word(j->engine), j->apply == APPLY_ON_MERGE ? "on_merge" : "on_comment",
 			(int64_t)j->needs_init, (int64_t)j->managed_state, (int64_t)j->deleted, requires, j->approvals, j->depends_on, j->plan_job,
 			j->plan_sha256, j->summary, j->bound, (int64_t)j->destroy, j->asker, j->tree_dir, j->sandbox, j->egress_plan,
-			j->egress_apply, j->args, j->told, j->lock_id, j->modules);
+			j->egress_apply, j->env, j->args, j->told, j->lock_id, j->modules);
 	if (rc == 0)
 		*ret_id = db_last_id(c);
 	return rc;

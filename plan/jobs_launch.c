@@ -109,6 +109,17 @@ int jobs_prepare_launch(struct db_conn *c, struct jobs *j, struct launch *l, str
 
 static char *job_text(const char *what, int64_t id) { return xasprintf("sluice job %lld %s", (long long)id, what); }
 
+/* Where jobs must not connect to, whatever the rules say: ourselves. */
+static char *own_listener(const struct server_config *config)
+{
+	int port = config->listen_port;
+	if (port == 0) /* whichever is free: only in tests */
+		return NULL;
+	if (text_same_case(config->listen_host, "localhost"))
+		return xasprintf("127.0.0.1:%d\n[::1]:%d", port, port);
+	return strchr(config->listen_host, ':') != NULL ? xasprintf("[%s]:%d", config->listen_host, port) : xasprintf("%s:%d", config->listen_host, port);
+}
+
 void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spec *s)
 {
 	const struct job_row *job = &l->job;
@@ -142,6 +153,9 @@ void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spe
 		.profile = l->box.profile,
 		.isolation_min = l->box.least,
 		.egress = xstrdup(l->box.egress),
+		.egress_deny = own_listener(config),
+		.ca_file = xstrdup(config->egress_ca_file),
+		.env = xstrdup(job->env),
 		.args = job->phase == PHASE_PLAN ? xstrdup(job->args) : NULL,
 	};
 	if (job->lock_id != NULL)

@@ -48,6 +48,7 @@ struct prepared_project {
 	char *lock_id;      /* git id of the dependency lock file in force: trees_dir/locks/LOCK_ID has its bytes. NULL: there is none */
 	char *told;         /* what a reviewer should know of the change, JSON (hygiene.h); NULL: nothing */
 	char *sandbox;      /* "strict", "compat": as the base branch says */
+	char *env;          /* NAME=VALUE of its environment, one a line */
 	char *egress_plan, *egress_apply; /* what it uses of the operator's rules, one a line; NULL: all of them */
 	char *tree_dir;     /* of a directory that is gone: where it was exported from the merge base; NULL otherwise */
 	char *error;        /* refused with this sentence (state file tracked in git, symlinked directory ...), NULL: may run */

@@ -63,7 +63,7 @@ static const struct text_field project_texts[] = {
 	TEXT_FIELD(prepared_project, backend), TEXT_FIELD(prepared_project, reason), TEXT_FIELD(prepared_project, inputs),
 	TEXT_FIELD(prepared_project, error),   TEXT_FIELD(prepared_project, bound),  TEXT_FIELD(prepared_project, tree_dir),
 	TEXT_FIELD(prepared_project, lock_id), TEXT_FIELD(prepared_project, told),   TEXT_FIELD(prepared_project, sandbox),
-	TEXT_FIELD(prepared_project, egress_plan), TEXT_FIELD(prepared_project, egress_apply),
+	TEXT_FIELD(prepared_project, env), TEXT_FIELD(prepared_project, egress_plan), TEXT_FIELD(prepared_project, egress_apply),
 };
 static const struct text_field project_bools[] = {
 	TEXT_FIELD(prepared_project, requires_approved),   TEXT_FIELD(prepared_project, requires_checks),

@@ -87,6 +87,7 @@ static void describe(const struct prep *prep, const struct project *p, struct pr
 		.backend = p->at != NULL ? xstrdup(p->at->backend) : NULL,
 		.reason = xstrdup(p->reason != NULL ? p->reason : "asked for by name"),
 		.sandbox = xstrdup(r->sandbox == SANDBOX_COMPAT ? "compat" : "strict"),
+		.env = text_join_lines(&r->env),
 		.egress_plan = text_join_lines(&r->egress_plan),
 		.egress_apply = text_join_lines(&r->egress_apply),
 	};

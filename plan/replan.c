@@ -39,7 +39,7 @@ int replan_create(struct db_conn *c, const struct run_row *run, const struct pre
 		.requires_approved = plan->requires_approved || now->requires_approved, .requires_checks = plan->requires_checks || now->requires_checks,
 		.requires_up_to_date = plan->requires_up_to_date || now->requires_up_to_date,
 		.requires_codeowners = plan->requires_codeowners || now->codeowners,
-		.sandbox = now->sandbox, .egress_plan = now->egress_plan, .egress_apply = now->egress_apply, .lock_id = now->lock_id,
+		.sandbox = now->sandbox, .env = now->env, .egress_plan = now->egress_plan, .egress_apply = now->egress_apply, .lock_id = now->lock_id,
 		.args = plan->args,
 		.approvals = plan->approvals > now->approvals ? plan->approvals : now->approvals,
 		.state = plan->depends_on != NULL ? JOBS_WAITING : JOBS_READY,

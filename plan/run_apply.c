@@ -295,6 +295,7 @@ static int create_apply_job(struct db_conn *c, const struct run *r, const struct
 	j.bound = p->bound;
 	j.lock_id = p->lock_id;
 	j.sandbox = p->sandbox;
+	j.env = p->env;
 	j.egress_plan = p->egress_plan;
 	j.egress_apply = p->egress_apply;
 	j.backend = p->backend;

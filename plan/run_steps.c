@@ -337,7 +337,7 @@ static int create_plan_job(struct db_conn *c, const struct run *r, const struct 
 		.workspace = p->workspace, .backend = p->backend, .reason = p->reason, .inputs = p->inputs, .engine = p->engine, .apply = p->apply,
 		.needs_init = p->needs_init, .managed_state = p->managed_state, .deleted = p->deleted, .requires_approved = p->requires_approved,
 		.requires_checks = p->requires_checks, .requires_up_to_date = p->requires_up_to_date, .approvals = p->approvals,
-		.requires_codeowners = p->codeowners, .sandbox = p->sandbox, .egress_plan = p->egress_plan, .egress_apply = p->egress_apply,
+		.requires_codeowners = p->codeowners, .sandbox = p->sandbox, .env = p->env, .egress_plan = p->egress_plan, .egress_apply = p->egress_apply,
 		.told = p->told, .lock_id = p->lock_id,
 		.depends_on = depends, .error = p->deleted && p->tree_dir == NULL ? gone : p->error, .bound = p->bound,
 		.asker = r->row.asker != NULL ? r->row.asker : r->row.author, .destroy = p->tree_dir != NULL, .tree_dir = p->tree_dir,

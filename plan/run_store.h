@@ -117,6 +117,7 @@ struct job_row {
 	int64_t behind;   /* waits while this pull request holds the project; 0: it does not */
 	char *evidence;   /* of an unknown outcome, JSON (resolve.h) */
 	char *sandbox;    /* "strict" or "compat", as the base branch says; NULL when created: strict */
+	char *env;        /* NAME=VALUE of its environment, one a line; NULL: none */
 	char *egress_plan, *egress_apply; /* what it uses of the operator's rules in that phase, one a line; NULL: all of them; "": none */
 	char *args;       /* plan: further flags of the engine (command.h), one a line: not a whole plan. NULL: none */
 	char *told;       /* plan: what a reviewer should know of the change, JSON (hygiene.h); NULL: nothing */

@@ -136,6 +136,21 @@ void limits_say(struct runner *r)
 	xstrset(&r->exit.error, buf_str(&out));
 }
 
+/* Which rule to add stands in the log, and with a failure that it may well explain. */
+static void tell_refusals(struct runner *r, const char *refusals)
+{
+	for (const char *line = refusals; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		CLEANUP_FREE char *text = xasprintf("sluice: %.*s\n", (int)strcspn(line, "\n"), line);
+		runner_log(r, text, strlen(text));
+	}
+	xstrset(&r->refusals, refusals);
+	if (refusals[0] == '\0' || r->exit.outcome == JOB_OK || r->exit.error == NULL)
+		return;
+	char *both = xasprintf("%s (%.*s)", r->exit.error, (int)strcspn(refusals, "\n"), refusals);
+	free(r->exit.error);
+	r->exit.error = both;
+}
+
 void limits_close(struct runner *r)
 {
 	struct egress_totals totals = {0};
@@ -146,6 +161,7 @@ void limits_close(struct runner *r)
 	if (r->egress != NULL)
 		egress_end(r->egress, &totals);
 	r->egress = NULL;
+	tell_refusals(r, totals.refusals);
 	r->exit.connections = totals.connections;
 	r->exit.connections_refused = totals.refused;
 	r->exit.bytes_out = totals.bytes_out;
