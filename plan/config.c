@@ -160,11 +160,11 @@ const char *config_text(struct config_reader *r, const char *key, const struct y
 		config_fail(r, n, "%s: longer than %u bytes", key, LIMIT_CONFIG_TEXT_BYTES);
 		return NULL;
 	}
-	for (const char *s = n->text; *s != '\0'; s++) {
-		if ((unsigned char)*s < 0x20 || *s == 0x7f) {
-			config_fail(r, n, "%s: control characters and line breaks are not allowed", key);
-			return NULL;
-		}
+	CLEANUP_BUF struct buf clean = {0};
+	text_clean_line(&clean, n->text, len);
+	if (strcmp(buf_str(&clean), n->text) != 0) {
+		config_fail(r, n, "%s: control characters, hidden characters and line breaks are not allowed", key);
+		return NULL;
 	}
 	return n->text;
 }

@@ -44,7 +44,9 @@ static const struct refusal refusals[] = {
 	{HEAD "dir: a/..\n", "3:10: dir: \"a/..\" must not have .. in it\n"},
 	{HEAD "dir: /etc\n", "3:10: dir: \"/etc\" is absolute; write it relative to the repository's root\n"},
 	{HEAD "dir: ''\n", "3:10: dir: must not be empty\n"},
-	{HEAD "dir: \"a\\nb\"\n", "3:10: dir: control characters and line breaks are not allowed\n"},
+	{HEAD "dir: \"a\\nb\"\n", "3:10: dir: control characters, hidden characters and line breaks are not allowed\n"},
+	{HEAD "dir: \"a\\u200bb\"\n", "3:10: dir: control characters, hidden characters and line breaks are not allowed\n"},
+	{HEAD "dir: \"a\\u009b1mb\"\n", "3:10: dir: control characters, hidden characters and line breaks are not allowed\n"},
 	{HEAD "dir: 'a[b'\n", "3:10: dir: glob \"a[b\", character 2: [ without ]\n"},
 	{HEAD "dir: a/***\n", "3:10: dir: glob \"a/***\", character 3: *** means nothing, write ** or *\n"},
 	/* all errors, not only the first */
