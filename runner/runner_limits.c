@@ -39,7 +39,10 @@ static int open_egress(struct runner *r, struct err *err)
 		return err_sys(err, "open %s", path);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return err_sys(err, "start the egress proxy");
-	struct egress_order o = {.rules = r->spec.egress, .channel = ends[0], .log_fd = log_fd, .deny = r->spec.egress_deny};
+	static const char *const keys[] = {
+		[PROFILE_PLAN] = "egress.plan", [PROFILE_APPLY] = "egress.apply", [PROFILE_COMPAT] = NULL, [PROFILE_FETCH] = "egress.fetch"};
+	const char *key = keys[r->spec.profile] != NULL ? keys[r->spec.profile] : keys[r->spec.phase == PHASE_APPLY ? PROFILE_APPLY : PROFILE_PLAN];
+	struct egress_order o = {.key = key, .rules = r->spec.egress, .channel = ends[0], .log_fd = log_fd, .deny = r->spec.egress_deny};
 	int rc = egress_start(&o, &r->egress, err);
 	(void)close(ends[0]);
 	r->net = ends[1];
@@ -63,13 +66,14 @@ void limits_breach(struct runner *r, enum breach b)
 
 static void most(int64_t *max, int64_t value) { *max = value > *max ? value : *max; }
 
-static void look_at_group(struct runner *r)
+/* false: no limit of it holds at the moment. */
+static bool look_at_group(struct runner *r)
 {
 	struct cgroup_use use;
 	struct err err;
 	if (cgroup_read(r->group, &use, &err) != 0) {
 		log_warn("runner.cgroup", "job=%lld error=%s", (long long)r->spec.job_id, log_value(err.msg));
-		return;
+		return false;
 	}
 	most(&r->exit.peak_memory, use.memory_peak);
 	most(&r->exit.cpu_ms, use.cpu_ms);
@@ -77,6 +81,7 @@ static void look_at_group(struct runner *r)
 		limits_breach(r, BREACH_MEMORY);
 	else if (use.process_refusals > 0)
 		limits_breach(r, BREACH_PROCESSES);
+	return use.limited;
 }
 
 /* Without a control group: looked at from outside, more often. */
@@ -109,11 +114,10 @@ void limits_step_ended(struct runner *r, int64_t peak)
 void limits_look(struct runner *r)
 {
 	int64_t now = clock_mono_ms();
-	r->look_ms = now + (r->group != NULL ? LIMITS_LOOK_MS : LIMITS_LOOK_MS / 4);
-	if (r->group != NULL)
-		look_at_group(r);
-	else
+	bool held = r->group != NULL && look_at_group(r);
+	if (!held)
 		look_at_tree(r);
+	r->look_ms = now + (held ? LIMITS_LOOK_MS : LIMITS_LOOK_MS / 4);
 	if (r->exit.cpu_ms > r->spec.cpu_ms_max)
 		limits_breach(r, BREACH_CPU);
 	if (r->output_bytes > r->spec.output_max * OUTPUT_END_FACTOR)
@@ -161,6 +165,8 @@ void limits_close(struct runner *r)
 	if (r->egress != NULL)
 		egress_end(r->egress, &totals);
 	r->egress = NULL;
+	if (totals.broke)
+		log_warn("runner.egress", "job=%lld error=\"the egress proxy ended before the job did\"", (long long)r->spec.job_id);
 	tell_refusals(r, totals.refusals);
 	r->exit.connections = totals.connections;
 	r->exit.connections_refused = totals.refused;
