@@ -68,6 +68,7 @@
 #define LIMIT_MODULES_JSON_BYTES (4u * 1024u * 1024u) /* the list of them */
 #define LIMIT_MODULES 2000u                       /* entries of that list */
 #define LIMIT_FETCH_MS 1200000u                   /* one download, and the wait for somebody else's */
+#define LIMIT_FETCHED_DAYS 62                     /* a package or set of modules that no job used so long goes: plans live for 60 at most */
 #define LIMIT_FLOATING_MS 300000u                 /* how late a reference that is no version is followed */
 #define LIMIT_GRACE_MS 30000u                     /* between SIGINT and SIGKILL of an engine */
 #define LIMIT_BATTERY_BYTES 65536u                /* what the canary says from inside the box, and the report made of it */

@@ -12,7 +12,7 @@
  *   fetch/locks/KEY                                   flock'ed by who fetches; others wait and then find it there
  *   fetch/staging/N.PID                               half done; what a crash left goes at the next fetch
  *
- * A failure is remembered for nobody. When all is there, nothing is started: one look at each directory. */
+ * What no job has used for LIMIT_FETCHED_DAYS goes. A failure is remembered for nobody. When all is there, nothing is started: one look at each directory. */
 #ifndef RUNNER_FETCH_H
 #define RUNNER_FETCH_H
 
@@ -24,12 +24,14 @@ struct fetch_order {
 	char *provider_allow; /* the lines of providers.allow; NULL: nothing is named, so no provider is fetched */
 	bool download;        /* providers.download */
 	char *egress;         /* egress.fetch, one rule a line; NULL: nowhere */
+	char *egress_deny;    /* ADDRESS:PORT that no rule opens, one a line; NULL: none */
 	char *ca_file;        /* CA certificates instead of the host's; NULL */
 	enum engine_kind engine;
 	char *engine_path, *engine_version;
 	char *tree_dir, *dir; /* the exported tree and the project in it */
 	char *lock_file;      /* the dependency lock file that is in force; NULL: none, and so no provider is fetched */
 	char *modules;        /* apply: the digest of the modules that the plan was made with; NULL: whatever they are now */
+	char *job_dir;        /* where the lines about its connections go, as those of the job; NULL: nowhere */
 	char *job_init;       /* sluice-job-init; NULL: beside this program */
 	enum tier isolation_min;
 	int64_t timeout_ms;   /* for all of it; 0: LIMIT_FETCH_MS */

@@ -119,6 +119,8 @@ static void fill_spec(const struct fetch_run *run, int64_t left_ms, struct job_s
 	s->tree_dir = xstrdup(run->tree_dir);
 	xstrset(&s->dir, run->dir);
 	s->egress = run->network ? xstrdup(o->egress) : NULL;
+	s->egress_deny = xstrdup(o->egress_deny);
+	s->job_dir = xstrdup(o->job_dir);
 	s->isolation_min = o->isolation_min;
 	s->ca_file = xstrdup(o->ca_file);
 	s->timeout_ms = left_ms;

@@ -15,6 +15,8 @@ static const struct {
 	{"mirror_dir", offsetof(struct fetch_order, mirror_dir), false},
 	{"provider_allow", offsetof(struct fetch_order, provider_allow), false},
 	{"egress", offsetof(struct fetch_order, egress), false},
+	{"egress_deny", offsetof(struct fetch_order, egress_deny), false},
+	{"job_dir", offsetof(struct fetch_order, job_dir), false},
 	{"ca_file", offsetof(struct fetch_order, ca_file), false},
 	{"engine_path", offsetof(struct fetch_order, engine_path), true},
 	{"engine_version", offsetof(struct fetch_order, engine_version), false},

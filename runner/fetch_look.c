@@ -1,4 +1,4 @@
-/* What a job needs and what of it is there: in the runner's own process, so nothing here starts, waits or writes. */
+/* What a job needs and what of it is there: in the runner's own process, so nothing here starts or waits, or writes but the time of use. */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
@@ -14,8 +14,8 @@
 
 void fetch_order_free(struct fetch_order *o)
 {
-	char **texts[] = {&o->data_dir, &o->mirror_dir, &o->provider_allow, &o->egress, &o->ca_file, &o->engine_path, &o->engine_version,
-			  &o->tree_dir, &o->dir, &o->lock_file, &o->modules, &o->job_init};
+	char **texts[] = {&o->data_dir, &o->mirror_dir, &o->provider_allow, &o->egress, &o->egress_deny, &o->ca_file, &o->engine_path,
+			  &o->engine_version, &o->job_dir, &o->tree_dir, &o->dir, &o->lock_file, &o->modules, &o->job_init};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free(TAKE(*texts[i]));
 }
@@ -134,6 +134,7 @@ static int look_at_providers(const struct fetch_order *o, struct fetch_need *n, 
 		CLEANUP_FREE char *dir = fetch_package_dir(o, e);
 		if (fs_is_dir(dir)) {
 			store = true;
+			fetch_touch(dir);
 			complete_hashes(o, e, &changed);
 		} else if (may_fetch(o, e, &n->result.notes)) {
 			strlist_add(&n->missing, e->address);
@@ -163,6 +164,7 @@ void fetch_set_modules(const struct fetch_order *o, const char *digest, struct f
 	xstrset(&r->modules, digest);
 	free(r->modules_dir);
 	r->modules_dir = xasprintf("%s/modules/%s", o->data_dir, digest);
+	fetch_touch(r->modules_dir);
 }
 
 /* Is what these calls led to still good? */

@@ -72,6 +72,8 @@ int fetch_main(void)
 		rc = fetch_order_read(buf_str(&in), in.len, &o, &err);
 	if (rc == 0)
 		rc = fetch_all(&o, &r, &err);
+	if (rc == 0)
+		fetch_forget_unused(&o);
 	fetch_answer_write(rc, &r, &err, &out);
 	fetch_result_free(&r);
 	fetch_order_free(&o);

@@ -46,6 +46,8 @@ struct fetch_stage {
 int fetch_stage_open(const struct fetch_order *o, const char *key, const char *what, int64_t deadline_ms, struct fetch_stage *ret, struct err *err) MUST_CHECK;
 void fetch_stage_close(struct fetch_stage *s); /* removes what is left of the directory, gives the lock back */
 int fetch_stage_dir(const struct fetch_stage *s, const char *name, char **ret_path, struct err *err) MUST_CHECK; /* makes it, 0755 */
+void fetch_touch(const char *dir); /* a job uses it now */
+void fetch_forget_unused(const struct fetch_order *o); /* what failed is tried again at the next fetch */
 /* Everything in from is on disk, then it is `to`, whose parents are made. */
 int fetch_publish(const char *from, const char *to, struct err *err) MUST_CHECK;
 void fetch_key(const char *kind, const char *text, char ret[FETCH_KEY_SIZE]);

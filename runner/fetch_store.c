@@ -129,3 +129,62 @@ int fetch_publish(const char *from, const char *to, struct err *err)
 	CLEANUP_FD int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dir >= 0 && fsync(dir) == 0 ? 0 : err_sys(err, "sync %s", parent);
 }
+
+/* ---- what nobody uses any more ---- */
+
+void fetch_touch(const char *dir)
+{
+	if (utimensat(AT_FDCWD, dir, NULL, AT_SYMLINK_NOFOLLOW) != 0)
+		return; /* it is gone, or another user's: it only goes earlier than it would */
+}
+
+static bool is_unused(const char *path)
+{
+	struct stat st;
+	int64_t before = clock_wall_ms() / 1000 - (int64_t)LIMIT_FETCHED_DAYS * 86400;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_mtim.tv_sec < before;
+}
+
+/* Out of the way first: what is seen in its place is whole. A job that took it at this very moment gets it back. */
+static void forget(const char *staging, const char *path)
+{
+	static unsigned number;
+	CLEANUP_FREE char *aside = xasprintf("%s/old%u.%d", staging, ++number, (int)getpid());
+	if (rename(path, aside) != 0)
+		return;
+	if (is_unused(aside) || rename(aside, path) != 0)
+		if (fs_remove_tree(aside, NULL) != 0)
+			return; /* swept later */
+}
+
+/* Directories of the last level below at, each level being one of names. */
+static void forget_level(const char *staging, const char *at, int levels)
+{
+	struct strlist todo = {0};
+	strlist_add(&todo, at);
+	for (int level = 0; level < levels; level++) {
+		struct strlist next = {0};
+		for (size_t i = 0; i < todo.n; i++) {
+			DIR *d = opendir(todo.v[i]);
+			for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+				if (e->d_name[0] != '.')
+					strlist_take(&next, fs_join(todo.v[i], e->d_name));
+			if (d != NULL)
+				(void)closedir(d);
+		}
+		strlist_free(&todo);
+		todo = next;
+	}
+	for (size_t i = 0; i < todo.n; i++)
+		if (is_unused(todo.v[i]))
+			forget(staging, todo.v[i]);
+	strlist_free(&todo);
+}
+
+void fetch_forget_unused(const struct fetch_order *o)
+{
+	CLEANUP_FREE char *staging = fs_join(o->data_dir, "fetch/staging"), *packages = fs_join(o->data_dir, "providers");
+	CLEANUP_FREE char *modules = fs_join(o->data_dir, "modules");
+	forget_level(staging, packages, 5); /* host, namespace, type, version, platform */
+	forget_level(staging, modules, 1);
+}

@@ -349,6 +349,33 @@ static void a_child_that_is_not_there(void **state)
 	}
 }
 
+static void what_nobody_uses_goes(void **state)
+{
+	(void)state;
+	struct err err;
+	struct fetch_result r;
+	CLEANUP_FREE char *zh = zh_of(zip_bytes);
+	run("mkdir -p data/providers/h.example/n/old/1.0.0/x data/providers/h.example/n/new/1.0.0/x data/modules/old/files data/modules/new/files; "
+	    "touch -d '70 days ago' data/providers/h.example/n/old/1.0.0/x data/modules/old; touch -d '60 days ago' data/modules/new", "");
+	struct fetch_order o = order();
+	assert_int_equal(fetch(&o, &r, &err), 0);
+	fetch_result_free(&r);
+	assert_true(is_empty("data/providers/h.example/n/old/1.0.0"));
+	assert_false(is_empty("data/providers/h.example/n/new/1.0.0"));
+	assert_false(is_empty("data/modules/new"));
+	assert_true(is_empty("data/modules/old"));
+	assert_true(is_empty("data/fetch/staging"));
+	run("touch -d '70 days ago' data/providers/h.example/n/tiny/1.0.0/*", "");
+	o = order();
+	assert_int_equal(fetch(&o, &r, &err), 0); /* used again: its time is now */
+	fetch_result_free(&r);
+	write_lock("2.0.0", zh);
+	o = order();
+	assert_int_equal(fetch(&o, &r, &err), 0);
+	fetch_result_free(&r);
+	assert_false(is_empty("data/providers/h.example/n/tiny/1.0.0"));
+}
+
 static void modules(void **state)
 {
 	(void)state;
@@ -441,10 +468,12 @@ static void orders_and_answers(void **state)
 	CLEANUP_BUF struct buf json = {0};
 	o.isolation_min = TIER_BOUNDED;
 	o.ca_file = xstrdup("/ca");
+	o.egress_deny = xstrdup("127.0.0.1:80");
 	fetch_order_write(&o, &json);
 	assert_int_equal(fetch_order_read(buf_str(&json), json.len, &again, &err), 0);
 	assert_string_equal(again.tree_dir, o.tree_dir);
 	assert_string_equal(again.ca_file, "/ca");
+	assert_string_equal(again.egress_deny, "127.0.0.1:80");
 	assert_null(again.mirror_dir);
 	assert_true(again.download && again.isolation_min == TIER_BOUNDED && again.timeout_ms == 20000 && again.engine == ENGINE_TERRAFORM);
 	fetch_order_free(&again);
@@ -497,7 +526,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		SCENE(once_and_then_never),	   SCENE(many_at_once),	      SCENE(who_waits_too_long_is_told), SCENE(refusals),
 		SCENE(archives_that_are_refused), SCENE(stopped_in_the_middle), SCENE(killed_at_any_time),	 SCENE(a_child_that_is_not_there),
-		SCENE(modules),			   SCENE(a_spec_is_changed),    SCENE(orders_and_answers),      cmocka_unit_test(sentences),
+		SCENE(modules),			   SCENE(what_nobody_uses_goes), SCENE(a_spec_is_changed),    SCENE(orders_and_answers),      cmocka_unit_test(sentences),
 	};
 	int before = support_open_fds(), failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed + (support_open_fds() != before);
