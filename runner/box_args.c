@@ -321,7 +321,10 @@ static void add_host_files(struct strlist *args, const struct box_order *o)
 	add_fd(args, "--ro-bind-data", BOX_FD_PASSWD, "/etc/passwd");
 	if (o->plan != NULL)
 		add_fd(args, "--ro-bind-data", BOX_FD_PLAN, BOX_PLAN_IN);
-	add(args, "--dev", "/dev", "--bind", LAUNCH_DIR "/home", "/home", "--bind", LAUNCH_DIR "/tmp", "/tmp", NULL);
+	add(args, "--dev", "/dev", NULL);
+	if (box_is_compat(spec)) /* language runtimes keep semaphores there */
+		add(args, "--bind", LAUNCH_DIR "/shm", "/dev/shm", NULL);
+	add(args, "--bind", LAUNCH_DIR "/home", "/home", "--bind", LAUNCH_DIR "/tmp", "/tmp", NULL);
 }
 
 static void order(struct buf *out, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);

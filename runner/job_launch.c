@@ -135,7 +135,7 @@ static void take_off(struct orders *o)
 
 static void own_file_system(const struct orders *o)
 {
-	static const char *const dirs[] = {LAUNCH_DIR "/work", LAUNCH_DIR "/tmp", LAUNCH_DIR "/home"};
+	static const char *const dirs[] = {LAUNCH_DIR "/work", LAUNCH_DIR "/tmp", LAUNCH_DIR "/home", LAUNCH_DIR "/shm"};
 	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "size", o->size, 0) != 0 ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", o->inodes, 0) != 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) != 0 ||

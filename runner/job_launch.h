@@ -6,7 +6,7 @@
  *   parent=PID    who started us: when that is not our parent any more, nothing is started
  *   bwrap=PATH    what to become
  *   uid=N         started as root: the user and group to become; not given: a user namespace with the own user in it
- *   size=BYTES, inodes=N    of the job's file system, mounted on LAUNCH_DIR, with work/, tmp/ and home/ in it
+ *   size=BYTES, inodes=N    of the job's file system, mounted on LAUNCH_DIR, with work/, tmp/, home/ and shm/ in it
  *   bind=NAME:PATH          appears as LAUNCH_DIR/NAME; with everything mounted below it
  *   arg=TEXT      the program inside, then its arguments
  *

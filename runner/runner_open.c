@@ -49,17 +49,17 @@ static bool weaken(struct runner *r, struct box_order *o)
 }
 
 /* What this very box holds, whatever the canary once found. */
-static enum tier found(const struct runner *r, const struct box_order *o)
+static enum tier found(const struct runner *r)
 {
 	const unsigned all = JOB_WALL_SECCOMP | JOB_WALL_LANDLOCK;
-	if ((r->walls & all) != all || o->no_disable_userns)
+	if ((r->walls & all) != all) /* the filter refuses nested namespaces, too, where bubblewrap cannot */
 		return TIER_REDUCED;
 	return r->group != NULL ? TIER_FULL : TIER_BOUNDED;
 }
 
-static int check_tier(struct runner *r, const struct box_order *o, struct err *err)
+static int check_tier(struct runner *r, struct err *err)
 {
-	enum tier tier = found(r, o);
+	enum tier tier = found(r);
 	xstrset(&r->exit.isolation, tier_name(tier));
 	if (tier >= r->spec.isolation_min)
 		return 0;
@@ -89,7 +89,7 @@ int runner_box_open(struct runner *r, struct err *err)
 		int rc = try_box(r, &o, err);
 		if (rc == 0) {
 			mem_close_fd(&r->net); /* the box has its copy, and gives it away */
-			return check_tier(r, &o, err);
+			return check_tier(r, err);
 		}
 		if (r->stop != STOP_NONE || rc != ERR_UNAVAILABLE || !weaken(r, &o))
 			return rc;
