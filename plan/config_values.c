@@ -84,7 +84,8 @@ static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {"PATH", "HOME", "TMPDIR", "LANG", "PWD", "SSL_CERT_FILE", "SSL_CERT_DIR", "CHECKPOINT_DISABLE", "TF_DATA_DIR",
 					    "TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG", "TF_WORKSPACE", "TF_INPUT", "TF_IN_AUTOMATION", "BASH_ENV", "ENV"};
-	static const char *const starts[] = {"LD_", "TF_CLI_ARGS", "TF_PLUGIN_", "TF_REATTACH_", "TF_LOG", "TF_TEMP_LOG", "GIT_", "PYTHON", "NODE_", "RUBY", "PERL5"};
+	static const char *const starts[] = {"LD_", "TF_CLI_ARGS", "TF_PLUGIN_", "TF_REATTACH_", "TF_LOG", "TF_TEMP_LOG",
+					     "GIT_", "PYTHON", "NODE_", "RUBY", "PERL5"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
@@ -111,7 +112,8 @@ void config_read_env(struct config_reader *r, const struct config_row *row, cons
 		else if (is_reserved(name))
 			config_fail(r, n->key[i], "env: %.60s cannot be set: it would change what the engine is or whom it trusts", name);
 		else if (r->is_repository && !text_starts(name, "TF_VAR_"))
-			config_fail(r, n->key[i], "env: a repository sets TF_VAR_NAME only; %.60s is the operator's, under defaults: or overrides: of the server's file", name);
+			config_fail(r, n->key[i], "env: a repository sets TF_VAR_NAME only; %.60s is the operator's, under defaults: or overrides: of the "
+				    "server's file", name);
 		else if (text != NULL && strchr(text, '\n') != NULL)
 			config_fail(r, value, "env: %.60s: a value has one line", name);
 		else if (text != NULL)

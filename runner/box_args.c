@@ -287,7 +287,8 @@ static void add_isolation(struct strlist *args, const struct box_order *o)
 /* The host's programs and what they need to start; of /etc only what says nothing about this host. */
 static void add_compat(struct strlist *args, const struct box_order *o)
 {
-	static const char *const links[][2] = {{"usr/bin", "/bin"}, {"usr/sbin", "/sbin"}, {"usr/lib", "/lib"}, {"usr/lib64", "/lib64"}, {"usr/lib32", "/lib32"}};
+	static const char *const links[][2] = {{"usr/bin", "/bin"}, {"usr/sbin", "/sbin"}, {"usr/lib", "/lib"}, {"usr/lib64", "/lib64"},
+						{"usr/lib32", "/lib32"}};
 	static const char *const files[] = {"/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf"};
 	add(args, "--ro-bind", "/usr", "/usr", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)

@@ -56,6 +56,15 @@ static size_t read_orders(void)
 	}
 }
 
+/* Digits only, as the runner writes them; 0 of anything else, which no order means. */
+static long number(const char *text)
+{
+	long n = 0;
+	for (; *text >= '0' && *text <= '9' && n < 1000000000; text++)
+		n = n * 10 + (*text - '0');
+	return *text == '\0' ? n : 0;
+}
+
 static void take_bind(struct orders *o, char *value)
 {
 	char *colon = strchr(value, ':');
@@ -76,11 +85,11 @@ static void take(struct orders *o, char *order)
 	}
 	*value++ = '\0';
 	if (strcmp(order, "parent") == 0) {
-		o->parent = strtol(value, NULL, 10);
+		o->parent = number(value);
 	} else if (strcmp(order, "bwrap") == 0) {
 		o->bwrap = value;
 	} else if (strcmp(order, "uid") == 0) {
-		o->uid = strtol(value, NULL, 10);
+		o->uid = number(value);
 	} else if (strcmp(order, "size") == 0) {
 		o->size = value;
 	} else if (strcmp(order, "inodes") == 0) {

@@ -40,7 +40,8 @@ enum job_wall { JOB_WALL_SECCOMP = 1, JOB_WALL_LANDLOCK = 2 /* as much of it as 
 
 enum job_full { JOB_FULL_FILES = 1, JOB_FULL_BYTES = 2, JOB_FULL_PROCESSES = 3 };
 
-/* Arguments of sluice-job-init inside: strict or compat, net or no-net, processes, bytes of data of one process (0: no ceiling), the program that may be started. */
+/* Arguments of sluice-job-init inside: strict or compat, net or no-net, processes, bytes of data of one process (0: no ceiling), the
+ * program that may be started. */
 #define JOB_ARG_STRICT "strict"
 #define JOB_ARG_COMPAT "compat"
 #define JOB_ARG_NET "net"

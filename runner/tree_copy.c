@@ -17,7 +17,8 @@ struct copier {
 	uint64_t bytes;
 };
 
-static const char *const not_ours[] = {".git", ".terraform", "terraform.tfstate", "terraform.tfstate.backup", "terraform.tfstate.d", ".terraform.tfstate.lock.info"};
+static const char *const not_ours[] = {".git", ".terraform", "terraform.tfstate", "terraform.tfstate.backup",
+					"terraform.tfstate.d", ".terraform.tfstate.lock.info"};
 
 static bool is_left_out(const char *name)
 {
