@@ -154,6 +154,8 @@ void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spe
 		.isolation_min = l->box.least,
 		.egress = xstrdup(l->box.egress),
 		.egress_deny = own_listener(config),
+		.fetch_egress = text_join_lines(&config->egress_fetch),
+		.fetch_providers = config->provider_download,
 		.ca_file = xstrdup(config->egress_ca_file),
 		.env = xstrdup(job->env),
 		.args = job->phase == PHASE_PLAN ? xstrdup(job->args) : NULL,

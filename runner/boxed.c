@@ -57,6 +57,7 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 		.on_output = o->on_output,
 		.on_output_arg = o->arg,
 		.job_init = o->job_init,
+		.job_dir = o->spec->job_dir, /* for the lines about connections */
 		.exit = {.outcome = JOB_BROKEN, .exit_code = -1, .started_ms = clock_wall_ms()},
 		.deadline_ms = clock_mono_ms() + o->spec->timeout_ms,
 	};

@@ -5,7 +5,6 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "runner/boxed.h"
-#include "runner/egress.h"
 #include "runner/engine_error.h"
 #include "runner/fetch_priv.h"
 
@@ -41,29 +40,6 @@ static void on_output(bool is_err, const char *bytes, size_t len, void *arg)
 
 /* ---- the sentence ---- */
 
-/* The first host that the words name and no rule lets through; the caller frees; NULL: none. */
-static char *refused_host(const char *text, const char *rules)
-{
-	struct strlist lines = {0};
-	char *found = NULL;
-	text_split_lines(rules, &lines);
-	for (const char *p = text; found == NULL && (p = strstr(p, "https://")) != NULL;) {
-		p += 8;
-		size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
-		size_t port = p[n] == ':' ? 1 + strspn(p + n + 1, "0123456789") : 0;
-		CLEANUP_FREE char *wanted = port > 1 ? xstrndup(p, n + port) : xasprintf("%.*s:443", (int)n, p);
-		bool covered = n == 0;
-		for (size_t i = 0; i < lines.n; i++) {
-			CLEANUP_FREE char *plain = xstrndup(lines.v[i], strcspn(lines.v[i], "="));
-			covered |= egress_rule_covers(plain, wanted);
-		}
-		if (!covered)
-			found = TAKE(wanted);
-	}
-	strlist_free(&lines);
-	return found;
-}
-
 /* The last line that says something, when no engine error is in it: that of sh, git, tar. */
 static void last_words(const char *text, size_t len, struct buf *out)
 {
@@ -76,20 +52,15 @@ static void last_words(const char *text, size_t len, struct buf *out)
 	buf_add(out, line, text_cut(line, strlen(line), 300));
 }
 
-void fetch_why(const char *text, size_t len, const char *dir, const char *rules, bool refused, struct buf *out)
+void fetch_why(const char *text, size_t len, const char *dir, const char *refusals, struct buf *out)
 {
 	size_t before = out->len;
 	if (!engine_error_sentence(text, len, dir, out))
 		last_words(text, len, out);
 	if (out->len == before)
 		buf_adds(out, "it said nothing");
-	CLEANUP_FREE char *words = xstrndup(text, len);
-	char *host = refused ? refused_host(words, rules) : NULL;
-	if (host != NULL)
-		buf_printf(out, " (`egress.fetch` has no rule for %s)", host);
-	else if (refused)
-		buf_adds(out, " (connections were refused: see `egress.fetch`)");
-	free(host);
+	if (refusals != NULL && refusals[0] != '\0')
+		buf_printf(out, " (%.*s)", (int)strcspn(refusals, "\n"), refusals);
 }
 
 static int tell(const struct hearing *h, const struct boxed_result *res, struct err *err)
@@ -102,7 +73,7 @@ static int tell(const struct hearing *h, const struct boxed_result *res, struct 
 		return 0;
 	if (res->status == -1 || res->exit.breach != NULL)
 		return err_set(err, ERR_UNAVAILABLE, "%s", res->exit.error != NULL ? res->exit.error : "the box ended early");
-	fetch_why(buf_str(&h->words), h->words.len, run->dir, run->order->egress, res->exit.connections_refused > 0, &why);
+	fetch_why(buf_str(&h->words), h->words.len, run->dir, res->refusals, &why);
 	return err_set(err, ERR_UNAVAILABLE, "%s", buf_str(&why));
 }
 
@@ -154,6 +125,7 @@ static int run_boxed(const struct fetch_run *run, struct err *err)
 	if (rc == 0)
 		rc = tell(&h, &res, err);
 	job_exit_free(&res.exit);
+	free(res.refusals);
 	job_spec_free(&spec);
 	strlist_free(&argv);
 	buf_free(&h.words);

@@ -67,8 +67,8 @@ struct fetch_run {
 int fetch_run(const struct fetch_run *run, struct err *err) MUST_CHECK;
 /* Tests: something else than a box. */
 extern int (*fetch_run_with)(const struct fetch_run *run, struct err *err);
-/* The sentence of a command that failed; refused: the proxy turned connections away. Pure. */
-void fetch_why(const char *text, size_t len, const char *dir, const char *rules, bool refused, struct buf *out);
+/* The sentence of a command that failed; refusals: what the proxy says that it refused, NULL: nothing. Pure. */
+void fetch_why(const char *text, size_t len, const char *dir, const char *refusals, struct buf *out);
 
 /* ---- fetch_provider.c, fetch_modules.c ---- */
 int fetch_provider(const struct fetch_order *o, const struct lock_entry *e, int64_t deadline_ms, int64_t *downloads, struct err *err) MUST_CHECK;

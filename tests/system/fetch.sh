@@ -186,7 +186,7 @@ says 'a hash that providers.allow asks for has to be there' '`providers.allow` a
 fetch '.egress = null'
 says 'without rules nothing is tried' '`egress.fetch` lists nothing' "$(error)"
 fetch '.egress |= (split("\n") | map(select(startswith("releases") | not)) | join("\n"))'
-says 'a missing rule is named' '`egress.fetch` has no rule for releases.hashicorp.com:443' "$(error)"
+says 'a missing rule is named' 'egress.fetch has no rule for releases.hashicorp.com:443' "$(error)"
 mkdir -p "$tmp/mirror/registry.terraform.io/acme/two/1.0.0/$platform"
 seen=$(wc -l <"$tmp/requests")
 fetch ".mirror_dir = \"$tmp/mirror\""
@@ -359,7 +359,7 @@ fetch "$no_lock"
 says 'a reference that does not exist is told' 'the remote modules of p could not be fetched' "$(error)"
 printf 'module "a" {\n  source = "git::https://elsewhere.example.com/r.git?ref=v1.0.0"\n}\n' >"$tmp/tree/p/main.tf"
 fetch "$no_lock"
-says 'a host without rule is named' '`egress.fetch` has no rule for elsewhere.example.com:443' "$(error)"
+says 'a host without rule is named' 'egress.fetch has no rule for elsewhere.example.com:443' "$(error)"
 printf 'module "l" {\n  source = "../other"\n}\n' >"$tmp/tree/p/main.tf"
 rm -rf "$tmp/tree/local"
 seen=$(wc -l <"$tmp/requests")
