@@ -31,7 +31,7 @@ every_fixture() {
 # What is not a file of text: links, submodules, repositories in the repository, state and tools of the engine.
 odd_entries() {
 	printf 'output "x" {\n  value = 1\n}\n' >"$tmp/plain.tf"
-	for dir in 02-provider 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter \
+	for dir in 02-provider 05-lock 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter \
 		54-blob 58-newline 58-git 90-climbing; do
 		entry 100644 "$dir/main.tf" <"$tmp/plain.tf"
 	done
@@ -40,6 +40,10 @@ touch '$host'/ran-02
 '
 	printf '%s' "$lying" | entry 100755 02-provider/terraform.d/plugins/registry.example/x/evil/1.0.0/linux_amd64/terraform-provider-evil_v1.0.0
 	printf '%s' "$lying" | entry 100755 03-installed/.terraform/providers/registry.example/x/evil/1.0.0/linux_amd64/terraform-provider-evil_v1.0.0
+	printf 'provider "registry.terraform.io/hashicorp/random" {\n  version = "3.6.0"\n  hashes = [\n    "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",\n  ]\n}\n' |
+		entry 100644 05-lock/.terraform.lock.hcl
+	printf 'terraform {\n  required_providers {\n    random = {\n      source  = "hashicorp/random"\n      version = "3.6.0"\n    }\n  }\n}\nresource "random_id" "x" {\n  byte_length = 1\n}\n' |
+		entry 100644 05-lock/main.tf
 	printf '{"Modules":[{"Key":"","Source":"","Dir":"."},{"Key":"m","Source":"./m","Dir":".terraform/hidden"}]}' | entry 100644 15-modules/.terraform/modules/modules.json
 	printf '%s' "$host/secret" | entry 120000 22-tfvars/terraform.tfvars
 	printf '{"version":3,"backend":{"type":"http","config":{"address":"http://127.0.0.1:%s/state?who=34"}}}' "$collector" | entry 100644 34-backend/.terraform/terraform.tfstate
@@ -76,11 +80,13 @@ one_pull_request() {
 	repo=acme/attacks
 	bare=
 	(cd "$fixtures" && ls -d [0-9]*) >"$tmp/projects"
-	printf '%s\n' 02-provider 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter 54-blob 58-newline 58-git \
+	printf '%s\n' 02-provider 05-lock 03-installed 15-modules 22-tfvars 34-backend 35-workspace 47-state 48-plan 49-bare 50-submodule 51-lfs 51-pointer 52-filter 54-blob 58-newline 58-git \
 		90-climbing >>"$tmp/projects"
 	sort -o "$tmp/projects" "$tmp/projects"
 	jq -nRc '[inputs] | ("version: 1\nprojects:\n" + (map("  - { name: p\(.), dir: \(.) }\n") | add)) as $y |
-		(map({("\(.)/versions.tf"): "# nothing yet\n"}) | add) + {"sluice.yaml": $y}' <"$tmp/projects" | new_repo "$repo"
+		(map({("\(.)/versions.tf"): "# nothing yet\n"}) | add) + {"sluice.yaml": $y, "05-lock/.terraform.lock.hcl":
+			"provider \"registry.terraform.io/hashicorp/random\" {\n  version = \"3.6.0\"\n  hashes = [\n    \"h1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB=\",\n  ]\n}\n"}
+	' <"$tmp/projects" | new_repo "$repo"
 	bare=$(of_repo .git_dir)
 	GIT_INDEX_FILE=$tmp/index bare read-tree main
 	every_fixture
@@ -135,6 +141,7 @@ stopped 3 'an installed provider in the tree is refused by name' says '.terrafor
 stopped 3 'neither of them ran' same '' "$(ran 02)"
 stopped 4 'a lookalike of a provider is not fetched' says hashlcorp/aws "$(said_of 04-lookalike)"
 stopped 4 'and its project has no plan' same failed "$(state_of 04-lookalike)"
+stopped 5 'hashes that the base branch has are not taken away' says 'takes away hashes' "$(said_of 05-lock)"
 stopped 8 'the environment of the daemon does not reach the engine' says '1 to add' "$(said_of 09-local-exec)"
 stopped 9 'a provisioner does not run while planning' same '' "$(ran 09)"
 stopped 12 'a module on the host is not asked for' same '' "$(came 12)"

@@ -8,7 +8,7 @@ else
 	echo "skip the man page formats without a warning: groff is not here"
 fi
 check "the completion is shell" bash -n "$root/deploy/completion/sluice.bash"
-for script in "$root"/scripts/* "$root"/scripts/parts/* "$root"/tests/scripts/*.sh "$root"/tests/system/*.sh "$root"/.ci/run; do
+for script in "$root"/scripts/* "$root"/scripts/parts/* "$root"/tests/scripts/*.sh "$root"/tests/system/*.sh "$root"/tests/attacks/*.sh "$root"/.ci/run; do
 	[ -f "$script" ] || continue
 	case $(head -n 1 "$script") in
 	'#!/bin/bash') bash -n "$script" 2>"$tmp/why" || { not_ok "$script is shell"; cat "$tmp/why"; } ;;
