@@ -454,6 +454,19 @@ int git_blob_size(struct git_repo *r, const char *oid, uint64_t *ret, struct err
 	return rc;
 }
 
+int git_blob_use(struct git_repo *r, const char *oid, git_blob_cb fn, void *arg, struct err *err)
+{
+	git_oid id;
+	int rc = read_oid(oid, &id, err);
+	if (rc != 0)
+		return rc;
+	CLEANUP(drop_odb_object) git_odb_object *o = NULL;
+	rc = git_odb_read(&o, r->odb, &id);
+	if (rc != 0)
+		return err_set(err, code_of(rc), "read git object %s: %s", oid, reason());
+	return fn(git_odb_object_data(o), git_odb_object_size(o), arg, err);
+}
+
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err)
 {
 	git_oid id;

@@ -50,6 +50,9 @@ int git_tree_path(struct git_repo *r, const char *tree, const char *path, enum g
 		  struct err *err) MUST_CHECK;
 /* Of a file, from its header alone. */
 int git_blob_size(struct git_repo *r, const char *oid, uint64_t *ret, struct err *err) MUST_CHECK;
+/* A file whose size is known to be bearable, given to fn in one piece that is gone when it returns. */
+typedef int (*git_blob_cb)(const char *bytes, size_t len, void *arg, struct err *err);
+int git_blob_use(struct git_repo *r, const char *oid, git_blob_cb fn, void *arg, struct err *err) MUST_CHECK;
 int git_blob_read(struct git_repo *r, const char *oid, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
 
 /* Changed paths between two trees (either may be NULL = empty), submodules included; old_path and new_path are equal for a change in place,

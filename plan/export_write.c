@@ -56,46 +56,56 @@ static void drop(struct held *h)
 
 /* ---- one file ---- */
 
-static int write_new(int dir, const char *name, const struct buf *bytes, bool executable, struct err *err)
+static int write_new(int dir, const struct export_entry *x, const char *bytes, size_t len, struct err *err)
 {
-	CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, executable ? 0555 : 0444);
+	CLEANUP_FD int fd = openat(dir, x->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, x->executable ? 0555 : 0444);
 	if (fd < 0)
 		return errno == EEXIST ? ERR_CONFLICT : err_sys(err, "create");
-	return fs_write_all(fd, buf_str(bytes), bytes->len, err);
+	return fs_write_all(fd, bytes, len, err);
 }
 
 /* A file that is there was written for this commit, by us or by a process that was killed meanwhile: then it is shorter, and nobody reads
  * it, for no marker says that a project is complete. A shorter one is replaced. */
-static int write_file(int dir, const struct export_entry *x, const struct buf *bytes, struct err *err)
+static int write_file(int dir, const struct export_entry *x, const char *bytes, size_t len, struct err *err)
 {
 	struct stat st;
-	int rc = write_new(dir, x->name, bytes, x->executable, err);
+	int rc = write_new(dir, x, bytes, len, err);
 	if (rc != ERR_CONFLICT)
 		return rc;
 	if (fstatat(dir, x->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return err_sys(err, "stat");
-	if (S_ISREG(st.st_mode) && st.st_size == (off_t)bytes->len)
+	if (S_ISREG(st.st_mode) && st.st_size == (off_t)len)
 		return 0;
 	if (unlinkat(dir, x->name, 0) != 0)
 		return err_sys(err, "remove");
-	rc = write_new(dir, x->name, bytes, x->executable, err);
+	rc = write_new(dir, x, bytes, len, err);
 	return rc == ERR_CONFLICT ? err_set(err, rc, "somebody else writes in the exported tree") : rc;
 }
 
 /* What git has of a file that is kept in LFS. An engine would take it for the file. */
-static bool is_lfs_pointer(const struct buf *b)
+static bool is_lfs_pointer(const char *bytes, size_t len)
 {
-	return b->len < 1024 && text_starts(buf_str(b), "version https://git-lfs.github.com/spec/");
+	static const char begins[] = "version https://git-lfs.github.com/spec/";
+	return len < 1024 && len >= sizeof(begins) - 1 && strncmp(bytes, begins, sizeof(begins) - 1) == 0;
 }
 
-static int write_entry(struct git_repo *repo, int dir, const struct export_entry *x, struct buf *blob, struct err *err)
+struct target {
+	int dir;
+	const struct export_entry *x;
+};
+
+static int on_blob(const char *bytes, size_t len, void *arg, struct err *err)
 {
+	const struct target *t = arg;
+	return is_lfs_pointer(bytes, len) ? ERR_REFUSED : write_file(t->dir, t->x, bytes, len, err);
+}
+
+static int write_entry(struct git_repo *repo, int dir, const struct export_entry *x, struct err *err)
+{
+	struct target t = {.dir = dir, .x = x};
 	if (x->target != NULL)
 		return symlinkat(x->target, dir, x->name) == 0 || errno == EEXIST ? 0 : err_sys(err, "make symbolic link");
-	int rc = git_blob_read(repo, x->oid, LIMIT_BLOB_BYTES, blob, err);
-	if (rc == 0 && is_lfs_pointer(blob))
-		return ERR_REFUSED;
-	return rc == 0 ? write_file(dir, x, blob, err) : rc;
+	return git_blob_use(repo, x->oid, on_blob, &t, err);
 }
 
 /* ---- batches ---- */
@@ -120,13 +130,13 @@ static void note_error(struct writer *w, size_t at, int rc, const struct err *er
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
-static void do_batch(struct writer *w, struct git_repo *repo, const struct batch *b, struct buf *blob)
+static void do_batch(struct writer *w, struct git_repo *repo, const struct batch *b)
 {
 	size_t at = b->first;
 	for (size_t i = 0; i < b->n && at < w->failed_at; i++) {
 		const struct export_entry *x = &w->list->entries[at];
 		struct err err = {0};
-		int rc = write_entry(repo, b->dir->fd, x, blob, &err);
+		int rc = write_entry(repo, b->dir->fd, x, &err);
 		if (rc != 0)
 			note_error(w, at, rc, &err);
 		at = x->next;
@@ -151,10 +161,9 @@ static bool take_batch(struct writer *w, bool wait, struct batch *ret)
 
 static void drain(struct writer *w, struct git_repo *repo, bool wait)
 {
-	CLEANUP_BUF struct buf blob = {.max = LIMIT_BLOB_BYTES};
 	struct batch b;
 	while (take_batch(w, wait, &b))
-		do_batch(w, repo, &b, &blob);
+		do_batch(w, repo, &b);
 }
 
 static void *helper(void *arg)
@@ -175,10 +184,8 @@ static void put_batch(struct writer *w, const struct batch *b)
 		w->queue[(w->head + w->waiting++) % QUEUE] = *b;
 	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
-	if (!full)
-		return;
-	CLEANUP_BUF struct buf blob = {.max = LIMIT_BLOB_BYTES};
-	do_batch(w, w->repo, b, &blob);
+	if (full)
+		do_batch(w, w->repo, b);
 }
 
 static void put_dir(struct writer *w, const struct export_dir *d, struct held *h)

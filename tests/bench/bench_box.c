@@ -6,6 +6,7 @@
  * A static program in the profile plan, /usr/bin/true in the profile compat, and `terraform plan` of two terraform_data. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "runner/boxed.h"
 
 #include <fcntl.h>
@@ -45,7 +46,7 @@ static double plain(const struct row *r)
 	pid_t pid = fork();
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDWR);
-		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || (r->tree != NULL && chdir(r->tree) != 0))
+		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || (r->tree != NULL && chdir(r->tree) != 0))
 			_exit(126);
 		union {
 			const char **in;
@@ -134,9 +135,12 @@ static char *make_static_true(const char *dir)
 int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/sluice-bench-XXXXXX";
-	int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
-	if (rounds < SLOW || rounds > ROUNDS_MAX || mkdtemp(dir) == NULL || setenv("CHECKPOINT_DISABLE", "1", 1) != 0)
-		die("usage", "bench_box [ROUNDS]");
+	int64_t rounds = ROUNDS;
+	struct err err = {0};
+	if (argc > 1 && text_int(argv[1], SLOW, ROUNDS_MAX, &rounds, &err) != 0)
+		die("usage: bench_box [ROUNDS]", err.msg);
+	if (mkdtemp(dir) == NULL || setenv("CHECKPOINT_DISABLE", "1", 1) != 0)
+		die(dir, "cannot be made");
 	CLEANUP_FREE char *nothing = make_static_true(dir), *terraform = fs_which("terraform"), *tree = fs_join(dir, "tree"),
 			  *file = fs_join(tree, "main.tf");
 	if (fs_mkdir_p(tree, 0755, NULL) != 0 || fs_write_fast(file, tf, sizeof(tf) - 1, 0644, NULL) != 0)

@@ -81,73 +81,74 @@ static int walk(struct world *w, const char *path, bool is_module)
 	return rc;
 }
 
+static const struct {
+	const char *name;
+	bool refused;
+} names_rows[] = {
+	{".git", true},
+	{".GIT", true},
+	{".Git", true},
+	{".git.", true},
+	{".git ", true},
+	{".git. . ", true},
+	{"git~1", true},
+	{"GIT~1", true},
+	{"git~1.", true},
+	{".git::$INDEX_ALLOCATION", true},
+	{".git:x", true},
+	{".g\xe2\x80\x8cit", true},
+	{"\xef\xbb\xbf.git", true},
+	{".gi\xe2\x81\xaft", true},
+	{".git\xe2\x80\xae", true},
+	{".gitignore", false},
+	{".gitmodules", false},
+	{".github", false},
+	{"git", false},
+	{"git~2", false},
+	{"..git", false},
+	{".gi", false},
+	{".git-keep", false},
+	{"a.git", false},
+	{".terraform", true},
+	{"terraform.d", true},
+	{".terraformrc", true},
+	{"terraform.rc", true},
+	{".tofurc", true},
+	{"tofu.rc", true},
+	{"x.tfplan", true},
+	{"terraform.tfstate", true},
+	{"terraform.tfstate.d", true},
+	{"terraform.tfstate.1.backup", true},
+	{".terraform.tfstate.lock.info", true},
+	{"errored.tfstate", true},
+	{".terraform.lock.hcl", false},
+	{"terraform.tfvars", false},
+	{"tfplan", false},
+	{".terraform-version", false},
+	{"a\nb", true},
+	{"a\tb", true},
+	{"a\x1b[31mb", true},
+	{"Icon\r", true},
+	{"a\xe2\x80\xae"
+	 "b",
+	 true},
+	{"a\xe2\x80\x8b"
+	 "b",
+	 true},
+	{"caf\xe9", true},
+	{"caf\xc3\xa9.tf", false},
+	{"\xf0\x9f\x98\x80", false},
+	{"a b", false},
+	{"\"", false},
+	{"-x", false},
+};
+
 static void names(void **state)
 {
-	static const struct {
-		const char *name;
-		bool refused;
-	} rows[] = {
-		{".git", true},
-		{".GIT", true},
-		{".Git", true},
-		{".git.", true},
-		{".git ", true},
-		{".git. . ", true},
-		{"git~1", true},
-		{"GIT~1", true},
-		{"git~1.", true},
-		{".git::$INDEX_ALLOCATION", true},
-		{".git:x", true},
-		{".g\xe2\x80\x8cit", true},
-		{"\xef\xbb\xbf.git", true},
-		{".gi\xe2\x81\xaft", true},
-		{".git\xe2\x80\xae", true},
-		{".gitignore", false},
-		{".gitmodules", false},
-		{".github", false},
-		{"git", false},
-		{"git~2", false},
-		{"..git", false},
-		{".gi", false},
-		{".git-keep", false},
-		{"a.git", false},
-		{".terraform", true},
-		{"terraform.d", true},
-		{".terraformrc", true},
-		{"terraform.rc", true},
-		{".tofurc", true},
-		{"tofu.rc", true},
-		{"x.tfplan", true},
-		{"terraform.tfstate", true},
-		{"terraform.tfstate.d", true},
-		{"terraform.tfstate.1.backup", true},
-		{".terraform.tfstate.lock.info", true},
-		{"errored.tfstate", true},
-		{".terraform.lock.hcl", false},
-		{"terraform.tfvars", false},
-		{"tfplan", false},
-		{".terraform-version", false},
-		{"a\nb", true},
-		{"a\tb", true},
-		{"a\x1b[31mb", true},
-		{"Icon\r", true},
-		{"a\xe2\x80\xae"
-		 "b",
-		 true},
-		{"a\xe2\x80\x8b"
-		 "b",
-		 true},
-		{"caf\xe9", true},
-		{"caf\xc3\xa9.tf", false},
-		{"\xf0\x9f\x98\x80", false},
-		{"a b", false},
-		{"\"", false},
-		{"-x", false},
-	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if ((export_refused_name(rows[i].name) != NULL) != rows[i].refused)
-			fail_msg("\"%s\": %s", rows[i].name, rows[i].refused ? "goes through" : "is refused");
+	for (size_t i = 0; i < ARRAY_LEN(names_rows); i++)
+		if ((export_refused_name(names_rows[i].name) != NULL) != names_rows[i].refused)
+			fail_msg("\"%s\": %s", names_rows[i].name, names_rows[i].refused ? "goes through" : "is refused");
 }
 
 /* In the trees of a real repository: refused in a project, with a name that can be shown, and left out elsewhere. */
