@@ -57,12 +57,12 @@ static size_t read_orders(void)
 }
 
 /* Digits only, as the runner writes them; 0 of anything else, which no order means. */
-static long number(const char *text)
+static long number(const char *digits)
 {
 	long n = 0;
-	for (; *text >= '0' && *text <= '9' && n < 1000000000; text++)
-		n = n * 10 + (*text - '0');
-	return *text == '\0' ? n : 0;
+	for (; *digits >= '0' && *digits <= '9' && n < 1000000000; digits++)
+		n = n * 10 + (*digits - '0');
+	return *digits == '\0' ? n : 0;
 }
 
 static void take_bind(struct orders *o, char *value)
