@@ -122,8 +122,13 @@ static int run_boxed(const struct fetch_run *run, struct err *err)
 	fill_spec(run, left, &spec);
 	const struct boxed_order order = {.spec = &spec, .argv = &argv, .job_init = run->order->job_init, .on_output = on_output, .arg = &h};
 	int rc = boxed_run(&order, &res, err);
-	if (rc == 0)
+	if (rc != 0) { /* not the fault of what is fetched */
+		rc = ERR_INTERNAL;
+		if (err != NULL)
+			err->code = rc;
+	} else {
 		rc = tell(&h, &res, err);
+	}
 	job_exit_free(&res.exit);
 	free(res.refusals);
 	job_spec_free(&spec);

@@ -38,6 +38,12 @@ static char *data_dir_of(const struct job_spec *s)
 	return path;
 }
 
+/* What a registry, a lock file or a call of a module is to blame for is the job's failure, not ours. */
+static bool is_of_the_project(int rc)
+{
+	return rc == ERR_REFUSED || rc == ERR_UNAVAILABLE || rc == ERR_NOT_FOUND || rc == ERR_PARSE || rc == ERR_LIMIT;
+}
+
 int runner_fetch(struct runner *r, struct err *err)
 {
 	struct fetch_result found;
@@ -49,6 +55,10 @@ int runner_fetch(struct runner *r, struct err *err)
 					  .timeout_ms = r->deadline_ms - clock_mono_ms()};
 	const struct fetch_watch watch = {.log_fd = r->log_fd, .stopped = is_stopped, .arg = r};
 	int rc = fetch_for_spec(&r->spec, &place, &watch, &found, err);
+	if (is_of_the_project(rc) && r->stop == STOP_NONE) {
+		r->exit.outcome = JOB_FAILED;
+		xstrset(&r->exit.error, err->msg);
+	}
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < found.notes.n; i++) {

@@ -92,7 +92,7 @@ static void an_apply_without_the_modules_of_its_plan(void **state)
 	scene_then_apply(&s);
 	s.spec.modules_dir = xasprintf("%s/modules/%064d", s.root, 1);
 	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_BROKEN, "fetch");
+	expect(&s, JOB_FAILED, "fetch");
 	assert_non_null(strstr(s.error, "plan again"));
 	CLEANUP_FREE char *point = scene_job_file(&s, "point");
 	assert_false(fs_exists(point));
@@ -105,7 +105,7 @@ static void nobody_answers(void **state)
 	struct scene s;
 	open_project(&s);
 	assert_int_equal(scene_run(&s), 0);
-	expect(&s, JOB_BROKEN, "fetch");
+	expect(&s, JOB_FAILED, "fetch");
 	assert_string_equal(s.error, "the remote modules of . could not be fetched: nobody answers");
 	assert_int_equal(s.exit.engine_starts, 0);
 	scene_close(&s);
