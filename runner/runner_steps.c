@@ -167,8 +167,8 @@ static int judge_selections(const struct runner *r, struct err *err)
 		const char *version = json_text(&e);
 		if (provider_rules_verdict(r->spec.provider_allow, json_key(&e), version, NULL) != PROVIDER_ALLOWED)
 			return err_set(err, ERR_REFUSED,
-				       "the engine selected the provider %.200s %.60s, which is not allowed on this server: lock another one, or its operator adds "
-				       "a rule that names it to `providers.allow`",
+				       "the engine selected the provider %.200s %.60s, which is not allowed on this server: lock another one, or its operator "
+				       "adds a rule that names it to `providers.allow`",
 				       json_key(&e), version != NULL ? version : "");
 	}
 	return 0;
