@@ -77,6 +77,19 @@ network() {
 	stopped 25 "$1: an abstract socket of the host" says_not yes "$out"
 	same "$1: and the collector heard nobody" "$heard" "$(collected | wc -l)"
 }
+# With a rule there is a proxy, and it leads nowhere else; a name of the rule that means this machine is no way to it either.
+egress() {
+	boxed "$1" --profile compat --allow "localhost:$collector" --allow allowed.example:443 -- sh -c '
+		for url in https://localhost:'"$collector"'/ http://localhost:'"$collector"'/ https://127.0.0.1:'"$collector"'/ https://2130706433:'"$collector"'/ \
+			"https://[::1]:'"$collector"'/" https://169.254.169.254/ https://metadata.google.internal/ https://other.example/ https://allowed.example:22/; do
+			curl -s -o /dev/null --max-time 5 --proxytunnel -x http://127.0.0.1:3128 "$url" || echo "refused $url"
+			curl -s -o /dev/null --max-time 5 --noproxy "*" "$url" || echo "shut $url"
+		done'
+	stopped 25 "$1: the proxy does not lead to the host or its metadata" same 9 "$(printf '%s\n' "$out" | grep -c '^refused')"
+	stopped 26 "$1: and there is no way beside it" same 9 "$(printf '%s\n' "$out" | grep -c '^shut')"
+	bounded 27 "$1: each attempt is counted" same '9 0' "$(of_verdict connections) $(of_verdict bytes_in)"
+	same "$1: the collector heard none of it" "$heard" "$(collected | wc -l)"
+}
 # What is left when it is over.
 traces() {
 	find "$place/tree" "$place/host" -printf '%p %m %s %T@\n' | sort >"$tmp/before"
@@ -89,6 +102,21 @@ traces() {
 	stopped 47 "$1: the tree on the host is as it was" check cmp "$tmp/before" "$tmp/after"
 	boxed "$1" --root "$place/tree" -- probe stay "left-$1-$$"
 	stopped 66 "$1: a daemon is gone with the box" same 'exit 0 ' "$reason $(left_behind "left-$1-$$")"
+	(cd "$place" && as_exec "$1" env -i PATH="$place:/usr/bin:/bin" "$place/sluice" sandbox -- probe hang "left-2-$1-$$") >"$tmp/killed" 2>&1 </dev/null &
+	killed_pid=$! killed_n=0
+	until [ -n "$(left_behind "left-2-$1-$$")" ] || [ $killed_n -gt 100 ]; do
+		sleep 0.05
+		killed_n=$((killed_n + 1))
+	done
+	check "$1: a box whose owner will be killed is at work" test -n "$(left_behind "left-2-$1-$$")"
+	kill -KILL "$killed_pid"
+	wait "$killed_pid" 2>/dev/null
+	killed_n=0
+	while [ -n "$(left_behind "left-2-$1-$$")" ] && [ $killed_n -lt 100 ]; do
+		sleep 0.05
+		killed_n=$((killed_n + 1))
+	done
+	stopped 66 "$1: nor does anything outlive an owner that is killed" same '' "$(left_behind "left-2-$1-$$")"
 	boxed "$1" --root "$place/tree" -- probe crash
 	stopped 31 "$1: a crash leaves no file" same 'signal ' "$reason $(find "$place" /tmp -maxdepth 1 -name 'core*' -newer "$tmp/after" 2>/dev/null)"
 	stopped 63 "$1: nothing is left of it in /tmp" same '' "$(find /tmp -maxdepth 1 -user "$1" -name 'sluice-sandbox*' -newer "$tmp/before" 2>/dev/null)"
@@ -132,6 +160,7 @@ for user in $(users); do
 	strict "$user"
 	wide "$user"
 	network "$user"
+	egress "$user"
 	traces "$user"
 done
 engine_name=$(engines | head -n 1)

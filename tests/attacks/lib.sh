@@ -76,6 +76,12 @@ as() {
 	shift
 	if [ "$as_user" = "$(id -un)" ]; then "$@"; else setpriv --reuid="$as_user" --regid=nogroup --clear-groups --inh-caps=-all "$@"; fi
 }
+# as_exec USER COMMAND...: in place of this shell, so that the process is the command
+as_exec() {
+	as_user=$1
+	shift
+	if [ "$as_user" = "$(id -un)" ]; then exec "$@"; else exec setpriv --reuid="$as_user" --regid=nogroup --clear-groups --inh-caps=-all "$@"; fi
+}
 # boxed USER [OPTION...] -- COMMAND...: in a box; what it printed is in $tmp/boxed.out and the beginning of it $out, its exit status $status, and
 # $reason says what ended it: "exit 0", "signal 6", or the ceiling
 boxed() {
