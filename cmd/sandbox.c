@@ -248,7 +248,7 @@ static int run(struct ask *a)
 	struct boxed_order order = {.spec = &a->spec, .argv = &a->argv, .on_output = on_output, .arg = a};
 	if (rc == 0) {
 		rc = boxed_run(&order, &result, &err);
-		print_refusals(result.refusals);
+		print_refusals(result.exit.refusals);
 		if (rc == 0 && a->json)
 			print_json(&result);
 		else if (rc == 0)
@@ -261,7 +261,6 @@ static int run(struct ask *a)
 	if (rc != 0)
 		(void)fprintf(stderr, "sluice sandbox: %s\n", err.msg);
 	job_exit_free(&result.exit);
-	free(result.refusals);
 	return status;
 }
 

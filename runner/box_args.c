@@ -301,6 +301,20 @@ static void add_compat(struct strlist *args, const struct box_order *o)
 		add(args, "--proc", "/proc", NULL);
 }
 
+/* A plan needs three; language runtimes expect the usual ones, and keep semaphores in /dev/shm. */
+static void add_devices(struct strlist *args, const struct job_spec *spec)
+{
+	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/urandom"};
+	if (box_is_compat(spec)) {
+		add(args, "--dev", "/dev", "--bind", LAUNCH_DIR "/shm", "/dev/shm", NULL);
+		return;
+	}
+	add(args, "--tmpfs", "/dev", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		add(args, "--dev-bind", devices[i], devices[i], NULL);
+	add(args, "--symlink", "urandom", "/dev/random", NULL);
+}
+
 static void add_host_files(struct strlist *args, const struct box_order *o)
 {
 	const struct job_spec *spec = o->spec;
@@ -318,13 +332,11 @@ static void add_host_files(struct strlist *args, const struct box_order *o)
 		add(args, "--ro-bind", LAUNCH_DIR "/plugins", BOX_MIRROR, NULL);
 	if (spec->store_dir != NULL)
 		add(args, "--ro-bind", LAUNCH_DIR "/store", BOX_STORE, NULL);
-	add_fd(args, "--ro-bind-data", BOX_FD_RC, "/etc/tfrc");
-	add_fd(args, "--ro-bind-data", BOX_FD_PASSWD, "/etc/passwd");
+	add_fd(args, "--file", BOX_FD_RC, "/etc/tfrc"); /* the root becomes read-only at the end */
+	add_fd(args, "--file", BOX_FD_PASSWD, "/etc/passwd");
 	if (o->plan != NULL)
 		add_fd(args, "--ro-bind-data", BOX_FD_PLAN, BOX_PLAN_IN);
-	add(args, "--dev", "/dev", NULL);
-	if (box_is_compat(spec)) /* language runtimes keep semaphores there */
-		add(args, "--bind", LAUNCH_DIR "/shm", "/dev/shm", NULL);
+	add_devices(args, spec);
 	add(args, "--bind", LAUNCH_DIR "/home", "/home", "--bind", LAUNCH_DIR "/tmp", "/tmp", NULL);
 }
 

@@ -78,7 +78,6 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 	box_end(&r.box);
 	limits_close(&r);
 	mem_close_fd(&r.signal_fd);
-	ret->refusals = TAKE(r.refusals);
 	runner_wipe(&r);
 	r.exit.finished_ms = clock_wall_ms();
 	ret->exit = r.exit;

@@ -18,7 +18,6 @@ struct boxed_result {
 	int status;           /* wait status of the program; -1: it never ended by itself */
 	bool started;         /* the box stood */
 	unsigned walls;       /* enum job_wall of runner/job_proto.h */
-	char *refusals;       /* connections that were refused, a sentence a line; the caller frees; NULL: none */
 };
 
 /* 0: the program ran, however it ended. Errors: no box (ERR_UNAVAILABLE, ERR_NOT_FOUND ...), with the way out. SIGINT and SIGTERM of this

@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ENTER_FAILED = 127, NAME_TRIES = 100 };
@@ -247,7 +248,7 @@ static size_t kill_listed(const char *dir)
 	return n;
 }
 
-static void wait_a_little(void) { (void)poll(NULL, 0, 1); }
+static void wait_a_little(void) { (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
 
 void cgroup_kill(struct cgroup *cg)
 {

@@ -73,7 +73,7 @@ static int tell(const struct hearing *h, const struct boxed_result *res, struct 
 		return 0;
 	if (res->status == -1 || res->exit.breach != NULL)
 		return err_set(err, ERR_UNAVAILABLE, "%s", res->exit.error != NULL ? res->exit.error : "the box ended early");
-	fetch_why(buf_str(&h->words), h->words.len, run->dir, res->refusals, &why);
+	fetch_why(buf_str(&h->words), h->words.len, run->dir, res->exit.refusals, &why);
 	return err_set(err, ERR_UNAVAILABLE, "%s", buf_str(&why));
 }
 
@@ -130,7 +130,6 @@ static int run_boxed(const struct fetch_run *run, struct err *err)
 		rc = tell(&h, &res, err);
 	}
 	job_exit_free(&res.exit);
-	free(res.refusals);
 	job_spec_free(&spec);
 	strlist_free(&argv);
 	buf_free(&h.words);

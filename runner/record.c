@@ -38,6 +38,7 @@ static const struct field fields[] = {
 	{.name = "connections", .kind = FIELD_INT, .offset = OF(connections)},
 	{.name = "connections_refused", .kind = FIELD_INT, .offset = OF(connections_refused)},
 	{.name = "bytes_out", .kind = FIELD_INT, .offset = OF(bytes_out)},
+	{.name = "refusals", .kind = FIELD_TEXT, .offset = OF(refusals), .max = 4096},
 	{.name = "bytes_in", .kind = FIELD_INT, .offset = OF(bytes_in)},
 };
 #undef OF

@@ -147,8 +147,10 @@ static void tell_refusals(struct runner *r, const char *refusals)
 		CLEANUP_FREE char *text = xasprintf("sluice: %.*s\n", (int)strcspn(line, "\n"), line);
 		runner_log(r, text, strlen(text));
 	}
-	xstrset(&r->refusals, refusals);
-	if (refusals[0] == '\0' || r->exit.outcome == JOB_OK || r->exit.error == NULL)
+	if (refusals[0] == '\0')
+		return;
+	xstrset(&r->exit.refusals, refusals);
+	if (r->exit.outcome == JOB_OK || r->exit.error == NULL)
 		return;
 	char *both = xasprintf("%s (%.*s)", r->exit.error, (int)strcspn(refusals, "\n"), refusals);
 	free(r->exit.error);

@@ -86,7 +86,6 @@ struct runner {
 	/* Instead of the log: for programs that are not jobs (boxed.h). */
 	void (*on_output)(bool is_err, const char *bytes, size_t len, void *arg);
 	void *on_output_arg;
-	char *refusals;       /* of the egress proxy, for people, one a line */
 	const char *job_init; /* likewise; NULL: as runner_tuning says */
 
 	int64_t deadline_ms; /* monotonic */

@@ -184,7 +184,6 @@ void runner_wipe(struct runner *r)
 	buf_free(&r->step.err);
 	buf_free(&r->from_box);
 	buf_free(&r->box_says);
-	free(TAKE(r->refusals));
 	for (size_t i = 0; i < EXPORTS; i++) {
 		crypto_wipe(r->exports[i].bytes.data, r->exports[i].bytes.cap);
 		buf_free(&r->exports[i].bytes);

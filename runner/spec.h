@@ -109,6 +109,7 @@ struct job_exit {
 	char *modules;         /* digest of the remote modules it was run with; NULL: none */
 	int64_t connections, connections_refused; /* through the egress proxy */
 	int64_t bytes_out, bytes_in;              /* likewise */
+	char *refusals;        /* what the proxy refused and why, a sentence a line; NULL: nothing */
 };
 
 void job_exit_free(struct job_exit *e);

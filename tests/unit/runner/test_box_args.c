@@ -92,9 +92,9 @@ static void closed_on_every_side(void **state)
 		"--remount-ro /dev",
 		"--ro-bind /tmp/engine /bin/terraform",
 		"--ro-bind /tmp/init /bin/job-init",
-		"--ro-bind-data 7 /etc/tfrc",
-		"--ro-bind-data 8 /etc/passwd",
-		"--dev /dev",
+		"--file 7 /etc/tfrc",
+		"--file 8 /etc/passwd",
+		"--tmpfs /dev --dev-bind /dev/null /dev/null",
 		"--bind /tmp/tmp /tmp",
 		"--bind /tmp/home /home",
 		"--bind /tmp/work /work",
@@ -105,7 +105,7 @@ static void closed_on_every_side(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		holds(all, always[i]);
-	static const char *const never[] = {"--share-net", "--dev-bind", "TF_WORKSPACE",      "/plugins", "/store",
+	static const char *const never[] = {"--share-net", "--dev /dev", "TF_WORKSPACE",      "/plugins", "/store",
 					    BOX_PLAN_IN,   "PROXY",      "terraform.tfstate", "--proc",   "/usr"};
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
 		lacks(all, never[i]);
