@@ -13,6 +13,8 @@ void job_box_take(const struct job_exit *record, struct job_row *job)
 {
 	xstrset(&job->isolation, record->isolation);
 	xstrset(&job->breach, record->breach);
+	if (record->modules != NULL) /* an apply has those of its plan from the start */
+		xstrset(&job->modules, record->modules);
 	job->peak_memory = record->peak_memory;
 	job->cpu_ms = record->cpu_ms;
 	job->connections = record->connections;

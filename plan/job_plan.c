@@ -137,7 +137,7 @@ int job_plan_keep(struct db_conn *c, int64_t job_id, int64_t kept_id, struct err
 {
 	int rc = db_run(c, err,
 			"UPDATE job SET state='done', summary=o.summary, diff=o.diff, plan_sha256=o.plan_sha256, changes=o.changes, since_ms=o.since_ms,"
-			" plan_file=o.plan_file, engine=o.engine, engine_version=o.engine_version, state_serial=o.state_serial,"
+			" plan_file=o.plan_file, modules=o.modules, engine=o.engine, engine_version=o.engine_version, state_serial=o.state_serial,"
 			" state_lineage=o.state_lineage, log=o.log, key_wrapped=o.key_wrapped, started_ms=o.started_ms, finished_ms=o.finished_ms"
 			" FROM job AS o WHERE o.id=?2 AND job.id=?1 AND job.state IN('ready','waiting')",
 			"ii", job_id, kept_id);

@@ -306,10 +306,10 @@ int job_finish(struct db_conn *c, const struct job_row *j, enum job_state from, 
 	int rc = db_run(c, err,
 			"UPDATE job SET state=?3, error=?4, step=?5, summary=coalesce(?6, summary), diff=?7, plan_sha256=coalesce(?8, plan_sha256),"
 			" finished_ms=?9, state_serial=?10, done=?11, isolation=?12, breach=?13, peak_memory=?14, cpu_ms=?15, connections=?16,"
-			" connections_refused=?17 WHERE id=?1 AND state=?2",
-			"isssssssiisssiiii", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
+			" connections_refused=?17, modules=coalesce(?18, modules) WHERE id=?1 AND state=?2",
+			"isssssssiisssiiiis", j->id, job_state_name(from), job_state_name(j->state), j->error, j->step, j->summary, j->diff, j->plan_sha256,
 			clock_wall_ms(), j->state_serial, j->done, j->isolation, j->breach, j->peak_memory, j->cpu_ms, j->connections,
-			j->connections_refused);
+			j->connections_refused, j->modules);
 	rc = expect_one(c, rc, j->id, job_state_name(from), err);
 	return rc == 0 ? note(c, j, job_state_name(from), j->state, err) : rc;
 }

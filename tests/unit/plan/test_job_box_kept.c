@@ -31,8 +31,8 @@ static int teardown(void **state)
 	return fs_remove_tree(dir, NULL);
 }
 
-static const struct job_exit record = {.isolation = (char[]){"bounded"}, .breach = (char[]){"memory"}, .peak_memory = 1024 * 1024 * 65 + 1, .cpu_ms = 2150,
-				       .connections = 3, .connections_refused = 1, .bytes_out = 100, .bytes_in = 2000};
+static const struct job_exit record = {.isolation = (char[]){"bounded"}, .breach = (char[]){"memory"}, .modules = (char[]){"d1"},
+				       .peak_memory = 1024 * 1024 * 65 + 1, .cpu_ms = 2150, .connections = 3, .connections_refused = 1, .bytes_out = 100, .bytes_in = 2000};
 
 static void the_row(void **state)
 {
@@ -41,6 +41,7 @@ static void the_row(void **state)
 	job_box_take(&record, &job);
 	assert_string_equal(job.isolation, "bounded");
 	assert_string_equal(job.breach, "memory");
+	assert_string_equal(job.modules, "d1");
 	assert_int_equal(job.peak_memory, record.peak_memory);
 	assert_int_equal(job.cpu_ms, 2150);
 	assert_int_equal(job.connections, 3);
@@ -48,6 +49,7 @@ static void the_row(void **state)
 	job_box_take(&(struct job_exit){0}, &job);
 	assert_null(job.isolation);
 	assert_null(job.breach);
+	assert_string_equal(job.modules, "d1"); /* an apply that came to no end still has those of its plan */
 	job_row_free(&job);
 }
 

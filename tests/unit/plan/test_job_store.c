@@ -87,13 +87,13 @@ static void a_box_comes_back(void **state)
 	store_must(job_create(c, &j, &id, &err), &err);
 	start(id, "terraform 1.11.4");
 	struct job_row end = {.id = id, .state = JOBS_FAILED, .isolation = (char[]){"full"}, .breach = (char[]){"memory"}, .peak_memory = 5000000000,
-			      .cpu_ms = 7, .connections = 8, .connections_refused = 9};
+			      .cpu_ms = 7, .connections = 8, .connections_refused = 9, .modules = (char[]){"fetched"}};
 	store_must(job_finish(c, &end, JOBS_RUNNING, &err), &err);
 	store_must(job_get(c, id, &r, &err), &err);
 	const struct {
 		const char *got, *want;
 	} rows[] = {{r.sandbox, "compat"}, {r.egress_plan, "a:443\nb:443"}, {r.egress_apply, ""}, {r.args, "-refresh-only"}, {r.told, "[]"},
-		    {r.lock_id, "l"}, {r.modules, "m"}, {r.isolation, "full"}, {r.breach, "memory"}};
+		    {r.lock_id, "l"}, {r.modules, "fetched"}, {r.isolation, "full"}, {r.breach, "memory"}};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(rows[i].got, rows[i].want);
 	assert_int_equal(r.peak_memory, 5000000000);
