@@ -1,6 +1,7 @@
 /* The comment: whole comments byte for byte (tests/fixtures/comment/, made anew with UPDATE_GOLDEN=1), forgery, and what always fits. */
 #include "base/limits.h"
 #include "base/text.h"
+#include "plan/trust.h"
 #include "tests/support/plan_support.h"
 
 #include <setjmp.h>
@@ -41,6 +42,17 @@ static double ms_now(void)
 	struct timespec t;
 	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void a_fork_waits(void **state)
+{
+	(void)state;
+	struct view v = view_example(VIEW_PLAN_DONE, NULL, 0);
+	v.waits = true;
+	v.engines = NULL;
+	v.error = TRUST_WAITS_SAYS "nothing of it runs here until a person with the role `apply` has read its changes and comments"
+				   " `ok-to-plan 9f2c1ab0c4d5e6f708192a3b4c5d6e7f80919f2c`. Then this commit is planned; each further push needs that again";
+	view_golden("fork_waits", &v);
 }
 
 static void planning(void **state)
@@ -229,7 +241,7 @@ static void same_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(planning),   cmocka_unit_test(plan_done),   cmocka_unit_test(without_projects),
+		cmocka_unit_test(a_fork_waits), cmocka_unit_test(planning),   cmocka_unit_test(plan_done),   cmocka_unit_test(without_projects),
 		cmocka_unit_test(forgery),    cmocka_unit_test(large_diffs), cmocka_unit_test(absurd_lengths),
 		cmocka_unit_test(same_twice),
 	};
