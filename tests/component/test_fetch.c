@@ -459,54 +459,6 @@ static void a_spec_is_changed(void **state)
 	job_spec_free(&s);
 }
 
-static void orders_and_answers(void **state)
-{
-	(void)state;
-	struct fetch_order o = order(), again;
-	struct err err = {0};
-	struct fetch_result r;
-	CLEANUP_BUF struct buf json = {0};
-	o.isolation_min = TIER_BOUNDED;
-	o.ca_file = xstrdup("/ca");
-	o.egress_deny = xstrdup("127.0.0.1:80");
-	fetch_order_write(&o, &json);
-	assert_int_equal(fetch_order_read(buf_str(&json), json.len, &again, &err), 0);
-	assert_string_equal(again.tree_dir, o.tree_dir);
-	assert_string_equal(again.ca_file, "/ca");
-	assert_string_equal(again.egress_deny, "127.0.0.1:80");
-	assert_null(again.mirror_dir);
-	assert_true(again.download && again.isolation_min == TIER_BOUNDED && again.timeout_ms == 20000 && again.engine == ENGINE_TERRAFORM);
-	fetch_order_free(&again);
-	fetch_order_free(&o);
-	static const char *const orders[] = {"", "{}", "[]", "{\"data_dir\":1}", "{\"data_dir\":\"/x\",\"engine_path\":\"/e\",\"tree_dir\":\"/t\",\"dir\":\".\",\"engine\":\"none\"}"};
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		assert_int_equal(fetch_order_read(orders[i], strlen(orders[i]), &again, &err), ERR_PARSE);
-	static const char *const answers[] = {"", "{}", "{\"code\":0}", "{\"code\":-5}", "{\"code\":7}", "{\"code\":0,\"downloads\":0,\"notes\":[1]}"};
-	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
-		assert_int_equal(fetch_answer_read(answers[i], strlen(answers[i]), &r, &err), ERR_PARSE);
-	static const char no[] = "{\"code\":-5,\"error\":\"no\"}";
-	assert_int_equal(fetch_answer_read(no, strlen(no), &r, &err), ERR_REFUSED);
-	assert_string_equal(err.msg, "no");
-}
-
-static void sentences(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text, *refusals, *says;
-	} cases[] = {
-		{"", NULL, "it said nothing"},
-		{"a\nbsdtar: Error opening archive\n\n", "", "bsdtar: Error opening archive"},
-		{"fatal: unable to access it: 403\n", "a.example:443 was refused\nb.example:443 was refused\n", "fatal: unable to access it: 403 (a.example:443 was refused)"},
-		{"\033[31mred\033[0m\x07", NULL, "red"},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		CLEANUP_BUF struct buf out = {0};
-		fetch_why(cases[i].text, strlen(cases[i].text), "p", cases[i].refusals, &out);
-		assert_string_equal(buf_str(&out), cases[i].says);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "fetch") == 0) {
@@ -520,7 +472,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		SCENE(once_and_then_never),	   SCENE(many_at_once),	      SCENE(who_waits_too_long_is_told), SCENE(refusals),
 		SCENE(archives_that_are_refused), SCENE(stopped_in_the_middle), SCENE(killed_at_any_time),	 SCENE(a_child_that_is_not_there),
-		SCENE(modules),			   SCENE(what_nobody_uses_goes), SCENE(a_spec_is_changed),    SCENE(orders_and_answers),      cmocka_unit_test(sentences),
+		SCENE(modules),			   SCENE(what_nobody_uses_goes), SCENE(a_spec_is_changed),
 	};
 	int before = support_open_fds(), failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed + (support_open_fds() != before);
