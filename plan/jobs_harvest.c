@@ -405,7 +405,7 @@ static void copy_record(struct job_exit *to, const struct job_exit *from)
 {
 	*to = *from;
 	char **owned[] = {&to->step, &to->error, &to->plan_sha256, &to->summary, &to->diff, &to->changes, &to->state_lineage, &to->state_sha256,
-			  &to->state_addresses, &to->isolation, &to->breach};
+			  &to->state_addresses, &to->isolation, &to->breach, &to->modules, &to->refusals};
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		*owned[i] = xstrdup(*owned[i]);
 }

@@ -65,7 +65,7 @@ static void below_the_floor(void **state)
 static void what_is_kept(void **state)
 {
 	const struct job_exit held = {.isolation = (char[]){"bounded"}, .breach = (char[]){"memory"}, .peak_memory = 5 << 20, .cpu_ms = 1500,
-					     .connections = 2, .connections_refused = 1, .bytes_out = 7, .bytes_in = 9};
+					     .connections = 2, .connections_refused = 1, .bytes_out = 7, .bytes_in = 9, .modules = (char[]){"d1"}, .refusals = (char[]){"evil.example:443 is not listed\n"}};
 	struct world *w = open_with(TIER_FULL, false, "egress: { plan: [\"sts.example.com:443\"], apply: [\"*.example.com:443\"] }\n");
 	(void)state;
 	w->r.held = &held;
@@ -77,6 +77,7 @@ static void what_is_kept(void **state)
 	assert_string_equal(rig_text(&w->r, "SELECT json_extract(detail, '$.connections')||' '||json_extract(detail, '$.refused')||' '||"
 					    "json_extract(detail, '$.bytes_out')||' '||length(json_extract(detail, '$.log_sha256')) FROM audit WHERE kind='egress'"),
 			    "2 1 7 64");
+	assert_string_equal(rig_text(&w->r, "SELECT modules FROM job"), "d1");
 	CLEANUP_FREE char *lines = jobs_egress_path(&w->r.config, rig_int(&w->r, "SELECT id FROM job"));
 	assert_true(fs_size(lines) > 0);
 	const struct jobs_counts *n = runs_jobs_counts(w->r.runs);

@@ -90,6 +90,8 @@ static void fill_record(const struct rig *r, const struct rig_job *j, enum rig_p
 	if (r->held != NULL) {
 		e->isolation = r->held->isolation;
 		e->breach = r->held->breach;
+		e->modules = r->held->modules;
+		e->refusals = r->held->refusals;
 		e->peak_memory = r->held->peak_memory;
 		e->cpu_ms = r->held->cpu_ms;
 		e->connections = r->held->connections;
