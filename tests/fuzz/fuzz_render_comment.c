@@ -153,8 +153,9 @@ static void check_line(const char *s, const char *end, bool first)
 		s += strlen("### sluice ");
 	} else if (starts(s, end, "> ")) {
 		s += 2;
-		if (starts(s, end, "[!CAUTION]"))
-			s += strlen("[!CAUTION]");
+		static const char *const alerts[] = {"[!CAUTION]", "[!WARNING]", "[!IMPORTANT]"};
+		for (size_t i = 0; i < ARRAY_LEN(alerts); i++)
+			s += starts(s, end, alerts[i]) ? strlen(alerts[i]) : 0;
 	} else if (starts(s, end, "- ")) {
 		s += 2;
 	} else {
@@ -241,7 +242,7 @@ static void split(struct texts *t, const uint8_t *data, size_t size)
 		t->v[t->n++] = xstrdup("");
 }
 
-static void fill_project(struct texts *t, unsigned choice, struct view_project *p, const struct plan_summary *s)
+static void fill_project(struct texts *t, unsigned choice, struct view_project *p, const struct plan_summary *s, const char *const told[2])
 {
 	*p = (struct view_project){
 		.name = next(t),
@@ -256,6 +257,9 @@ static void fill_project(struct texts *t, unsigned choice, struct view_project *
 		.took_ms = 1500,
 		.running_ms = 2500,
 		.state_note = next(t),
+		.told = told,
+		.told_n = choice % 3,
+		.told_more = choice % 2,
 	};
 }
 
@@ -302,8 +306,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct plan_summary s =
 		{.replace = 1, .destroy = 1, .drift = 1, .changes = changes, .changes_n = 2, .drifted = {drifted, 1}, .applyable = true};
 	struct view_project projects[3];
+	const char *const told[] = {next(&t), next(&t)};
 	for (size_t i = 0; i < ARRAY_LEN(projects); i++)
-		fill_project(&t, a + (unsigned)i * (1 + b % 11), &projects[i], &s);
+		fill_project(&t, a + (unsigned)i * (1 + b % 11), &projects[i], &s, told);
 	struct gate_item items[] = {{GATE_NO, next(&t), next(&t), next(&t)}, {GATE_UNKNOWN, next(&t), next(&t), next(&t)}};
 	struct gate_verdict gate = {.items = items, .n = ARRAY_LEN(items)};
 	const char *notes[] = {next(&t), next(&t)};
@@ -324,6 +329,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.run_url = next(&t),
 		.help_url = next(&t),
 		.run_id = 7,
+		.waits = (b & 112) == 96,
 		.engines = next(&t),
 		.sandbox = next(&t),
 		.expires = next(&t),
