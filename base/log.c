@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -66,12 +67,17 @@ const char *log_value(const char *text)
 	static _Thread_local unsigned turn;
 	char *out = ring[turn++ % 8];
 	size_t n = 0;
+	CLEANUP_BUF struct buf shown = {0};
+	CLEANUP_BUF struct buf clean = {0};
+	for (size_t i = 0; text != NULL && text[i] != '\0' && i < LOG_VALUE_MAX; i++)
+		buf_addc(&shown, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
+	text_clean(&clean, buf_str(&shown), shown.len); /* what a terminal would obey beyond ASCII */
+	buf_truncate(&clean, text_cut(buf_str(&clean), clean.len, LOG_VALUE_MAX));
 	out[n++] = '"';
-	for (size_t i = 0; text != NULL && text[i] != '\0' && i < LOG_VALUE_MAX; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\')
+	for (size_t i = 0; i < clean.len; i++) {
+		if (clean.data[i] == '"' || clean.data[i] == '\\')
 			out[n++] = '\\';
-		out[n++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+		out[n++] = clean.data[i];
 	}
 	out[n++] = '"';
 	out[n] = '\0';

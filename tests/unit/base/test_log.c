@@ -97,6 +97,7 @@ static void long_lines(void **state)
 	assert_int_equal(strlen(log_value(text)), 2 * LOG_VALUE_MAX + 2);
 	assert_string_equal(log_value(NULL), "\"\"");
 	assert_string_equal(log_value("a\\b\tc\x7f"), "\"a\\\\b?c?\"");
+	assert_string_equal(log_value("a\x1b[1mb\xc2\x9b" "31mc\xe2\x80\xae\xff"), "\"a?[1mbc<U+202E>\xef\xbf\xbd\"");
 }
 
 static void eight_values_in_one_line(void **state)
