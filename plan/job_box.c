@@ -58,15 +58,15 @@ static int check_floor(const struct server_config *config, const struct tier_rep
 	enum tier floor = is_listed(&config->below_floor, repo) ? TIER_REDUCED : (enum tier)config->sandbox_floor;
 	if (host->tier == TIER_NONE) {
 		CLEANUP_FREE char *why = finding_words(host, true);
-		return err_set(err, ERR_REFUSED, "no sandbox stands on this server, and nothing runs without one: %s. `sluice doctor` says the same to the"
-			       " operator", why);
+		return err_set(err, ERR_REFUSED, "no sandbox stands on this server, and nothing runs without one: %s. The operator mends that"
+			       " (`sluice doctor` tells how) and starts the server again", why);
 	}
 	*ret_least = floor > TIER_NONE ? floor : TIER_REDUCED;
 	if (host->tier >= floor)
 		return 0;
 	CLEANUP_FREE char *why = finding_words(host, true);
 	return err_set(err, ERR_REFUSED, "the sandbox of this server is only `%s`, and jobs of pull requests need `%s` (`sandbox.floor`): %s. The operator"
-		       " mends that, or lists this repository in `sandbox.below_floor`", tier_name(host->tier), tier_name(floor), why);
+		       " mends that and starts the server again, or lists this repository in `sandbox.below_floor`", tier_name(host->tier), tier_name(floor), why);
 }
 
 static int choose_profile(const struct server_config *config, const char *repo, const struct job_row *job, enum job_profile *ret, struct err *err)

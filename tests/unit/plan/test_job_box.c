@@ -28,7 +28,7 @@ static void floors(void **state)
 		{TIER_REDUCED, TIER_REDUCED, NULL, NULL, TIER_REDUCED},
 		{TIER_REDUCED, TIER_BOUNDED, NULL,
 		 "the sandbox of this server is only `reduced`, and jobs of pull requests need `bounded` (`sandbox.floor`): landlock: the kernel knows none;"
-		 " run Linux 5.13 or later. The operator mends that, or lists this repository in `sandbox.below_floor`", 0},
+		 " run Linux 5.13 or later. The operator mends that and starts the server again, or lists this repository in `sandbox.below_floor`", 0},
 		{TIER_REDUCED, TIER_BOUNDED, "acme/other", "the sandbox of this server is only `reduced`", 0},
 		{TIER_REDUCED, TIER_BOUNDED, "ACME/*", NULL, TIER_REDUCED},
 		{TIER_REDUCED, TIER_FULL, "acme/*\n!acme/infra", "the sandbox of this server is only `reduced`", 0},
