@@ -3,19 +3,14 @@
 # reaches through pinned rules of egress.fetch. `sluice fetch` is asked as a job's runner asks it: an order on stdin, the answer on stdout.
 # time limit: 600
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_tls.sh"
 begin
-for program in gpg openssl git cc bsdtar bwrap; do need $program; done
+for program in gpg git bsdtar bwrap; do need $program; done
 engine=$(PATH="$PATH:$parts/bin:$root/build/engine" command -v terraform || PATH="$PATH:$parts/bin:$root/build/engine" command -v tofu) || {
 	echo 'skip fetch: neither terraform nor tofu'
 	exit 0
 }
 chmod 755 "$tmp"
-server=''
-at_exit_fetch() {
-	[ -z "$server" ] || end "$server"
-	at_exit
-}
-trap at_exit_fetch EXIT
 machine=$(uname -m)
 case $machine in x86_64) platform=linux_amd64 ;; aarch64) platform=linux_arm64 ;; *)
 	echo "skip fetch: no engine knows what $machine is called"
@@ -26,15 +21,10 @@ os=${platform%_*} arch=${platform#*_}
 
 # ---- the world outside ----
 
-mkdir "$tmp/www" "$tmp/gpg" "$tmp/gpg2" "$tmp/data"
-www=$tmp/www releases=$www/releases.hashicorp.com
-mkdir -p "$releases" "$www/git.example.com"
-openssl_quiet() { openssl "$@" 2>>"$tmp/openssl.out"; }
-openssl_quiet req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$tmp/ca.key" -out "$tmp/ca.pem" -subj /CN=test-ca -days 2
-openssl_quiet req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$tmp/srv.key" -out "$tmp/srv.csr" -subj /CN=servers
-echo 'subjectAltName=DNS:registry.terraform.io,DNS:registry.opentofu.org,DNS:releases.hashicorp.com,DNS:git.example.com' >"$tmp/ext"
-openssl_quiet x509 -req -in "$tmp/srv.csr" -CA "$tmp/ca.pem" -CAkey "$tmp/ca.key" -CAcreateserial -out "$tmp/srv.pem" -days 2 -extfile "$tmp/ext"
-chmod 644 "$tmp/ca.pem"
+tls_world registry.terraform.io registry.opentofu.org releases.hashicorp.com git.example.com
+mkdir "$tmp/gpg" "$tmp/gpg2" "$tmp/data"
+releases=$www/releases.hashicorp.com
+mkdir "$releases"
 sign() { # HOME FILE
 	GNUPGHOME=$1 gpg --batch --quiet --yes --detach-sign -o "$2.sig" "$2" 2>>"$tmp/gpg.out"
 }
@@ -75,20 +65,6 @@ package tiny 1.2.0
 publish tiny 1.2.0
 tiny=$sum
 
-cc -std=gnu11 -D_GNU_SOURCE -O1 -o "$tmp/tls_files" "$root/tests/system/tls_files.c" -lssl -lcrypto || not_ok 'the server with TLS compiles'
-"$tmp/tls_files" "$www" "$tmp/srv.pem" "$tmp/srv.key" "$tmp/port" "$tmp/requests" 2>"$tmp/server.err" &
-server=$!
-start_n=0
-until [ -s "$tmp/port" ] || [ $start_n -gt 100 ]; do
-	sleep 0.05
-	start_n=$((start_n + 1))
-done
-rules=
-for host in registry.terraform.io registry.opentofu.org releases.hashicorp.com git.example.com; do
-	rules="$rules$host:443=127.0.0.1:$(cat "$tmp/port")
-"
-done
-: >"$tmp/requests"
 requests() { grep -c "^GET $1" "$tmp/requests"; }
 
 # ---- asking ----
@@ -266,7 +242,7 @@ rm "$releases/terraform-provider-slow_2.0.0_$platform.zip.slow"
 fetch
 same 'the next one fetches it' 1 "$(answer .downloads)"
 nothing_left 'the one after a killed fetch'
-same 'no process is left of the killed one' '' "$(pgrep -f "$tmp/" | grep -v -e "^$$\$" -e "^$server\$" | while read -r pid; do [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" = "$server" ] || ps -o args= -p "$pid"; done | grep -e sluice -e bwrap)"
+same 'no process is left of the killed one' '' "$(pgrep -f "$tmp/" | grep -v -e "^$$\$" -e "^$tls_server\$" | while read -r pid; do [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" = "$tls_server" ] || ps -o args= -p "$pid"; done | grep -e sluice -e bwrap)"
 
 # ---- modules ----
 
@@ -281,16 +257,12 @@ for host in registry.terraform.io registry.opentofu.org; do
 	printf '{"location":"https://releases.hashicorp.com/net.tar.gz?archive=tar.gz"}' >"$at/2.0.1/download"
 	printf 'X-Terraform-Get: https://releases.hashicorp.com/net.tar.gz?archive=tar.gz\r\n' >"$at/2.0.1/download.head"
 done
-g() { git -C "$tmp/repo" -c user.email=a@example.com -c user.name=a "$@" >>"$tmp/git.out" 2>&1; }
-push_repo() {
-	rm -rf "$www/git.example.com/r.git"
-	git clone -q --bare "$tmp/repo" "$www/git.example.com/r.git"
-	git -C "$www/git.example.com/r.git" update-server-info
-}
-mkdir -p "$tmp/repo/mods"
+g() { git -C "$tmp/r" -c user.email=a@example.com -c user.name=a "$@" >>"$tmp/git.out" 2>&1; }
+push_repo() { git_world git.example.com r; }
+mkdir -p "$tmp/r/mods"
 g init -b main
-echo 'output "y" { value = 2 }' >"$tmp/repo/mods/o.tf"
-ln -s o.tf "$tmp/repo/mods/also.tf.txt"
+echo 'output "y" { value = 2 }' >"$tmp/r/mods/o.tf"
+ln -s o.tf "$tmp/r/mods/also.tf.txt"
 g add . && g commit -m one && g tag v1.0.0
 push_repo
 mkdir -p "$tmp/tree/local" "$tmp/tree/p/.terraform/modules"
@@ -335,7 +307,7 @@ sed -i 's/ref=v1.0.0"/ref=main"/' "$tmp/tree/p/main.tf"
 fetch "$no_lock"
 same 'another reference is another set' 1 "$(answer .downloads)"
 floating=$(answer .modules)
-echo 'output "z" { value = 3 }' >>"$tmp/repo/mods/o.tf"
+echo 'output "z" { value = 3 }' >>"$tmp/r/mods/o.tf"
 g commit -am two
 push_repo
 fetch "$no_lock"
@@ -348,7 +320,7 @@ fetch "$no_lock | .modules = \"$floating\""
 same 'an apply gets the modules that the plan was made with' "0 $floating" "$(answer .downloads) $(answer .modules)"
 fetch "$no_lock | .modules = \"$(printf %064d 7)\""
 says 'or is told to plan again' 'plan again' "$(error)"
-ln -s /etc/passwd "$tmp/repo/mods/passwd.txt"
+ln -s /etc/passwd "$tmp/r/mods/passwd.txt"
 g add . && g commit -m three && g tag v2.0.0
 push_repo
 sed -i 's/ref=main"/ref=v2.0.0"/' "$tmp/tree/p/main.tf"
