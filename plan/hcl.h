@@ -32,6 +32,8 @@ void hcl_note(struct hcl_facts *f, struct strlist *list, const char *name, size_
 void hcl_note_block(struct hcl_facts *f, const char *type, const char *label);
 void hcl_note_terraform_block(struct hcl_facts *f, const char *type, const char *label);
 void hcl_note_backend(struct hcl_facts *f, const char *type);
+/* Bytes of the white space at s that is no line end, as the engines take it off around the end of a here document; 0: none. */
+size_t hcl_blank(const char *s, size_t len);
 void hcl_scan_template(const char *text, size_t len, struct hcl_facts *facts);
 
 #endif

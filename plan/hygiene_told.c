@@ -137,7 +137,8 @@ void tf_dir_add(struct tf_dir *d, const char *path, const char *bytes, size_t le
 	struct tf_source *s = &d->v[d->n++];
 	*s = (struct tf_source){.path = xstrdup(path), .name = name};
 	tf_file_read(bytes, len, name.json, &s->file);
-	s->names_backend = memmem(bytes, len, "backend", 7) != NULL || memmem(bytes, len, "cloud", 5) != NULL;
+	bool escapes = name.json && memchr(bytes, '\\', len) != NULL;
+	s->names_backend = escapes || memmem(bytes, len, "backend", 7) != NULL || memmem(bytes, len, "cloud", 5) != NULL;
 }
 
 void tf_dir_free(struct tf_dir *d)

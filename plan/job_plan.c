@@ -50,7 +50,8 @@ static bool fits(const struct run_row *run, const struct job_row *made, const st
 	return old->state == JOBS_DONE && old->plan_file != 0 && old->used_by == 0 && old->error == NULL && old->finished_ms > fresh_after_ms &&
 	       old->inputs != NULL && same_text(old->inputs, made->inputs) && same_text(old->dir, made->dir) && same_text(old->workspace, made->workspace) &&
 	       same_text(old->backend, made->backend) && (made->engine == ENGINE_NONE || made->engine == old->engine) &&
-	       old->destroy == made->destroy && same_text(old->args, made->args) && same_text(old->bound, made->bound) && trust_of_job(old) == trust_of_job(made) &&
+	       old->destroy == made->destroy && same_text(old->args, made->args) &&
+	       same_text(old->bound, made->bound) && trust_of_job(old) == trust_of_job(made) &&
 	       same_text(old_run->base_ref, run->base_ref) && same_text(old_run->config_id, run->config_id);
 }
 

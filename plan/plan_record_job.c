@@ -74,7 +74,8 @@ int plan_record_from_job(const struct run_row *run, const struct job_row *job, c
 		.server_digest = xstrdup(x->server_digest), .engine = job->engine != ENGINE_NONE ? xstrdup(engine_row(job->engine)->name) : NULL,
 		.engine_version = xstrdup(job->engine_version), .engine_sha256 = xstrdup(x->engine_sha256), .backend = backend_of(job),
 		.state_lineage = xstrdup(job->state_lineage), .state_serial = job->state_serial, .policies = xstrdup(x->policies),
-		.cost = xstrdup(x->cost), .modules = xstrdup(job->modules), .args = xstrdup(job->args), .plan_sha256 = xstrdup(job->plan_sha256), .changes = xstrdup(job->changes), .tier = x->tier,
+		.cost = xstrdup(x->cost), .modules = xstrdup(job->modules), .args = xstrdup(job->args), .plan_sha256 = xstrdup(job->plan_sha256),
+		.changes = xstrdup(job->changes), .tier = x->tier,
 		.destroy = job->destroy, .planned_ms = x->planned_ms, .expires_ms = x->expires_ms,
 	};
 	int rc = job->bound != NULL ? read_bound(job->bound, &r, err) : 0;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SWEEP_MAX = 64, TOLD_ALL_MAX = 2000, TOLD_CUT = 10 };
+enum { SWEEP_MAX = 64, TOLD_ALL_MAX = 2000, TOLD_CUT = 10, LINKS_MAX = 8 };
 static const char LOCK_NAME[] = ".terraform.lock.hcl";
 
 struct hygiene {
@@ -46,20 +46,51 @@ static bool find_file(const struct prep *p, const char *tree, const char *path, 
 	return true;
 }
 
+/* What stands at path, links followed as the engines follow them. False: nothing that could be found by names alone. */
+static bool follow(const struct prep *p, const char *tree, const char *path, enum git_entry_type *ret_type, char oid[GIT_OID_HEX + 1])
+{
+	CLEANUP_FREE char *at = xstrdup(path);
+	for (int i = 0; i <= LINKS_MAX; i++) {
+		CLEANUP_BUF struct buf target = {0};
+		if (git_tree_path(p->repo, tree, strcmp(at, ".") == 0 ? "" : at, ret_type, oid, NULL) != 0)
+			return false;
+		if (*ret_type != GIT_SYMLINK)
+			return true;
+		if (git_blob_read(p->repo, oid, LIMIT_PATH_BYTES, &target, NULL) != 0)
+			return false;
+		size_t dir = path_dir_len(at, strlen(at));
+		CLEANUP_FREE char *from = dir > 0 ? xstrndup(at, dir) : xstrdup(".");
+		char *next = path_resolve(from, buf_str(&target));
+		free(at);
+		at = next;
+		if (at == NULL)
+			return false;
+	}
+	return false;
+}
+
 struct dir_walk {
 	struct prep *p;
-	const char *dir;
+	const char *tree, *dir;
 	struct tf_dir *ret;
+	char *lost; /* a link with the name of a configuration file that leads nowhere */
 	struct buf bytes;
 };
 
 static int on_entry(const char *name, enum git_entry_type type, const char *oid, void *arg, struct err *err)
 {
 	struct dir_walk *w = arg;
-	if (tf_name_read(name).kind == TF_OTHER || (type != GIT_FILE && type != GIT_EXEC))
+	char there[GIT_OID_HEX + 1];
+	if (tf_name_read(name).kind == TF_OTHER || (type != GIT_FILE && type != GIT_EXEC && type != GIT_SYMLINK))
 		return 0;
 	CLEANUP_FREE char *path = below(w->dir, name);
-	int rc = git_blob_read(w->p->repo, oid, LIMIT_HCL_FILE_BYTES, &w->bytes, err);
+	bool link = type == GIT_SYMLINK;
+	bool found = !link || follow(w->p, w->tree, path, &type, there);
+	if (!found || (type != GIT_FILE && type != GIT_EXEC)) {
+		xstrset(&w->lost, path);
+		return 0;
+	}
+	int rc = git_blob_read(w->p->repo, link ? there : oid, LIMIT_HCL_FILE_BYTES, &w->bytes, err);
 	if (rc == ERR_LIMIT)
 		return err_set(err, ERR_LIMIT, "%s: larger than %u MiB, the limit for one file of configuration", path, LIMIT_HCL_FILE_BYTES >> 20);
 	if (rc == 0)
@@ -67,15 +98,18 @@ static int on_entry(const char *name, enum git_entry_type type, const char *oid,
 	return rc;
 }
 
-/* The configuration files of one directory; nothing when there is none. Links are left out: what they point at is a file of its own. */
-static int read_dir(struct prep *p, const char *tree, const char *dir, struct tf_dir *ret, struct err *err)
+/* The configuration files of one directory; nothing when there is none. ret_lost: NULL when such links are of no interest. */
+static int read_dir(struct prep *p, const char *tree, const char *dir, struct tf_dir *ret, char **ret_lost, struct err *err)
 {
 	enum git_entry_type type = GIT_DIR;
 	char oid[GIT_OID_HEX + 1];
-	struct dir_walk w = {.p = p, .dir = dir, .ret = ret};
-	if (git_tree_path(p->repo, tree, strcmp(dir, ".") == 0 ? "" : dir, &type, oid, NULL) != 0 || type != GIT_DIR)
+	struct dir_walk w = {.p = p, .tree = tree, .dir = dir, .ret = ret};
+	if (!follow(p, tree, dir, &type, oid) || type != GIT_DIR)
 		return 0;
 	int rc = git_tree_each(p->repo, oid, on_entry, &w, err);
+	if (ret_lost != NULL && *ret_lost == NULL && w.lost != NULL)
+		*ret_lost = xasprintf("%s is a symbolic link that sluice cannot follow: replace it by the file", w.lost);
+	free(w.lost);
 	buf_free(&w.bytes);
 	return rc;
 }
@@ -105,7 +139,7 @@ static int check_providers(struct hygiene *h, const struct dep_lock *lock, const
 		struct tf_dir d = {0};
 		if (!h->in->v[i].is_module)
 			continue;
-		rc = read_dir(h->p, h->tree, h->in->v[i].path, &d, err);
+		rc = read_dir(h->p, h->tree, h->in->v[i].path, &d, &h->why, err);
 		provider_needs_read(&d, &needs);
 		tf_dir_free(&d);
 	}
@@ -234,7 +268,7 @@ static void judge_move(struct hygiene *h, const struct backend_place *base, cons
 static int read_place(struct hygiene *h, const char *tree, struct backend_place *ret, bool *ret_there, struct err *err)
 {
 	struct tf_dir d = {0};
-	int rc = read_dir(h->p, tree, h->project->dir, &d, err);
+	int rc = read_dir(h->p, tree, h->project->dir, &d, tree == h->tree ? &h->why : NULL, err);
 	if (rc == 0)
 		backend_place_read(&d, is_tofu(h, &d), ret);
 	*ret_there = d.n > 0;

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "plan/hcl.h"
 
 #include <ctype.h>
 
@@ -73,17 +74,16 @@ static bool open_heredoc(struct lexer *l, struct mode *m)
 static bool heredoc_ends(struct lexer *l, const struct mode *m)
 {
 	const char *p = l->p;
-	while (p < l->limit && (*p == ' ' || *p == '\t'))
-		p++;
+	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
+		continue;
 	if ((size_t)(l->limit - p) < m->end_len || memcmp(p, m->end, m->end_len) != 0)
 		return false;
 	p += m->end_len;
-	const char *after = p;
-	while (p < l->limit && (*p == ' ' || *p == '\t' || *p == '\r'))
-		p++;
+	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
+		continue;
 	if (p < l->limit && *p != '\n')
 		return false;
-	l->p = after;
+	l->p = p;
 	return true;
 }
 

@@ -70,6 +70,7 @@ static void test_blocks(void **state)
 		{"locals { a = <<EOT\nprovider \"x\" {\n}\nEOT\n}\nprovider \"y\" {}\n", "init"},
 		{"locals {\n  a = <<-EOT\n    } \" EOTX\n    EOT\n  b = 1\n}\n", "plain"},
 		{"locals {\n  a = <<EOT\nx\nEOT", "unreadable init"},
+		{"locals {\n  a = <<E\n\v\xc2\xa0" "E\n}\nprovider \"x\" {}\nlocals {\n  b = <<E\nE\n}\n", "init"}, /* white space as the engines see it */
 		{"a = <<EOT\nx\nEOT", "plain"},
 		{"a = <<EOT\n${f(\"}\")} ${\n\"EOT\"}\nEOT\n", "plain"},
 		{"a = b ? \"%{if x}}{%{endif}\" : \"$${ %%{ \\\" { \"\n", "plain"},

@@ -86,6 +86,7 @@ static void unclear(void **state)
 		{{{"a.tf", "terraform {\n  backend \"s3\" {\n"}}, "a.tf:1: the file cannot be read, and it may say where"},
 		{{{"a.tf", "resource \"x\" {\n"}}, NULL},
 		{{{"a.tf.json", "{\"terraform\": {\"cloud\""}}, "a.tf.json:1: the file cannot be read"},
+		{{{"a.tf.json", "{\"terraform\": {}, \"terraform\": {\"\\u0062ackend\": {\"http\": {}}}}"}}, "a.tf.json:1: the file cannot be read"}, /* the engines can */
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

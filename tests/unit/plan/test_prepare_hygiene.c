@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -215,6 +216,20 @@ static void another_place_of_the_state(void **state)
 	assert_string_not_equal(w->res.projects[0].bound, bound);
 }
 
+/* The engines follow links, and so do we. */
+static void through_links(void **state)
+{
+	struct world *w = *state;
+	CLEANUP_FREE char *link = fs_join(w->git.dir, "net/backend_override.tf"), *second = fs_join(w->git.dir, "shared/b");
+	gitfix_write(&w->git, "shared/a", "terraform {\n  backend \"http\" {}\n}\n");
+	assert_int_equal(symlink("a", second), 0);
+	assert_int_equal(symlink("../shared/b", link), 0);
+	refused(prepare(w), "net/backend_override.tf:2: with this change the state would be read from another place");
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink("../nowhere", link), 0);
+	refused(prepare(w), "net/backend_override.tf is a symbolic link that sluice cannot follow");
+}
+
 /* A project that is new has no other place; one whose state is ours has none either. */
 static void no_other_place(void **state)
 {
@@ -273,7 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_lock_file_that_is_left_alone), T(a_lock_file_that_changes), T(a_lock_file_of_a_branch_that_is_behind), T(a_lock_file_that_is_gone_or_new),
-		T(providers), T(another_place_of_the_state), T(no_other_place), T(told), T(told_of_this_change_alone),
+		T(providers), T(another_place_of_the_state), T(through_links), T(no_other_place), T(told), T(told_of_this_change_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

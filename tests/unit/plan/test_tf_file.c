@@ -59,6 +59,8 @@ static void native(void **state)
 		{"a = { for k, v in x : k => v }", NULL, false},
 		{"a = \"x${f(\"}\", { b = \"}\" })}y\"\nb = 2", "a@1=\"x${f(\"}\", { b = \"}\" })}y\";b@2=2;", false},
 		{"a = <<-E\n  ${f(\"x\")}\n  E F\n  E\nb = 2", "a@1=<<-E\n  ${f(\"x\")}\n  E F\n  E;b@5=2;", false},
+		{"a = <<E\nx\n\v\xc2\xa0" "E\xe2\x80\x83\r\nb = 1\n", "a@1=<<E\nx\n\v\xc2\xa0" "E\xe2\x80\x83\r;b@4=1;", false}, /* the engines take off any white space */
+		{"a = <<E\n\xe2\x80\x8b" "E\nE\nb = 1\n", "a@1=<<E\n\xe2\x80\x8b" "E\nE;b@4=1;", false},
 		{"a = \"$${x} %%{ y\"\nb = 1", "a@1=\"$${x} %%{ y\";b@2=1;", false},
 		{"a = b.c[0].d == 1 ? \"x\" : \"y\"", "a@1=b . c [ 0 ] . d = = 1 ? \"x\" : \"y\";", false},
 		{"a = \"x", "a@1=;", true},
