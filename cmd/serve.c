@@ -21,6 +21,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { SECRETS_MAX = 2, DRAIN_POLL_MS = 10, TIDY_MS = 5000, GIVE_BACK_MS = 1000 };
@@ -316,6 +317,7 @@ int cmd_serve(int argc, char **argv)
 	struct daemon d = {.lock_fd = -1};
 	struct err err = {0};
 	keep_memory_small();
+	(void)prctl(PR_SET_DUMPABLE, 0); /* tokens must not be read by others of our user, nor end in a core file */
 	(void)signal(SIGPIPE, SIG_IGN); /* a client that went away is an error code, not the end */
 	if (parse_args(&d, argc, argv) != 0) {
 		(void)fprintf(stderr, "usage: sluice serve [--config FILE] [--log-level err|warn|info|debug]\n");

@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { REQUEST_MAX = 16 << 20, ANSWER_MAX = 32 << 20, TIMEOUT_MS = 10 * 60 * 1000 };
@@ -48,7 +49,8 @@ int prepare_main(void)
 	struct prepare_request req = {0};
 	struct prepare_result result = {0};
 	CLEANUP_BUF struct buf in = {0}, out = {0};
-	buf_reserve(&in, REQUEST_MAX / 16); /* the token is not left behind by a move */
+	(void)prctl(PR_SET_DUMPABLE, 0);    /* the token is not read by others of our user, */
+	buf_reserve(&in, REQUEST_MAX / 16); /* nor left behind by a move */
 	int rc = read_all(STDIN_FILENO, &in, &err);
 	if (rc == 0)
 		rc = prepare_request_read(buf_str(&in), in.len, &req, &err);
