@@ -106,6 +106,41 @@ smuggling() {
 	smuggled 'chunks with a sign' "${post}Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n$hidden"
 }
 
+# A daemon of an ordinary user, looked at by that user: what a job would be, were it out of its box.
+theft() {
+	thief=$(users | tail -n 1)
+	make_place
+	mkdir "$place/daemon"
+	engine_in_place "$(engines | head -n 1)"
+	cp "$tmp/token" "$tmp/secret" "$place/daemon/"
+	printf 'listen: 127.0.0.1:0\ndata_dir: data\ngithub: { api_url: "%s", token_file: token, webhook_secret_file: secret }\nrepositories: ["acme/none"]\n' "$github" \
+		>"$place/daemon/sluice-server.yaml"
+	chmod 600 "$place/daemon"/*
+	[ "$(id -u)" != 0 ] || chown -R "$thief" "$place/daemon"
+	(as_exec "$thief" env -i PATH="$place" SECRET=environ-18 "$place/sluice" serve --config "$place/daemon/sluice-server.yaml") >"$tmp/theft.log" 2>&1 </dev/null &
+	theft_pid=$! theft_n=0
+	until grep -q serve.listening "$tmp/theft.log" || [ $theft_n -gt 200 ]; do
+		sleep 0.05
+		theft_n=$((theft_n + 1))
+	done
+	check 'a daemon of an ordinary user listens' test -n "$(grep serve.listening "$tmp/theft.log")" || sed 's/^/# /' "$tmp/theft.log"
+	(as_exec "$thief" sleep 30) &
+	theft_control=$!
+	sleep 0.2
+	says 'a user reads the environment of other processes' PATH "$(as "$thief" cat "/proc/$theft_control/environ" | tr '\0' ' ')"
+	kill "$theft_control"
+	theft_seen=''
+	for theft_of in "$theft_pid" $(pgrep -P "$theft_pid"); do
+		for theft_file in environ maps mem auxv; do
+			as "$thief" head -c 1 "/proc/$theft_of/$theft_file" >"$tmp/stolen" 2>/dev/null && theft_seen="$theft_seen $theft_file"
+			[ ! -s "$tmp/stolen" ] || theft_seen="$theft_seen $theft_file"
+		done
+		[ -z "$(as "$thief" ls "/proc/$theft_of/fd" 2>/dev/null)" ] || theft_seen="$theft_seen fd"
+	done
+	stopped 18 'nothing of the daemon or its key agent is read by a process of its user' same '' "$theft_seen"
+	end "$theft_pid"
+}
+
 begin_attacks
 need openssl
 need sqlite3
@@ -119,5 +154,6 @@ words
 strangers
 forged
 smuggling
+[ "$(id -u)" != 0 ] || [ "$(users | tail -n 1)" != root ] && theft
 [ -z "${ATTACKS_KEEP:-}" ] || { body; replies; }
 finish
