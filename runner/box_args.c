@@ -197,8 +197,6 @@ static int add_tree(struct strlist *args, struct box_copies *copies, const struc
 	int rc = project_open(spec, &fd, err);
 	if (rc != 0)
 		return rc;
-	if (strcmp(spec->dir, ".") != 0)
-		add(args, "--ro-bind", LAUNCH_DIR "/tree", "/work", NULL);
 	add(args, "--bind", LAUNCH_DIR "/work", to, NULL);
 	rc = add_entries(args, copies, spec, fd, to, err);
 	if (rc == 0 && spec->lock_file != NULL) {
@@ -220,7 +218,7 @@ static int add_modules(struct strlist *args, struct box_copies *copies, const st
 		return err_sys(err, "open %s", list);
 	copies->fd = xreallocarray(copies->fd, copies->n + 1, sizeof(copies->fd[0]));
 	copies->fd[copies->n++] = kept;
-	add(args, "--ro-bind", LAUNCH_DIR "/modules", BOX_MODULES, "--dir", DATA_DIR "/modules", NULL);
+	add(args, "--dir", DATA_DIR "/modules", NULL);
 	add_fd(args, "--file", kept, DATA_DIR "/modules/modules.json");
 	return 0;
 }
@@ -282,61 +280,20 @@ static void add_isolation(struct strlist *args, const struct box_order *o)
 	if (!o->no_disable_userns)
 		add(args, "--disable-userns", NULL);
 	add(args, "--uid", "65534", "--gid", "65534", "--hostname", "job", NULL);
+	add(args, "--ro-bind", LAUNCH_DIR "/" LAUNCH_ROOT, "/", NULL);
 }
 
-/* The host's programs and what they need to start; of /etc only what says nothing about this host. */
-static void add_compat(struct strlist *args, const struct box_order *o)
+static void add_mounts(struct strlist *args, const struct box_order *o)
 {
-	static const char *const links[][2] = {{"usr/bin", "/bin"}, {"usr/sbin", "/sbin"}, {"usr/lib", "/lib"}, {"usr/lib64", "/lib64"},
-						{"usr/lib32", "/lib32"}};
-	static const char *const files[] = {"/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf"};
-	add(args, "--ro-bind", "/usr", "/usr", NULL);
-	for (size_t i = 0; i < ARRAY_LEN(links); i++)
-		if (fs_exists(links[i][1]))
-			add(args, "--symlink", links[i][0], links[i][1], NULL);
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (fs_exists(files[i]))
-			add(args, "--ro-bind", files[i], files[i], NULL);
-	if (!o->no_proc)
-		add(args, "--proc", "/proc", NULL);
-}
-
-/* A plan needs three; language runtimes expect the usual ones, and keep semaphores in /dev/shm. */
-static void add_devices(struct strlist *args, const struct job_spec *spec)
-{
-	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/urandom"};
-	if (box_is_compat(spec)) {
-		add(args, "--dev", "/dev", "--bind", LAUNCH_DIR "/shm", "/dev/shm", NULL);
-		return;
-	}
-	add(args, "--tmpfs", "/dev", NULL);
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-		add(args, "--dev-bind", devices[i], devices[i], NULL);
-	add(args, "--symlink", "urandom", "/dev/random", NULL);
-}
-
-static void add_host_files(struct strlist *args, const struct box_order *o)
-{
-	const struct job_spec *spec = o->spec;
-	CLEANUP_FREE char *program = box_program(spec), *job_init = fs_join(own_bin(spec), "job-init");
-	if (box_is_compat(spec))
-		add_compat(args, o);
-	if (!is_shown_anyway(spec))
-		add(args, "--ro-bind", LAUNCH_DIR "/engine", program, NULL);
-	add(args, "--ro-bind", LAUNCH_DIR "/init", job_init, NULL);
-	if (spec->ca_file != NULL)
-		add(args, "--ro-bind", LAUNCH_DIR "/ca", CA_BUNDLE, NULL);
-	else if (fs_exists(CA_BUNDLE))
-		add(args, "--ro-bind", CA_BUNDLE, CA_BUNDLE, NULL);
-	if (spec->mirror_dir != NULL)
-		add(args, "--ro-bind", LAUNCH_DIR "/plugins", BOX_MIRROR, NULL);
-	if (spec->store_dir != NULL)
-		add(args, "--ro-bind", LAUNCH_DIR "/store", BOX_STORE, NULL);
-	add_fd(args, "--file", BOX_FD_RC, "/etc/tfrc"); /* the root becomes read-only at the end */
-	add_fd(args, "--file", BOX_FD_PASSWD, "/etc/passwd");
+	bool compat = box_is_compat(o->spec);
 	if (o->plan != NULL)
 		add_fd(args, "--ro-bind-data", BOX_FD_PLAN, BOX_PLAN_IN);
-	add_devices(args, spec);
+	if (compat && !o->no_proc)
+		add(args, "--proc", "/proc", NULL);
+	if (compat) /* language runtimes expect the usual devices, and keep semaphores in /dev/shm */
+		add(args, "--dev", "/dev", "--bind", LAUNCH_DIR "/shm", "/dev/shm", NULL);
+	else
+		add(args, "--dev-bind", LAUNCH_DIR "/dev", "/dev", NULL);
 	add(args, "--bind", LAUNCH_DIR "/home", "/home", "--bind", LAUNCH_DIR "/tmp", "/tmp", NULL);
 }
 
@@ -351,10 +308,61 @@ static void order(struct buf *out, const char *key, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void bind_order(struct buf *out, const char *name, const char *path)
+static void root_bind(struct buf *out, const char *inside_path, const char *path)
 {
 	if (path != NULL)
-		order(out, "bind", "%s:%s", name, path);
+		order(out, "bind", LAUNCH_ROOT "%s:%s", inside_path, path);
+}
+
+/* The host's programs and what they need to start; of /etc only what says nothing about this host. */
+static void order_compat(struct buf *out)
+{
+	static const char *const links[][2] = {{"usr/bin", "/bin"}, {"usr/sbin", "/sbin"}, {"usr/lib", "/lib"}, {"usr/lib64", "/lib64"},
+						{"usr/lib32", "/lib32"}};
+	static const char *const files[] = {"/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl/openssl.cnf"};
+	root_bind(out, "/usr", "/usr");
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (fs_exists(links[i][1]))
+			order(out, "link", LAUNCH_ROOT "%s:%s", links[i][1], links[i][0]);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (fs_exists(files[i]))
+			root_bind(out, files[i], files[i]);
+}
+
+/* A plan needs three devices. */
+static void order_devices(struct buf *out)
+{
+	static const char *const devices[] = {"null", "zero", "urandom"};
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		order(out, "bind", "dev/%s:/dev/%s", devices[i], devices[i]);
+	order(out, "link", "dev/random:urandom");
+}
+
+/* The root of the box, of which nothing can be written. */
+static void order_root(const struct box_order *o, struct buf *out)
+{
+	static const char *const places[] = {"dev", "home", "tmp", "work", "proc"};
+	const struct job_spec *spec = o->spec;
+	CLEANUP_FREE char *program = box_program(spec), *job_init = fs_join(own_bin(spec), "job-init");
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (strcmp(places[i], "proc") != 0 || box_is_compat(spec))
+			order(out, "dir", LAUNCH_ROOT "/%s", places[i]);
+	order(out, "file", LAUNCH_ROOT "/etc/tfrc:%d", (int)BOX_FD_RC);
+	order(out, "file", LAUNCH_ROOT "/etc/passwd:%d", (int)BOX_FD_PASSWD);
+	if (o->plan != NULL) /* what bubblewrap lays its copy on */
+		order(out, "bind", LAUNCH_ROOT BOX_PLAN_IN ":/dev/null");
+	root_bind(out, program, is_shown_anyway(spec) ? NULL : spec->engine_path);
+	root_bind(out, job_init, o->job_init);
+	root_bind(out, CA_BUNDLE, spec->ca_file != NULL ? spec->ca_file : fs_exists(CA_BUNDLE) ? CA_BUNDLE : NULL);
+	root_bind(out, BOX_MIRROR, spec->mirror_dir);
+	root_bind(out, BOX_STORE, spec->store_dir);
+	if (spec->modules_dir != NULL)
+		order(out, "bind", LAUNCH_ROOT BOX_MODULES ":%s/files", spec->modules_dir);
+	root_bind(out, "/work", strcmp(spec->dir, ".") != 0 ? spec->tree_dir : NULL);
+	if (box_is_compat(spec))
+		order_compat(out);
+	else
+		order_devices(out);
 }
 
 void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t parent, uid_t uid, struct buf *out)
@@ -366,15 +374,11 @@ void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t paren
 		order(out, "uid", "%u", uid);
 	order(out, "size", "%lld", (long long)spec->workspace_max);
 	order(out, "inodes", "%lld", (long long)spec->files_max);
-	bind_order(out, "init", o->job_init);
-	bind_order(out, "engine", is_shown_anyway(spec) ? NULL : spec->engine_path);
-	bind_order(out, "tree", spec->tree_dir);
-	bind_order(out, "plugins", spec->mirror_dir);
-	bind_order(out, "store", spec->store_dir);
-	bind_order(out, "lock", spec->lock_file);
-	CLEANUP_FREE char *modules = spec->modules_dir != NULL ? fs_join(spec->modules_dir, "files") : NULL;
-	bind_order(out, "modules", modules);
-	bind_order(out, "ca", spec->ca_file);
+	order_root(o, out);
+	if (spec->tree_dir != NULL)
+		order(out, "bind", "tree:%s", spec->tree_dir);
+	if (spec->lock_file != NULL)
+		order(out, "bind", "lock:%s", spec->lock_file);
 	order(out, "arg", "%s/job-init", own_bin(spec));
 	order(out, "arg", "%s", box_is_compat(spec) ? JOB_ARG_COMPAT : JOB_ARG_STRICT);
 	order(out, "arg", "%s", o->net >= 0 ? JOB_ARG_NET : JOB_ARG_NO_NET);
@@ -398,7 +402,7 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	if (rc != 0)
 		return rc;
 	add_isolation(args, o);
-	add_host_files(args, o);
+	add_mounts(args, o);
 	rc = add_tree(args, copies, o->spec, err);
 	if (rc == 0)
 		rc = add_modules(args, copies, o->spec, err);
@@ -407,8 +411,7 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	add_state(args, o);
 	add_environment(args, o->spec);
 	CLEANUP_FREE char *dir = inside(o->spec);
-	/* what was only needed to build the box has no size of its own: nobody writes there any more */
-	add(args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", dir, NULL);
+	add(args, "--remount-ro", "/dev", "--chdir", dir, NULL);
 	return 0;
 }
 

@@ -13,14 +13,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BINDS_MAX = 16, ARGS_MAX = 8, NAME_MAX_BYTES = 32 };
+enum { BINDS_MAX = 32, MAKES_MAX = 32, ARGS_MAX = 8, NAME_MAX_BYTES = 256 };
 
 struct bind {
 	const char *name, *path;
 	int fd; /* the mount, taken off its place before anything is laid over it */
 };
 
+/* A directory, link or file of the job's file system. */
+struct make {
+	char kind; /* 'd', 'l', 'f' */
+	const char *name, *of;
+};
+
 struct orders {
+	struct make makes[MAKES_MAX];
+	size_t makes_n;
 	const char *bwrap, *size, *inodes;
 	char *args[ARGS_MAX];
 	size_t args_n;
@@ -65,15 +73,35 @@ static long number(const char *digits)
 	return *digits == '\0' ? n : 0;
 }
 
-static void take_bind(struct orders *o, char *value)
+static char *split(char *value)
 {
 	char *colon = strchr(value, ':');
-	if (colon == NULL || colon - value >= NAME_MAX_BYTES || o->binds_n == BINDS_MAX) {
+	if (colon == NULL || colon - value >= NAME_MAX_BYTES) {
 		errno = EINVAL;
-		fail("bind", value, "");
+		fail("order", value, "");
 	}
 	*colon = '\0';
-	o->binds[o->binds_n++] = (struct bind){value, colon + 1, -1};
+	return colon + 1;
+}
+
+static void take_bind(struct orders *o, char *value)
+{
+	if (o->binds_n == BINDS_MAX) {
+		errno = E2BIG;
+		fail("bind", value, "");
+	}
+	const char *path = split(value);
+	o->binds[o->binds_n++] = (struct bind){value, path, -1};
+}
+
+static void take_make(struct orders *o, char kind, char *value)
+{
+	if (o->makes_n == MAKES_MAX || strlen(value) >= LAUNCH_ORDERS_MAX) {
+		errno = E2BIG;
+		fail("make", value, "");
+	}
+	const char *of = kind == 'd' ? "" : split(value);
+	o->makes[o->makes_n++] = (struct make){kind, value, of};
 }
 
 static void take(struct orders *o, char *order)
@@ -96,6 +124,8 @@ static void take(struct orders *o, char *order)
 		o->inodes = value;
 	} else if (strcmp(order, "bind") == 0) {
 		take_bind(o, value);
+	} else if (strcmp(order, "dir") == 0 || strcmp(order, "link") == 0 || strcmp(order, "file") == 0) {
+		take_make(o, order[0], value);
 	} else if (strcmp(order, "arg") == 0 && o->args_n + 1 < ARGS_MAX) {
 		o->args[o->args_n++] = value;
 	} else {
@@ -160,15 +190,53 @@ static void own_file_system(const struct orders *o)
 			fail("make", dirs[i], "");
 }
 
+/* LAUNCH_DIR/NAME, its parents made. */
+static void place_of(const char *name, char ret[static sizeof(LAUNCH_DIR) + NAME_MAX_BYTES + 1])
+{
+	int n = snprintf(ret, sizeof(LAUNCH_DIR) + NAME_MAX_BYTES + 1, "%s/%s", LAUNCH_DIR, name);
+	if (n < 0 || (size_t)n > sizeof(LAUNCH_DIR) + NAME_MAX_BYTES) {
+		errno = ENAMETOOLONG;
+		fail("make", name, "");
+	}
+	for (char *p = ret + sizeof(LAUNCH_DIR); (p = strchr(p, '/')) != NULL; *p++ = '/') {
+		*p = '\0';
+		if (mkdir(ret, 0755) != 0 && errno != EEXIST)
+			fail("make", ret, "");
+	}
+}
+
+static void fill_file(const char *path, int from)
+{
+	char chunk[16 * 1024];
+	int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+	if (to < 0)
+		fail("make", path, "");
+	for (ssize_t n; (n = read(from, chunk, sizeof(chunk))) != 0;)
+		if (n < 0 || write(to, chunk, (size_t)n) != n)
+			fail("fill", path, "");
+	(void)close(to);
+	(void)close(from);
+}
+
+static void make(const struct make *m)
+{
+	char at[sizeof(LAUNCH_DIR) + NAME_MAX_BYTES + 1];
+	place_of(m->name, at);
+	if (m->kind == 'f')
+		fill_file(at, (int)number(m->of));
+	else if (m->kind == 'l' ? symlink(m->of, at) != 0 : mkdir(at, 0755) != 0 && errno != EEXIST)
+		fail("make", at, "");
+}
+
 static void put(const struct bind *b)
 {
 	struct stat st;
-	char to[sizeof(LAUNCH_DIR) + NAME_MAX_BYTES + 2];
-	(void)snprintf(to, sizeof(to), "%s/%s", LAUNCH_DIR, b->name);
+	char to[sizeof(LAUNCH_DIR) + NAME_MAX_BYTES + 1];
+	place_of(b->name, to);
 	if (fstat(b->fd, &st) != 0)
 		fail("look at", b->path, "");
-	int place = S_ISDIR(st.st_mode) ? mkdir(to, 0755) : mknod(to, S_IFREG | 0444, 0);
-	if (place != 0 || move_mount(b->fd, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH) != 0)
+	int made = S_ISDIR(st.st_mode) ? mkdir(to, 0755) : mknod(to, S_IFREG | 0444, 0);
+	if ((made != 0 && errno != EEXIST) || move_mount(b->fd, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH) != 0)
 		fail("bind", b->path, "");
 	(void)close(b->fd);
 }
@@ -202,6 +270,8 @@ int launch_main(void)
 	own_namespaces(&o);
 	take_off(&o);
 	own_file_system(&o);
+	for (size_t i = 0; i < o.makes_n; i++)
+		make(&o.makes[i]);
 	for (size_t i = 0; i < o.binds_n; i++)
 		put(&o.binds[i]);
 	become_user(&o);

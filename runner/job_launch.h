@@ -1,12 +1,14 @@
 /* Step 7. The outer role of sluice-job-init, `sluice-job-init launch`: started by the job runner outside the box, with an empty environment and
  * the descriptors of enum box_fd. It builds what bubblewrap cannot: a file system of the job's own with a ceiling of bytes AND of files, a
  * user of the job's own where it starts as root, and a mount namespace in which what goes into the box has neutral names. Then it becomes
- * bubblewrap. It reads orders from LAUNCH_FD, each KEY=VALUE and a NUL:
+ * bubblewrap, which takes LAUNCH_ROOT as the box's root: a bind is made here in a tenth of the time that bubblewrap needs for one, since it reads
+ * the whole table of mounts after each. It reads orders from LAUNCH_FD, each KEY=VALUE and a NUL:
  *
  *   parent=PID    who started us: when that is not our parent any more, nothing is started
  *   bwrap=PATH    what to become
  *   uid=N         started as root: the user and group to become; not given: a user namespace with the own user in it
  *   size=BYTES, inodes=N    of the job's file system, mounted on LAUNCH_DIR, with work/, tmp/, home/ and shm/ in it
+ *   dir=NAME, link=NAME:TARGET, file=NAME:FD   made in LAUNCH_DIR, parents too; a file gets what the descriptor holds
  *   bind=NAME:PATH          appears as LAUNCH_DIR/NAME; with everything mounted below it
  *   arg=TEXT      the program inside, then its arguments
  *
@@ -29,6 +31,7 @@ enum box_fd {
 };
 
 #define LAUNCH_DIR "/tmp"
+#define LAUNCH_ROOT "root" /* below LAUNCH_DIR: what the box sees, read-only */
 #define LAUNCH_PROGRAM "/job-init" /* where the box has sluice-job-init */
 enum { LAUNCH_FAILED = 126, LAUNCH_ORDERS_MAX = 64 * 1024 };
 
