@@ -183,8 +183,11 @@ int box_start(const struct box_order *o, struct box *ret, struct err *err)
 
 void box_kill(const struct box *b)
 {
-	if (b->pid > 0)
-		(void)kill(b->pid, SIGKILL); /* ESRCH cannot be: it is not reaped before box_end */
+	if (b->pid <= 0)
+		return;
+	(void)kill(b->pid, SIGKILL); /* ESRCH cannot be: it is not reaped before box_end */
+	/* Its child is not yet tied to it while it waits to be mapped to a user, and would wait for ever. Not there before setsid() */
+	(void)kill(-b->pid, SIGKILL);
 }
 
 void box_end(struct box *b)

@@ -1,10 +1,12 @@
 /* The real sandbox, looked at from inside by an engine double: only the job is there. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "runner/box.h"
 #include "tests/support/runner_support.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -208,6 +211,30 @@ static void masked_proc_is_lived_with(void **state)
 	scene_close(&s);
 }
 
+/* What bubblewrap has started and not yet tied to itself when it is killed. */
+static void nothing_of_a_box_survives_its_end(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct box b;
+	struct err err = {0};
+	char word[4] = "";
+	scene_open(&s, runner_support_double());
+	scene_file(&s, "launcher", "#!/bin/sh\n/bin/sleep 1000 &\necho up >&4\nwait\n");
+	CLEANUP_FREE char *launcher = fs_join(s.tree, "launcher");
+	assert_int_equal(chmod(launcher, 0755), 0);
+	const struct box_order o = {.spec = &s.spec, .job_init = launcher, .launcher = launcher, .net = -1, .oom_fd = -1};
+	assert_int_equal(box_start(&o, &b, &err), 0);
+	CLEANUP_FD int result = dup(b.result);
+	assert_int_equal(read(result, word, 3), 3);
+	assert_string_equal(word, "up\n");
+	box_end(&b);
+	struct pollfd p = {.fd = result, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 5000), 1); /* its end: nobody holds the other end any more */
+	assert_int_equal(read(result, word, 1), 0);
+	scene_close(&s);
+}
+
 int main(int argc, char **argv)
 {
 	runner_support_role(argc, argv);
@@ -221,6 +248,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(project_below_sees_the_tree_read_only),
 		cmocka_unit_test(directories_that_are_refused),
 		cmocka_unit_test(masked_proc_is_lived_with),
+		cmocka_unit_test(nothing_of_a_box_survives_its_end),
 	};
 	return cmocka_run_group_tests_name("box", tests, NULL, NULL);
 }
