@@ -332,6 +332,32 @@ says 'a reference that does not exist is told' 'the remote modules of p could no
 printf 'module "a" {\n  source = "git::https://elsewhere.example.com/r.git?ref=v1.0.0"\n}\n' >"$tmp/tree/p/main.tf"
 fetch "$no_lock"
 says 'a host without rule is named' 'egress.fetch has no rule for elsewhere.example.com:443' "$(error)"
+# A registry that points at files, and a module that brings a repository of somebody else along.
+redirect() { # X-Terraform-Get of the registry's module
+	for host in registry.terraform.io registry.opentofu.org; do
+		printf '{"location":"%s"}' "$1" >"$www/$host/v1/modules/acme/net/null/2.0.1/download"
+		printf 'X-Terraform-Get: %s\r\n' "$1" >"$www/$host/v1/modules/acme/net/null/2.0.1/download.head"
+	done
+	printf 'module "net%s" {\n  source  = "acme/net/null"\n  version = "2.0.1"\n}\n' "$2" >"$tmp/tree/p/main.tf"
+	fetch "$no_lock"
+}
+redirect "file://$tmp/net" 1
+says 'a registry cannot point at files of this host' 'could not be fetched' "$(error)"
+redirect file:///usr/share/doc 2
+[ -n "$(error)" ] && ok 'nor bring files of the box in' || not_ok 'nor bring files of the box in'
+redirect "git::file://$www/git.example.com/r.git" 3
+says 'nor name a repository of this host' 'could not be fetched' "$(error)"
+mkdir "$tmp/sub"
+git -C "$tmp/sub" init -q -b main
+printf '[submodule "x"]\n\tpath = x\n\turl = https://elsewhere.example.com/x.git\n' >"$tmp/sub/.gitmodules"
+git -C "$tmp/sub" update-index --add --cacheinfo "160000,$(git -C "$tmp/r" rev-parse HEAD),x"
+git -C "$tmp/sub" add .gitmodules
+git -C "$tmp/sub" -c user.email=a@example.com -c user.name=a commit -qm sub
+git_world git.example.com sub
+printf 'module "s" {\n  source = "git::https://git.example.com/sub.git"\n}\n' >"$tmp/tree/p/main.tf"
+fetch "$no_lock"
+says 'a submodule goes nowhere else either' 'egress.fetch has no rule for elsewhere.example.com:443' "$(error)"
+
 printf 'module "l" {\n  source = "../other"\n}\n' >"$tmp/tree/p/main.tf"
 rm -rf "$tmp/tree/local"
 seen=$(wc -l <"$tmp/requests")
