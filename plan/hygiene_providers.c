@@ -1,5 +1,6 @@
 /* Which providers the files of one module ask for, written out or implied by the types of what is in them. Files that cannot be read are not
- * looked at: the engine cannot read them either, and what it installs is held against the rules once more after its `init`. */
+ * looked at: the engine cannot read them either, and what it installs is held against the rules once more after its `init`. JSON is another
+ * matter. */
 #include "plan/hygiene.h"
 
 #include "runner/provider_rule.h"
@@ -118,6 +119,8 @@ void provider_needs_read(const struct tf_dir *d, struct provider_needs *ret)
 		const struct tf_source *s = &d->v[i];
 		if (s->name.kind != TF_CONFIG)
 			continue;
+		if (s->name.json && !s->file.readable && ret->unclear == NULL) /* the engines take a key twice, and we do not */
+			ret->unclear = xasprintf("%s: cannot be read: mend it, and say each key once", s->path);
 		add_written(ret, s);
 		for (const struct tf_node *n = s->file.first; n != NULL; n = n->next) {
 			add_implied(ret, d, s, n, &seen);

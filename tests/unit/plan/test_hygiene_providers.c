@@ -41,6 +41,8 @@ static void rows_of_files(void **state)
 		{"a.tf.json", "{\"terraform\": {\"required_providers\": {\"aws\": {\"source\": \"evil/aws\"}}}}", "d/a.tf.json:1: the provider `registry.terraform.io/evil/aws`"},
 		{"a.tf.json", "{\"terraform\": [{\"required_providers\": [{\"aws\": {\"source\": \"evil/\\u0061ws\"}}]}]}", "evil/aws"},
 		{"a.tf.json", "{\"terraform\": {\"required_providers\": {\"aws\": {\"source\": \"${x}/aws\"}}}}", "is computed"},
+		{"a.tf.json", "{\"terraform\": {\"required_providers\": {\"aws\": {\"source\": \"hashicorp/aws\", \"source\": \"evil/aws\"}}}}",
+		 "d/a.tf.json: cannot be read"}, /* the engines read it */
 		{"a.tofu", REQUIRED("    aws = { source = \"evil/aws\" }\n"), "evil/aws"},
 		{"x_override.tf", REQUIRED("    aws = { source = \"evil/aws\" }\n"), "evil/aws"},
 		{"a.tfvars", "x = 1", NULL},
