@@ -52,8 +52,9 @@ struct canary *canary_start(struct loop *l, const char *program, canary_cb cb, v
 	*c = (struct canary){.cb = cb, .arg = arg};
 	CLEANUP_FREE char *file = xstrdup(program);
 	CLEANUP_FREE char *path = xasprintf("PATH=%s", getenv("PATH") != NULL ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
+	CLEANUP_FREE char *tmp = xasprintf("TMPDIR=%s", getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	char *argv[] = {file, word, NULL};
-	char *envp[] = {path, NULL};
+	char *envp[] = {path, tmp, NULL};
 	struct loop_spawn s = {.file = program, .argv = argv, .envp = envp, .max_output = LIMIT_BATTERY_BYTES, .timeout_ms = DEADLINE_MS};
 	c->process = loop_process_start(l, &s, on_exit_of_child, c);
 	return c;

@@ -44,7 +44,7 @@ void tier_report_free(struct tier_report *r)
 /* ---- baits, in a child that becomes the canary's starter ---- */
 
 struct baits {
-	char dir[40];
+	char dir[96]; /* with a name behind it, the path of a socket */
 	struct strlist args; /* of the battery */
 };
 
@@ -181,7 +181,8 @@ static void read_answer(int fd, struct buf *out)
 /* In a process of its own: the baits are nothing that a server should carry around. */
 static void ask_starter(const char *job_init, struct buf *out)
 {
-	char dir[] = "/tmp/sluice-canary-XXXXXX";
+	const char *tmp = getenv("TMPDIR"); /* deploy/sluice.service gives one: /tmp is read-only there */
+	CLEANUP_FREE char *dir = xasprintf("%s/sluice-canary-XXXXXX", tmp != NULL && tmp[0] == '/' && strlen(tmp) < 64 ? tmp : "/tmp");
 	int ends[2];
 	if (mkdtemp(dir) == NULL || pipe2(ends, O_CLOEXEC) != 0) {
 		buf_printf(out, "Eno canary: %s", strerror(errno));
