@@ -198,18 +198,20 @@ static int check_ceilings(const struct place *p, const char *name, const char *p
 	return 0;
 }
 
+static int refuse(const char *path, size_t len, const char *why, struct err *err)
+{
+	CLEANUP_BUF struct buf clean = {0};
+	text_clean_line(&clean, path, len);
+	return err_set(err, ERR_REFUSED, "%s %s", buf_str(&clean), why);
+}
+
 static int on_entry(const char *name, enum git_entry_type type, const char *oid, void *arg, struct err *err)
 {
 	struct place *p = arg;
 	CLEANUP_FREE char *path = below(p->w->list->dirs[p->at].path, name);
 	const char *why = export_refused_name(name);
-	if (why != NULL && !p->own)
-		return 0;
-	if (why != NULL) {
-		CLEANUP_BUF struct buf clean = {0};
-		text_clean(&clean, path, strlen(path));
-		return err_set(err, ERR_REFUSED, "%s %s", buf_str(&clean), why);
-	}
+	if (why != NULL)
+		return p->own ? refuse(path, strlen(path), why, err) : 0;
 	int rc = check_ceilings(p, name, path, err);
 	if (rc != 0)
 		return rc;
@@ -223,9 +225,28 @@ static int on_entry(const char *name, enum git_entry_type type, const char *oid,
 	}
 }
 
+/* A module's source may lead through a name that the walk would not: why it may not, and how far the path is named. */
+static const char *refused_part(const char *path, size_t *ret_len)
+{
+	for (size_t at = 0; strcmp(path, ".") != 0 && path[at] != '\0';) {
+		size_t n = strcspn(path + at, "/");
+		CLEANUP_FREE char *name = xstrndup(path + at, n);
+		const char *why = export_refused_name(name);
+		*ret_len = at + n;
+		if (why != NULL)
+			return why;
+		at += n + (path[at + n] == '/');
+	}
+	return NULL;
+}
+
 int export_walk(const struct export_walk *w, const struct input *in, struct err *err)
 {
 	struct place p = {.w = w, .own = in->is_module};
+	size_t named = 0;
+	const char *why = refused_part(in->path, &named);
+	if (why != NULL)
+		return in->is_module ? refuse(in->path, named, why, err) : 0;
 	if (in->type == GIT_DIR) {
 		p.at = add_dir(w->list, in->path, 0);
 		return git_tree_each(w->repo, in->oid, on_entry, &p, err);

@@ -160,7 +160,7 @@ static void names_in_trees(void **state)
 		{"git~1", "p/git~1 is a git directory inside the repository, or is taken for one: remove it"},
 		{"errored.tfstate",
 		 "p/errored.tfstate is tracked in git; state has a home in sluice (managed state): remove it from the repository"},
-		{"a\\nb", "p/a\nb has control characters, hidden characters or bytes that are no UTF-8 in its name: rename it"},
+		{"a\\nb", "p/a b has control characters, hidden characters or bytes that are no UTF-8 in its name: rename it"},
 		{"e\\033[31m", "p/e has control characters, hidden characters or bytes that are no UTF-8 in its name: rename it"},
 	};
 	struct world *w = *state;
@@ -174,6 +174,24 @@ static void names_in_trees(void **state)
 		assert_int_equal(walk(w, "p", false), 0);
 		assert_int_equal(w->list.entries_n, 0);
 	}
+}
+
+/* A module's source leads into what the walk of its project would not enter. */
+static void names_on_the_way(void **state)
+{
+	struct world *w = *state;
+	gitfix_write(&w->git, "q/.terraform/modules/m/main.tf", "#\n");
+	gitfix_write(&w->git, "q/m/main.tf", "#\n");
+	gitfix_git(&w->git, "add -f q");
+	char commit[GIT_OID_HEX + 1];
+	gitfix_commit(&w->git, commit);
+	bring(w, commit);
+	assert_int_equal(walk(w, "q/m", true), 0);
+	assert_int_equal(w->list.entries_n, 1);
+	assert_int_equal(walk(w, "q/.terraform/modules/m", true), ERR_REFUSED);
+	assert_string_equal(w->err.msg, "q/.terraform is tracked in git, and the engine would take it for what it installed itself: remove it from the repository");
+	assert_int_equal(walk(w, "q/.terraform/modules/m/main.tf", false), 0);
+	assert_int_equal(w->list.entries_n, 0);
 }
 
 static void submodules(void **state)
@@ -249,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test_setup_teardown(names_in_trees, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_on_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(submodules, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_tree_bomb, setup, teardown),
 		cmocka_unit_test_setup_teardown(ceilings_of_paths, setup, teardown),
