@@ -38,6 +38,10 @@ struct fetch_order {
 };
 void fetch_order_free(struct fetch_order *o);
 
+struct fetch_traffic {
+	int64_t connections, refused, bytes_out, bytes_in; /* as in an exit record */
+};
+
 struct fetch_result {
 	char *store_dir;      /* data_dir/providers, when something in it is needed; NULL */
 	char *lock_text;      /* the lock file with the h1: hashes of packages that were verified by their zh: only: what the job's `init` has to see, or it
@@ -45,6 +49,7 @@ struct fetch_result {
 	char *modules;        /* digest of the remote modules; NULL: none are called */
 	char *modules_dir;    /* where they are */
 	struct strlist notes; /* for the job's log: a provider that is nowhere, and why */
+	struct fetch_traffic traffic; /* of this call's boxes; the one member that is written in failure, too */
 	int64_t downloads;    /* packages and sets of modules that this call fetched itself */
 };
 void fetch_result_free(struct fetch_result *r);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { WORDS_MAX = 32 * 1024 };
+struct fetch_traffic fetch_traffic;
 static const int64_t memory_max = INT64_C(2) << 30;
 
 struct hearing {
@@ -101,6 +102,14 @@ static void fill_spec(const struct fetch_run *run, int64_t left_ms, struct job_s
 	s->files_max = INT64_C(2) * LIMIT_MODULES_ENTRIES;
 }
 
+static void count_traffic(const struct job_exit *e)
+{
+	fetch_traffic.connections += e->connections;
+	fetch_traffic.refused += e->connections_refused;
+	fetch_traffic.bytes_out += e->bytes_out;
+	fetch_traffic.bytes_in += e->bytes_in;
+}
+
 static int run_boxed(const struct fetch_run *run, struct err *err)
 {
 	struct strlist argv = {0};
@@ -129,6 +138,7 @@ static int run_boxed(const struct fetch_run *run, struct err *err)
 	} else {
 		rc = tell(&h, &res, err);
 	}
+	count_traffic(&res.exit);
 	job_exit_free(&res.exit);
 	job_spec_free(&spec);
 	strlist_free(&argv);

@@ -88,11 +88,21 @@ int fetch_order_read(const char *json, size_t len, struct fetch_order *ret, stru
 	return 0;
 }
 
+static const char *const traffic_keys[] = {"connections", "refused", "bytes_out", "bytes_in"};
+
+static int64_t *traffic_of(const struct fetch_traffic *t, size_t i)
+{
+	const int64_t *const members[] = {&t->connections, &t->refused, &t->bytes_out, &t->bytes_in};
+	return (int64_t *)(uintptr_t)members[i];
+}
+
 void fetch_answer_write(int rc, const struct fetch_result *r, const struct err *e, struct buf *out)
 {
 	struct json_writer w = json_writer(out);
 	jw_open(&w, NULL);
 	jw_int(&w, "code", rc);
+	for (size_t i = 0; i < ARRAY_LEN(traffic_keys); i++)
+		jw_int(&w, traffic_keys[i], *traffic_of(&r->traffic, i));
 	if (rc != 0) {
 		jw_str(&w, "error", e->msg);
 		jw_close(&w);
@@ -148,6 +158,9 @@ int fetch_answer_read(const char *json, size_t len, struct fetch_result *ret, st
 	int rc = json_parse(json, len, NULL, &doc, &root, err);
 	if (rc == 0)
 		rc = json_int(&root, "code", INT32_MIN, 0, &code, err);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(traffic_keys); i++)
+		rc = json_int(&root, traffic_keys[i], 0, INT64_C(1) << 52, traffic_of(&r.traffic, i), err);
+	ret->traffic = r.traffic;
 	if (rc == 0 && code != 0) {
 		rc = json_str(&root, "error", ERR_MSG_MAX, &why, err);
 		return rc == 0 ? err_set(err, (int)code, "%s", why) : rc;

@@ -74,6 +74,7 @@ int fetch_main(void)
 		rc = fetch_all(&o, &r, &err);
 	if (rc == 0)
 		fetch_forget_unused(&o);
+	r.traffic = fetch_traffic;
 	fetch_answer_write(rc, &r, &err, &out);
 	fetch_result_free(&r);
 	fetch_order_free(&o);

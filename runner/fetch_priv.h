@@ -65,6 +65,7 @@ struct fetch_run {
 	void *on_bytes_arg;
 };
 int fetch_run(const struct fetch_run *run, struct err *err) MUST_CHECK;
+extern struct fetch_traffic fetch_traffic; /* of all boxes of this process */
 /* Tests: something else than a box. */
 extern int (*fetch_run_with)(const struct fetch_run *run, struct err *err);
 /* The sentence of a command that failed; refusals: what the proxy says that it refused, NULL: nothing. Pure. */

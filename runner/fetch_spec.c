@@ -55,7 +55,9 @@ int fetch_for_spec(struct job_spec *s, const struct fetch_place *place, const st
 	if (rc == 0 && ret->lock_text != NULL)
 		rc = show_lock(s, ret->lock_text, err);
 	if (rc != 0) {
+		const struct fetch_traffic traffic = ret->traffic;
 		fetch_result_free(ret);
+		ret->traffic = traffic;
 		return rc;
 	}
 	if (ret->store_dir != NULL)

@@ -46,7 +46,7 @@ static bool is_of_the_project(int rc)
 
 int runner_fetch(struct runner *r, struct err *err)
 {
-	struct fetch_result found;
+	struct fetch_result found = {0};
 	CLEANUP_FREE char *data_dir = data_dir_of(&r->spec);
 	if (r->spec.fetch_egress == NULL || !r->spec.needs_init || data_dir == NULL)
 		return 0;
@@ -55,6 +55,10 @@ int runner_fetch(struct runner *r, struct err *err)
 					  .timeout_ms = r->deadline_ms - clock_mono_ms()};
 	const struct fetch_watch watch = {.log_fd = r->log_fd, .stopped = is_stopped, .arg = r};
 	int rc = fetch_for_spec(&r->spec, &place, &watch, &found, err);
+	r->exit.connections += found.traffic.connections;
+	r->exit.connections_refused += found.traffic.refused;
+	r->exit.bytes_out += found.traffic.bytes_out;
+	r->exit.bytes_in += found.traffic.bytes_in;
 	if (is_of_the_project(rc) && r->stop == STOP_NONE) {
 		r->exit.outcome = JOB_FAILED;
 		xstrset(&r->exit.error, err->msg);

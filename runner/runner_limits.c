@@ -170,8 +170,8 @@ void limits_close(struct runner *r)
 	if (totals.broke)
 		log_warn("runner.egress", "job=%lld error=\"the egress proxy ended before the job did\"", (long long)r->spec.job_id);
 	tell_refusals(r, totals.refusals);
-	r->exit.connections = totals.connections;
-	r->exit.connections_refused = totals.refused;
-	r->exit.bytes_out = totals.bytes_out;
-	r->exit.bytes_in = totals.bytes_in;
+	r->exit.connections += totals.connections;
+	r->exit.connections_refused += totals.refused;
+	r->exit.bytes_out += totals.bytes_out;
+	r->exit.bytes_in += totals.bytes_in;
 }

@@ -37,6 +37,7 @@ check 'a plan sees the remote module' wait_for 'comment=module.m.terraform_data.
 settle
 says 'with its value' '"one"' "$(body)"
 digest=$(ls "$tmp/data/modules")
+says 'each connection that was made for it has its line' '"git.example.com"' "$(cat "$tmp"/data/logs/*.egress)"
 same 'which is kept once' 64 "$(printf %s "$digest" | wc -c)"
 
 module two

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#define TRAFFIC ",\"connections\":1,\"refused\":2,\"bytes_out\":3,\"bytes_in\":4"
+
 static void orders_and_answers(void **state)
 {
 	(void)state;
@@ -31,12 +33,14 @@ static void orders_and_answers(void **state)
 	static const char *const orders[] = {"", "{}", "[]", "{\"data_dir\":1}", "{\"data_dir\":\"/x\",\"engine_path\":\"/e\",\"tree_dir\":\"/t\",\"dir\":\".\",\"engine\":\"none\"}"};
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
 		assert_int_equal(fetch_order_read(orders[i], strlen(orders[i]), &again, &err), ERR_PARSE);
-	static const char *const answers[] = {"", "{}", "{\"code\":0}", "{\"code\":-5}", "{\"code\":7}", "{\"code\":0,\"downloads\":0,\"notes\":[1]}"};
+	static const char *const answers[] = {"", "{}", "{\"code\":0}", "{\"code\":-5" TRAFFIC "}", "{\"code\":7" TRAFFIC "}", "{\"code\":0,\"downloads\":0,\"notes\":[1]" TRAFFIC "}",
+				       "{\"code\":-5,\"error\":\"no\"}"};
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
 		assert_int_equal(fetch_answer_read(answers[i], strlen(answers[i]), &r, &err), ERR_PARSE);
-	static const char no[] = "{\"code\":-5,\"error\":\"no\"}";
+	static const char no[] = "{\"code\":-5,\"error\":\"no\"" TRAFFIC "}";
 	assert_int_equal(fetch_answer_read(no, strlen(no), &r, &err), ERR_REFUSED);
 	assert_string_equal(err.msg, "no");
+	assert_int_equal(r.traffic.connections + 10 * r.traffic.refused + 100 * r.traffic.bytes_out + 1000 * r.traffic.bytes_in, 4321);
 }
 
 int main(void)
