@@ -12,13 +12,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	COPY_FILE_BYTES = 256 * 1024,
 	COPY_ALL_BYTES = 16 * 1024 * 1024,
-	COPY_ARGS_MAX = 8000, /* bubblewrap takes 9000 arguments */
+	COPY_ARGS_MAX = 6500, /* bubblewrap takes 9000 arguments: a copy is up to five, what is bound after all is three */
+	FDS_SPARE = 64,
 };
 
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
@@ -115,11 +117,20 @@ void box_copies_close(struct box_copies *c)
 	*c = (struct box_copies){0};
 }
 
+/* Each copy is an open file for a moment. */
+static bool has_room_for_fds(size_t copies)
+{
+	struct rlimit files = {0};
+	(void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail */
+	return copies + FDS_SPARE < files.rlim_cur;
+}
+
 /* A small file is copied into the job's layer: bubblewrap reads the whole mount table for each bind, so that 500 of them would take most of
  * a second. False when it has to be bound after all. */
 static bool add_copy(struct strlist *args, struct box_copies *copies, int dir, const char *name, const struct stat *st, const char *to)
 {
-	if (st->st_size > COPY_FILE_BYTES || copies->bytes + st->st_size > COPY_ALL_BYTES || args->n > COPY_ARGS_MAX)
+	if (st->st_size > COPY_FILE_BYTES || copies->bytes + st->st_size > COPY_ALL_BYTES || args->n > COPY_ARGS_MAX ||
+	    !has_room_for_fds(copies->n))
 		return false;
 	CLEANUP_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	int kept = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, BOX_FD_END) : -1; /* none of the numbers the child gives away */

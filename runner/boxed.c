@@ -62,6 +62,7 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 		.deadline_ms = clock_mono_ms() + o->spec->timeout_ms,
 	};
 	*ret = (struct boxed_result){.status = -1};
+	runner_files_raise();
 	if (r.spec.engine == ENGINE_NONE)
 		r.spec.engine_path = o->argv->v[0];
 	int rc = runner_signals_open(&r, err);

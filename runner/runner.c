@@ -29,19 +29,24 @@ static void oom_open(struct runner *r)
 		mem_close_fd(&r->oom_fd);
 }
 
+/* As many as there may be: with fewer, files are bound into the box that would have been copied, which takes longer. */
+void runner_files_raise(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* cannot fail: not above the hard limit */
+}
+
 /* Keys must not be read by others of our user, nor end in a core file. */
 static int harden(struct err *err)
 {
-	struct rlimit none = {0, 0}, files;
+	struct rlimit none = {0, 0};
 	(void)prctl(PR_SET_NAME, "sluice-job");
 	if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
 		return err_sys(err, "harden the job runner");
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
-	    files.rlim_cur < FILES_WANTED) { /* each small file of a project is open for a moment */
-		files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
-		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-			return err_sys(err, "raise the number of open files of the job runner");
-	}
+	runner_files_raise();
 	return 0;
 }
 

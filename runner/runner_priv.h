@@ -119,6 +119,7 @@ int runner_export_wait(struct runner *r, enum export_id id, struct err *err) MUS
 
 /* runner.c: SIGINT and SIGTERM become readable on signal_fd */
 int runner_signals_open(struct runner *r, struct err *err) MUST_CHECK;
+void runner_files_raise(void); /* each small file of a project is open for a moment */
 
 /* runner_open.c */
 int runner_box_open(struct runner *r, struct err *err) MUST_CHECK; /* returns when job-init is ready */

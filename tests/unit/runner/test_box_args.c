@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -350,6 +351,41 @@ static void providers_from_one_place(void **state)
 	spec.provider_allow = NULL;
 }
 
+static size_t words(const char *text)
+{
+	size_t n = 0;
+	for (const char *p = text + 1; *p != '\0'; p += strcspn(p, " ") + 1)
+		n++;
+	return n;
+}
+
+/* The largest project of small programs: five arguments each, of which bubblewrap takes 9,000 in all. */
+static void largest_project_of_programs(void **state)
+{
+	(void)state;
+	static char programs[] = "programs";
+	struct rlimit before, files;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (unsigned i = 0; i < LIMIT_PROJECT_ENTRIES; i++) {
+		CLEANUP_FREE char *name = xasprintf("programs/%u", i), *path = fs_join(root, name);
+		put(name);
+		assert_int_equal(chmod(path, 0755), 0);
+	}
+	spec = (struct job_spec){.engine_path = engine, .tree_dir = root, .dir = programs, .workspace = dflt};
+	const struct box_order o = {.spec = &spec, .net = -1};
+	files = before;
+	files.rlim_cur = before.rlim_max < 4096 ? before.rlim_max : 4096;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	CLEANUP_FREE char *all = joined(&o);
+	assert_true(words(all) < 9000 - 200); /* room for variables of its own */
+	files.rlim_cur = 300;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	CLEANUP_FREE char *few = joined(&o);
+	assert_in_range(copied, 1, 300);
+	holds(few, "--ro-bind /tmp/tree/programs/0 /work/programs/0");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
 	struct err err;
@@ -384,6 +420,7 @@ int main(void)
 		cmocka_unit_test(state_paths),
 		cmocka_unit_test(names_that_are_refused),
 		cmocka_unit_test(providers_from_one_place),
+		cmocka_unit_test(largest_project_of_programs),
 	};
 	int rc = cmocka_run_group_tests_name("box_args", tests, NULL, NULL);
 	return fs_remove_tree(root, &err) != 0 ? 1 : rc;
