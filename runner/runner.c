@@ -175,6 +175,8 @@ static void work(struct runner *r)
 		limits_look(r);
 	box_end(&r->box);
 	limits_close(r);
+	if (r->exit.outcome == JOB_OK) /* reached when the work was done already: it ended nothing */
+		free(TAKE(r->exit.breach));
 }
 
 static int write_record(struct runner *r, struct err *err)
