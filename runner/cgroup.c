@@ -44,7 +44,7 @@ struct cgroup {
 static struct cgroup *group_new(enum cgroup_kind kind, const struct cgroup_limits *limits)
 {
 	struct cgroup *cg = xcalloc(1, sizeof(*cg));
-	*cg = (struct cgroup){.kind = kind, .enter = {-1, -1, -1}, .oom_fd = -1, .limits = *limits};
+	*cg = (struct cgroup){.kind = kind, .enter = {-1, -1, -1, -1}, .oom_fd = -1, .limits = *limits};
 	return cg;
 }
 
@@ -119,7 +119,7 @@ static int open_parts(struct cgroup *cg, struct err *err)
 		cg->oom_fd = open_at(cg->dir[0], "memory.events", O_RDONLY);
 		return cg->enter[0] >= 0 ? 0 : err_sys(err, "open %s", cg->dir[0]);
 	}
-	for (size_t i = 0; i < CG_DIRS; i++) {
+	for (size_t i = 0; i < CG_DIRS && cg->dir[i] != NULL; i++) {
 		cg->enter[i] = open_at(cg->dir[i], "tasks", O_WRONLY);
 		if (cg->enter[i] < 0)
 			return err_sys(err, "open %s/tasks", cg->dir[i]);
@@ -200,7 +200,7 @@ struct cgroup *cgroup_adopt(const char *dir, const struct cgroup_limits *limits)
 /* In the child. One thread that moves itself waits for nobody; a pid written to cgroup.procs waits for all processors. */
 static void enter_by_tasks(const struct cgroup *cg)
 {
-	for (size_t i = 0; i < CG_DIRS; i++)
+	for (size_t i = 0; i < CG_DIRS && cg->dir[i] != NULL; i++)
 		if (write(cg->enter[i], "0", 1) != 1)
 			_exit(ENTER_FAILED);
 }

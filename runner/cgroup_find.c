@@ -16,7 +16,7 @@
 #define WAY_OUT "start it as a systemd service with `Delegate=memory pids cpu`, as deploy/sluice.service has it"
 enum { MOVE_PASSES = 8, ENABLE_TRIES = 40, ENABLE_WAIT_US = 5000 };
 static const char LEAF[] = "daemon";
-static const char *const v1_name[CG_DIRS] = {[CG_MEMORY] = "memory", [CG_PIDS] = "pids", [CG_CPU] = "cpuacct"};
+static const char *const v1_name[CG_DIRS] = {[CG_MEMORY] = "memory", [CG_PIDS] = "pids", [CG_CPU] = "cpuacct", [CG_SHARE] = "cpu"};
 
 /* ---- files ---- */
 
@@ -229,7 +229,7 @@ static void find_v1(const char *root, const struct proc_texts *t, struct cgroup_
 {
 	struct cgroup_base found = {.kind = CGROUP_V1};
 	bool all = true;
-	for (size_t i = 0; i < CG_DIRS && all; i++) {
+	for (size_t i = 0; i < CG_SHARE && all; i++) {
 		CLEANUP_FREE char *top = NULL;
 		all = group_dir(root, buf_str(&t->mounts), buf_str(&t->cgroups), v1_name[i], &found.dir[i], &top);
 		if (!all || may_write(found.dir[i], "."))
@@ -243,6 +243,10 @@ static void find_v1(const char *root, const struct proc_texts *t, struct cgroup_
 	cgroup_base_free(all ? b : &found);
 	if (all)
 		*b = found;
+	CLEANUP_FREE char *share = NULL, *top = NULL;
+	if (all && group_dir(root, buf_str(&t->mounts), buf_str(&t->cgroups), v1_name[CG_SHARE], &share, &top) && may_write(share, ".") &&
+	    strcmp(share, b->dir[CG_CPU]) != 0)
+		b->dir[CG_SHARE] = TAKE(share);
 }
 
 void cgroup_base_find(const char *root, struct cgroup_base *ret)

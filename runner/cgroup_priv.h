@@ -4,7 +4,8 @@
 
 #include "runner/cgroup.h"
 
-enum { CG_MEMORY, CG_PIDS, CG_CPU, CG_DIRS };
+/* The last only evens the processors out between a job of many processes and the rest of us; a host may do without, or have it in CG_CPU. */
+enum { CG_MEMORY, CG_PIDS, CG_CPU, CG_SHARE, CG_DIRS };
 
 /* The group below which ours are made. */
 struct cgroup_base {
