@@ -254,6 +254,10 @@ static void plan_phase(struct runner *r)
 		runner_broken(r, rc != 0 ? &err : &r->take_err);
 		return;
 	}
+	if (r->stop == STOP_BREACH) { /* seen when the last step had ended */
+		fail(r);
+		return;
+	}
 	if (understand(r))
 		r->exit.outcome = JOB_OK;
 }

@@ -141,6 +141,14 @@ static void ceilings_are_verdicts(void **state)
 	assert_int_equal(s.exit.outcome, JOB_TIMEOUT);
 	assert_string_equal(s.exit.breach, "silence");
 	assert_string_equal(s.error, "stopped after 400 ms without output (`limits.silence`) during plan");
+	scene_file(&s, "mode", "show-fills"); /* in the last step, which goes on and ends well */
+	scene_next_job(&s);
+	s.spec.silence_ms = 0;
+	s.spec.files_max = 300;
+	assert_int_equal(scene_run(&s), 0);
+	assert_string_equal(s.exit.breach, "files");
+	assert_int_equal(s.exit.outcome, JOB_FAILED);
+	assert_string_equal(s.error, "exceeded 300 files (`limits.files`) during show");
 	scene_close(&s);
 }
 

@@ -284,6 +284,11 @@ int main(int argc, char **argv)
 		return apply();
 	if (strcmp(mode, "show-large") == 0)
 		flood(3u << 20);
+	for (unsigned i = 0; strcmp(mode, "show-fills") == 0 && i < 1000; i++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "/tmp/%u", i);
+		(void)close(open(name, O_WRONLY | O_CREAT, 0600));
+	}
 	printf("{\"format_version\":\"1.2\",\"resource_changes\":[],\"huge\":%s}\n", strcmp(mode, "show-huge") == 0 ? "true" : "false");
 	return 0;
 }
