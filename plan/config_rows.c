@@ -154,7 +154,8 @@ static const struct config_row limits_rows[] = {
 static const struct config_row providers_rows[] = {
 	{.key = "mirror", .type = CT_FILE, .offset = SERVER(mirror_dir), .sample = "providers",
 	 .help = "directory with provider packages, read-only to jobs"},
-	{.key = "allow", .type = CT_GLOBS, .offset = SERVER(provider_allow), .sample = "[\"registry.terraform.io/hashicorp/*\"]",
+	{.key = "allow", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_providers, .offset = SERVER(provider_allow),
+	 .what = "list of rules for providers", .sample = "[\"registry.terraform.io/hashicorp/*\"]",
 	 .help = "providers that may run, HOST/NAMESPACE/TYPE, `*` for a whole part, then perhaps a version constraint (`>= 5.0, < 6`) and a hash "
 		 "(`h1:...`); without it, all of the mirror"},
 	{.key = "download", .type = CT_BOOL, .offset = SERVER(provider_download), .dflt = "true",

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "plan/config_priv.h"
 #include "runner/egress.h"
+#include "runner/provider_rule.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -187,6 +188,20 @@ static void read_egress_list(struct config_reader *r, const char *key, const str
 void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
 	read_egress_list(r, row->key, n, config_field(row, target));
+}
+
+/* An empty list would read as "none", and no list as "all of the mirror". */
+void config_read_providers(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+{
+	config_read_texts(r, row, n, target);
+	const struct strlist *rules = config_field(row, target);
+	if (n->type == YAML_LIST && n->n == 0)
+		config_fail(r, n, "%s: an empty list allows no provider at all: name one, or leave the key out to allow all of the mirror", row->key);
+	for (size_t i = 0; n->type == YAML_LIST && i < n->n && i < rules->n; i++) {
+		struct err err;
+		if (provider_rule_check(rules->v[i], &err) != 0)
+			config_fail(r, n->child[i], "%s: %s", row->key, err.msg);
+	}
 }
 
 void config_read_egress_scopes(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
