@@ -48,7 +48,8 @@ struct project_rule {
 	struct strlist blocked_by; /* labels that keep the gate shut */
 	enum sandbox_mode sandbox;
 	struct strlist env; /* NAME=VALUE of the engine's environment */
-	struct strlist egress_plan, egress_apply; /* of the operator's rules those that this project uses; not said: all of them */
+	struct strlist egress_plan, egress_apply; /* of the operator's rules those that this project uses; not said: all of them;
+						    one "": none */
 	int line, column;        /* of the entry, for later errors (a glob without a match, a dir that is a symlink) */
 };
 

@@ -101,6 +101,7 @@ void config_read_database(struct config_reader *r, const struct config_row *row,
 void config_read_secret_files(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_repositories(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_providers(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
+void config_read_own_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_egress_scopes(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);
 void config_read_roles(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target);

@@ -190,6 +190,16 @@ void config_read_egress(struct config_reader *r, const struct config_row *row, c
 	read_egress_list(r, row->key, n, config_field(row, target));
 }
 
+/* What one project uses. It replaces what a lower layer said; one empty text stands for a list with nothing in it, which is another thing than none. */
+void config_read_own_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
+{
+	struct strlist *list = config_field(row, target);
+	strlist_free(list);
+	read_egress_list(r, row->key, n, list);
+	if (n->type == YAML_LIST && n->n == 0)
+		strlist_add(list, "");
+}
+
 /* An empty list would read as "none", and no list as "all of the mirror". */
 void config_read_providers(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {

@@ -216,6 +216,23 @@ static void another_place_of_the_state(void **state)
 	assert_string_not_equal(w->res.projects[0].bound, bound);
 }
 
+/* The box of a project is the base branch's to say; an empty list is another thing than none. */
+static void the_box(void **state)
+{
+	struct world *w = *state;
+	gitfix_git(&w->git, "checkout -q main");
+	gitfix_write(&w->git, "sluice.yaml", "version: 1\nprojects:\n  - dir: net\n    sandbox: compat\n    egress: { plan: [\"a.example.com:443\", \"b.example.com:443\"], apply: [] }\n");
+	gitfix_commit(&w->git, w->base);
+	gitfix_git(&w->git, "checkout -q topic");
+	gitfix_git(&w->git, "rebase -q main");
+	gitfix_write(&w->git, "sluice.yaml", "version: 1\nprojects:\n  - dir: net\n");
+	gitfix_write(&w->git, "net/x.tf", "# x\n");
+	const struct prepared_project *p = prepare(w);
+	assert_string_equal(p->sandbox, "compat");
+	assert_string_equal(p->egress_plan, "a.example.com:443\nb.example.com:443");
+	assert_string_equal(p->egress_apply, "");
+}
+
 /* The engines follow links, and so do we. */
 static void through_links(void **state)
 {
@@ -288,7 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_lock_file_that_is_left_alone), T(a_lock_file_that_changes), T(a_lock_file_of_a_branch_that_is_behind), T(a_lock_file_that_is_gone_or_new),
-		T(providers), T(another_place_of_the_state), T(through_links), T(no_other_place), T(told), T(told_of_this_change_alone),
+		T(providers), T(another_place_of_the_state), T(the_box), T(through_links), T(no_other_place), T(told), T(told_of_this_change_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
