@@ -121,11 +121,14 @@ static int look_at_providers(const struct fetch_order *o, struct fetch_need *n, 
 	CLEANUP_BUF struct buf text = {0}, with = {0};
 	if (o->lock_file == NULL)
 		return 0;
+	struct err why = {0};
 	int rc = fs_read(o->lock_file, LIMIT_LOCK_FILE_BYTES, &text, err);
-	if (rc == 0)
-		rc = lock_file_read(buf_str(&text), text.len, &n->lock, err);
 	if (rc != 0)
 		return rc;
+	if (lock_file_read(buf_str(&text), text.len, &n->lock, &why) != 0) { /* the engine may know more than we do, or says what is wrong */
+		strlist_take(&n->result.notes, xasprintf("no provider is fetched: %s", why.msg));
+		return 0;
+	}
 	bool changed = false, store = false;
 	for (size_t i = 0; i < n->lock.n; i++) {
 		struct lock_entry *e = &n->lock.v[i];
