@@ -166,7 +166,8 @@ static const struct config_row sandbox_rows[] = {
 	{.key = "floor", .type = CT_WORD, .offset = SERVER(sandbox_floor), .words = tier_words, .dflt = "bounded",
 	 .help = "how well this host has to hold jobs of pull requests in: full, bounded, reduced (docs/security.md); below it they are refused"},
 	{.key = "below_floor", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_repositories, .offset = SERVER(below_floor),
-	 .what = "list of OWNER/NAME globs", .dflt = "[]", .sample = "[acme/sandbox]", .help = "repositories that are run below the floor all the same, never without a sandbox"},
+	 .what = "list of OWNER/NAME globs", .dflt = "[]", .sample = "[acme/sandbox]",
+	 .help = "repositories that are run below the floor all the same, never without a sandbox"},
 	{.key = "compat", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_repositories, .offset = SERVER(compat), .what = "list of OWNER/NAME globs",
 	 .dflt = "[]", .sample = "[acme/legacy]", .help = "repositories whose projects may say `sandbox: compat`"},
 	{0}};

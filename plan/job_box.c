@@ -66,7 +66,8 @@ static int check_floor(const struct server_config *config, const struct tier_rep
 		return 0;
 	CLEANUP_FREE char *why = finding_words(host, true);
 	return err_set(err, ERR_REFUSED, "the sandbox of this server is only `%s`, and jobs of pull requests need `%s` (`sandbox.floor`): %s. The operator"
-		       " mends that and starts the server again, or lists this repository in `sandbox.below_floor`", tier_name(host->tier), tier_name(floor), why);
+		       " mends that and starts the server again, or lists this repository in `sandbox.below_floor`",
+		       tier_name(host->tier), tier_name(floor), why);
 }
 
 static int choose_profile(const struct server_config *config, const char *repo, const struct job_row *job, enum job_profile *ret, struct err *err)

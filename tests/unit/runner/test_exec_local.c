@@ -249,11 +249,7 @@ static void start_job(struct seen *s, int64_t id, char *dir)
 				.socket_path = socket_path,
 				.timeout_ms = 1,
 				.output_max = 1,
-				.memory_max = 1,
-				.cpu_ms_max = 1,
-				.processes_max = 1,
-				.files_max = 1,
-				.workspace_max = 1};
+				.memory_max = 1, .cpu_ms_max = 1, .processes_max = 1, .files_max = 1, .workspace_max = 1};
 	uint8_t job[32], state[32];
 	memset(job, 'J', sizeof(job));
 	memset(state, 'S', sizeof(state));
