@@ -152,6 +152,23 @@ static void mirror(struct doctor *d)
 			      : NULL);
 }
 
+/* What the boxes of the fetch step start of the host's /usr. */
+static void fetching(struct doctor *d)
+{
+	const struct server_config *c = &d->config;
+	bool packages = c->provider_download && c->provider_allow.n > 0;
+	const char *no_unpacker = packages && !fs_exists("/usr/bin/bsdtar") ? "bsdtar, which unpacks providers, is not installed" : NULL;
+	const char *no_git = !fs_exists("/usr/bin/git") ? "git, for modules that come from git, is not installed" : NULL;
+	if (c->egress_fetch.n == 0) {
+		doctor_add(d, section, "fetching", FINE, xstrdup("nothing is fetched: `egress.fetch` is empty"), NULL);
+		return;
+	}
+	doctor_add(d, section, "fetching", no_unpacker != NULL || no_git != NULL ? WEAK : FINE,
+		   xasprintf("%zu rules of `egress.fetch`%s%s%s%s", c->egress_fetch.n, no_unpacker != NULL ? "; " : "", no_unpacker != NULL ? no_unpacker : "",
+			     no_git != NULL ? "; " : "", no_git != NULL ? no_git : ""),
+		   no_unpacker != NULL ? "apt-get install libarchive-tools" : no_git != NULL ? "apt-get install git" : NULL);
+}
+
 void doctor_files(struct doctor *d)
 {
 	if (!d->has_config)
@@ -159,4 +176,5 @@ void doctor_files(struct doctor *d)
 	data_dir(d);
 	secret_files(d);
 	mirror(d);
+	fetching(d);
 }

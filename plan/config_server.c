@@ -187,6 +187,7 @@ static void read_egress_list(struct config_reader *r, const char *key, const str
 
 void config_read_egress(struct config_reader *r, const struct config_row *row, const struct yaml_node *n, void *target)
 {
+	strlist_free(config_field(row, target)); /* the built-in list does not come on top */
 	read_egress_list(r, row->key, n, config_field(row, target));
 }
 

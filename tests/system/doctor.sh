@@ -47,7 +47,10 @@ doctor 0 "this machine" --config "$(config plain 'providers: { mirror: mirror }'
 says "has a box" 'stands, and the canary came to its end' "$out"
 says "can read its secret" 'can be read, by its owner alone' "$out"
 says "has an empty mirror, which is weak" 'it is empty' "$out"
+says "tells what it may fetch from" 'rules of `egress.fetch`' "$out"
 says_not "no secret is printed" nobody-sees "$out"
+doctor 0 "a server that fetches nothing" --config "$(config nothing 'egress: { fetch: [] }')"
+says "says so" 'nothing is fetched' "$out"
 json=$("$sluice" doctor --config "$tmp/plain.yaml" --format json </dev/null)
 same "JSON says the same" true "$(jq .ok <<<"$json")"
 tier=$(jq -r .tier <<<"$json")

@@ -82,6 +82,23 @@ static void built_in(void **state)
 	server_config_free(&c);
 }
 
+/* What a file says takes the place of the built-in list, an empty list, too. */
+static void where_the_fetch_step_may_go(void **state)
+{
+	struct server_config c;
+	(void)state;
+	config_server(SMALL, &c);
+	assert_int_equal(c.egress_fetch.n, 6);
+	server_config_free(&c);
+	config_server(SMALL "egress: { fetch: [\"git.corp.example:443\"] }\n", &c);
+	assert_int_equal(c.egress_fetch.n, 1);
+	assert_string_equal(c.egress_fetch.v[0], "git.corp.example:443");
+	server_config_free(&c);
+	config_server(SMALL "egress: { fetch: [] }\n", &c);
+	assert_int_equal(c.egress_fetch.n, 0);
+	server_config_free(&c);
+}
+
 static const struct refusal refusals[] = {
 	{"", "1:1: github is missing: how to reach GitHub and who sluice is there\n"
 	     "1:1: repositories is missing: the repositories that are served: whole-name globs, case ignored, ! excludes, the last that fits decides\n"},
@@ -260,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key), cmocka_unit_test(built_in),     cmocka_unit_test(refused),	     cmocka_unit_test(loopback_may_be_plain),
 		cmocka_unit_test(relative_to_the_file), cmocka_unit_test(loading), cmocka_unit_test(what_binds),
+		cmocka_unit_test(where_the_fetch_step_may_go),
 	};
 	return cmocka_run_group_tests_name("sluice-server.yaml", tests, NULL, NULL);
 }
