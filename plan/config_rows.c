@@ -34,7 +34,8 @@ static const struct config_row cost_rows[] = {
 
 static const struct config_row project_egress_rows[] = {
 	{.key = "plan", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_own_egress, .offset = RULE(egress_plan), .what = "list of HOST:PORT",
-	 .sample = "[\"sts.eu-west-1.amazonaws.com:443\"]", .help = "of the server's `egress.plan`, what a plan of this project uses; without it, all of that; `[]`: nothing"},
+	 .sample = "[\"sts.eu-west-1.amazonaws.com:443\"]",
+	 .help = "of the server's `egress.plan`, what a plan of this project uses; without it, all of that; `[]`: nothing"},
 	{.key = "apply", .type = CT_CUSTOM, .as = CT_GLOBS, .read = config_read_own_egress, .offset = RULE(egress_apply), .what = "list of HOST:PORT",
 	 .help = "likewise for an apply"},
 	{0}};
