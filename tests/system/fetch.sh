@@ -23,6 +23,11 @@ os=${platform%_*} arch=${platform#*_}
 
 tls_world registry.terraform.io registry.opentofu.org releases.hashicorp.com git.example.com
 mkdir "$tmp/gpg" "$tmp/gpg2" "$tmp/data"
+at_exit_fetch() { # gpg starts an agent for each home
+	for home in gpg gpg2; do gpgconf --homedir "$tmp/$home" --kill gpg-agent 2>>"$tmp/gpg.out"; done
+	at_exit_tls
+}
+trap at_exit_fetch EXIT
 releases=$www/releases.hashicorp.com
 mkdir "$releases"
 sign() { # HOME FILE
