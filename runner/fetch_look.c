@@ -1,6 +1,7 @@
 /* What a job needs and what of it is there: in the runner's own process, so nothing here starts or waits, or writes but the time of use. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "runner/fetch_priv.h"
@@ -170,8 +171,43 @@ void fetch_set_modules(const struct fetch_order *o, const char *digest, struct f
 	fetch_touch(r->modules_dir);
 }
 
+/* line: "DIR NAME SOURCE VERSION", tabs between. Only calls of the project's own directory are looked for, and of a registry's, which have a
+ * version, the source as well: the engine writes it down with its host. */
+static bool list_has_call(const struct json *list, const char *dir, const char *line)
+{
+	const char *name = strchr(line, '\t') + 1, *source = strchr(name, '\t') + 1, *version = strchr(source, '\t') + 1;
+	size_t dir_len = (size_t)(name - line) - 1;
+	bool local = text_starts(source, "./") || text_starts(source, "../");
+	if (local || name[0] == '?' || strlen(dir) != dir_len || memcmp(line, dir, dir_len) != 0)
+		return true;
+	CLEANUP_FREE char *key = xstrndup(name, (size_t)(source - name) - 1), *from = xstrndup(source, (size_t)(version - source) - 1);
+	for (struct json e = json_first(list); json_ok(&e); e = json_next(&e)) {
+		struct json key_of = json_member(&e, "Key"), source_of = json_member(&e, "Source");
+		const char *has_key = json_text(&key_of), *has_source = json_text(&source_of);
+		if (has_key != NULL && has_source != NULL && strcmp(has_key, key) == 0)
+			return version[0] == '\0' || text_ends(has_source, from);
+	}
+	return false;
+}
+
+/* The key of a set is what our search for calls found, the set what the engine found: a call in a comment is none for it, and would leave everybody
+ * who has that call without a module. */
+static bool set_has_calls(const struct fetch_order *o, const char *digest, const struct module_calls *calls)
+{
+	struct json root, list;
+	size_t n;
+	CLEANUP_JSON struct json_doc *doc = NULL;
+	CLEANUP_BUF struct buf text = {0};
+	CLEANUP_FREE char *path = xasprintf("%s/modules/%s/modules.json", o->data_dir, digest);
+	bool has = fs_read(path, LIMIT_MODULES_JSON_BYTES, &text, NULL) == 0 && json_parse(buf_str(&text), text.len, NULL, &doc, &root, NULL) == 0 &&
+		   json_arr(&root, "Modules", &list, &n, NULL) == 0;
+	for (size_t i = 0; has && i < calls->all.n; i++)
+		has = list_has_call(&list, o->dir, calls->all.v[i]);
+	return has;
+}
+
 /* Is what these calls led to still good? */
-static bool note_holds(const struct fetch_order *o, struct fetch_need *n)
+static bool note_holds(const struct fetch_order *o, const struct module_calls *calls, struct fetch_need *n)
 {
 	struct stat st;
 	CLEANUP_BUF struct buf text = {0};
@@ -181,9 +217,7 @@ static bool note_holds(const struct fetch_order *o, struct fetch_need *n)
 	int64_t age = clock_wall_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
 	if (n->floating && (age < 0 || age > LIMIT_FLOATING_MS))
 		return false;
-	if (strcmp(buf_str(&text), "none") == 0)
-		return true;
-	if (!fetch_modules_kept(o, buf_str(&text)))
+	if (!fetch_modules_kept(o, buf_str(&text)) || !set_has_calls(o, buf_str(&text), calls)) /* "none": the calls say otherwise */
 		return false;
 	fetch_set_modules(o, buf_str(&text), &n->result);
 	return true;
@@ -216,7 +250,7 @@ static int look_at_modules(const struct fetch_order *o, struct fetch_need *n, st
 		return rc;
 	n->floating = calls.floating;
 	calls_key(o, &calls, n->modules_key);
-	n->modules = calls.remote > 0 && !note_holds(o, n);
+	n->modules = calls.remote > 0 && !note_holds(o, &calls, n);
 	module_calls_free(&calls);
 	return 0;
 }

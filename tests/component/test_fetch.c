@@ -423,6 +423,41 @@ static void modules(void **state)
 	assert_non_null(strstr(err.msg, "module a was not put where fetched modules are"));
 }
 
+/* What one configuration led to is not what another gets that only looks the same to us. */
+static void calls_that_the_engine_does_not_see(void **state)
+{
+	(void)state;
+	struct err err;
+	struct fetch_result r;
+	static const char call[] = "module \"a\" {\n  source  = \"n/a/p\"\n  version = \"1.0.0\"\n}\n", comment[] = "/*\n%s*/\n";
+	CLEANUP_FREE char *hidden = xasprintf(comment, call);
+	put("tree/p/main.tf", hidden, strlen(hidden));
+	run("mkdir -p e m/a m/b; tar --format=gnu -C e -cf engine/modules .", "");
+	struct fetch_order o = order();
+	free(TAKE(o.lock_file));
+	assert_int_equal(fetch(&o, &r, &err), 0);
+	assert_null(r.modules);
+	fetch_result_free(&r);
+	put("tree/p/main.tf", call, strlen(call));
+	static const char *const lists[][2] = {{"b", "h.example/n/a/p"}, {"a", "h.example/n/b/p"}, {"a", "h.example/n/a/p"}};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) { /* two that are not it, and the one that is */
+		CLEANUP_FREE char *list = xasprintf("{\"Modules\":[{\"Key\":\"%s\",\"Source\":\"%s\",\"Dir\":\"/tmp/tfdata/modules/a\"}]}", lists[i][0], lists[i][1]);
+		put("m/modules.json", list, strlen(list));
+		run("echo '# x' >m/a/main.tf; tar --format=gnu -C m -cf engine/modules .", "");
+		o = order();
+		free(TAKE(o.lock_file));
+		assert_int_equal(fetch(&o, &r, &err), 0);
+		assert_int_equal(r.downloads, 1);
+		fetch_result_free(&r);
+	}
+	o = order();
+	free(TAKE(o.lock_file));
+	assert_int_equal(fetch(&o, &r, &err), 0);
+	assert_int_equal(r.downloads, 0);
+	assert_non_null(r.modules);
+	fetch_result_free(&r);
+}
+
 static void a_spec_is_changed(void **state)
 {
 	(void)state;
@@ -475,7 +510,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		SCENE(once_and_then_never),	   SCENE(many_at_once),	      SCENE(who_waits_too_long_is_told), SCENE(refusals),
 		SCENE(archives_that_are_refused), SCENE(stopped_in_the_middle), SCENE(killed_at_any_time),	 SCENE(a_child_that_is_not_there),
-		SCENE(modules),			   SCENE(what_nobody_uses_goes), SCENE(a_spec_is_changed),
+		SCENE(modules),			   SCENE(calls_that_the_engine_does_not_see),
+		SCENE(what_nobody_uses_goes), SCENE(a_spec_is_changed),
 	};
 	int before = support_open_fds(), failed = cmocka_run_group_tests(tests, NULL, NULL);
 	return failed + (support_open_fds() != before);
