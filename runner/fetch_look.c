@@ -171,21 +171,23 @@ void fetch_set_modules(const struct fetch_order *o, const char *digest, struct f
 	fetch_touch(r->modules_dir);
 }
 
-/* line: "DIR NAME SOURCE VERSION", tabs between. Only calls of the project's own directory are looked for, and of a registry's, which have a
- * version, the source as well: the engine writes it down with its host. */
+/* line: "DIR NAME SOURCE VERSION", tabs between. A call of the project's own directory is the list's by its name, one of a local module's by the last
+ * part of a longer name; of a registry's, which have a version, the source counts as well: the engine writes it down with its host. */
 static bool list_has_call(const struct json *list, const char *dir, const char *line)
 {
 	const char *name = strchr(line, '\t') + 1, *source = strchr(name, '\t') + 1, *version = strchr(source, '\t') + 1;
 	size_t dir_len = (size_t)(name - line) - 1;
-	bool local = text_starts(source, "./") || text_starts(source, "../");
-	if (local || name[0] == '?' || strlen(dir) != dir_len || memcmp(line, dir, dir_len) != 0)
+	bool local = text_starts(source, "./") || text_starts(source, "../"), own = strlen(dir) == dir_len && memcmp(line, dir, dir_len) == 0;
+	if (local || name[0] == '?')
 		return true;
 	CLEANUP_FREE char *key = xstrndup(name, (size_t)(source - name) - 1), *from = xstrndup(source, (size_t)(version - source) - 1);
 	for (struct json e = json_first(list); json_ok(&e); e = json_next(&e)) {
 		struct json key_of = json_member(&e, "Key"), source_of = json_member(&e, "Source");
 		const char *has_key = json_text(&key_of), *has_source = json_text(&source_of);
-		if (has_key != NULL && has_source != NULL && strcmp(has_key, key) == 0)
-			return version[0] == '\0' || text_ends(has_source, from);
+		const char *dot = has_key != NULL && !own ? strrchr(has_key, '.') : NULL;
+		const char *last = own ? has_key : dot != NULL ? dot + 1 : NULL;
+		if (last != NULL && has_source != NULL && strcmp(last, key) == 0 && (version[0] == '\0' || text_ends(has_source, from)))
+			return true;
 	}
 	return false;
 }
