@@ -62,7 +62,8 @@ struct runner {
 	char oom_was[16];
 	int64_t log_left;
 	bool log_cut;
-	struct disarm disarm[2]; /* of stdout and stderr on their way into the log */
+	struct disarm log_disarm; /* of the log, into which both streams go: a command may come half by one and half by the other */
+	struct disarm err_disarm; /* of stderr, for the error sentence */
 	struct link link;
 
 	struct box box;

@@ -113,7 +113,7 @@ void runner_step_start(struct runner *r, enum step_id id, const struct strlist *
 	r->step.capture = capture;
 	r->step.printed = false;
 	r->step.status = -1;
-	r->disarm[0] = r->disarm[1] = (struct disarm){.log = true};
+	r->log_disarm = r->err_disarm = (struct disarm){.log = true};
 	r->step.running = true;
 	r->output_ms = clock_mono_ms();
 	r->look_ms = r->output_ms + LIMITS_LOOK_MS / 4;
@@ -156,20 +156,20 @@ static void on_output(struct runner *r, bool is_err, const char *bytes, size_t l
 		return;
 	}
 	CLEANUP_BUF struct buf text = {0};
-	disarm_feed(&r->disarm[is_err], bytes, len, &text);
+	disarm_feed(&r->log_disarm, bytes, len, &text);
 	runner_log(r, text.data, text.len);
-	if (is_err)
-		keep(&r->step.err, STDERR_KEPT, text.data, text.len);
+	if (!is_err)
+		return;
+	buf_reset(&text);
+	disarm_feed(&r->err_disarm, bytes, len, &text);
+	keep(&r->step.err, STDERR_KEPT, text.data, text.len);
 }
 
 /* Half a character, or half an escape sequence, does not reach into the next step. */
 static void end_output(struct runner *r)
 {
 	CLEANUP_BUF struct buf text = {0};
-	for (size_t i = 0; i < ARRAY_LEN(r->disarm); i++) {
-		disarm_end(&r->disarm[i], &text);
-		r->disarm[i] = (struct disarm){.log = true};
-	}
+	disarm_end(&r->log_disarm, &text);
 	runner_log(r, text.data, text.len);
 }
 

@@ -157,7 +157,7 @@ static void boxes_that_lie(void **state)
 {
 	(void)state;
 	static const char nonsense[] = "the sandbox answered what it was not asked and was killed",
-			  late[] = "stopped after 500 ms, the time limit of this phase (`limits.plan_timeout`) during plan";
+			  late[] = "stopped after 3 s, the time limit of this phase (`limits.plan_timeout`) during plan";
 	static const struct {
 		const char *mode, *error;
 		enum job_outcome outcome;
@@ -175,7 +175,7 @@ static void boxes_that_lie(void **state)
 	};
 	struct scene s;
 	open_double(&s, "plain");
-	s.spec.timeout_ms = 500;
+	s.spec.timeout_ms = 3000;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		scene_next_job(&s);
 		CLEANUP_FREE char *job_init = scene_job_file(&s, "job-init");
