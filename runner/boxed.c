@@ -1,6 +1,8 @@
 #include "runner/boxed.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
+#include "runner/job_proto.h"
 #include "runner/runner_priv.h"
 
 #include <sys/wait.h>
@@ -43,6 +45,19 @@ static void run_one(struct runner *r, const struct boxed_order *o, struct boxed_
 	r->exit.exit_code = rc != 0 ? -1 : WIFEXITED(r->step.status) ? WEXITSTATUS(r->step.status) : 128 + WTERMSIG(r->step.status);
 }
 
+/* What one frame to the box carries. */
+static int check_arguments(const struct strlist *argv, struct err *err)
+{
+	enum { ROOM = JOB_CONTROL_FRAME_MAX - LIMIT_PATH_BYTES - 16 };
+	size_t bytes = 0;
+	for (size_t i = 0; i < argv->n; i++)
+		bytes += strlen(argv->v[i]) + 1;
+	if (argv->n <= JOB_ARGS_MAX && bytes <= ROOM)
+		return 0;
+	return err_set(err, ERR_LIMIT, "the command has %zu arguments of %zu bytes: at most %d, of %d bytes, go into a box", argv->n, bytes, (int)JOB_ARGS_MAX,
+		       (int)ROOM);
+}
+
 int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err *err)
 {
 	struct runner r = {
@@ -65,7 +80,9 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 	runner_files_raise();
 	if (r.spec.engine == ENGINE_NONE)
 		r.spec.engine_path = o->argv->v[0];
-	int rc = runner_signals_open(&r, err);
+	int rc = check_arguments(o->argv, err);
+	if (rc == 0)
+		rc = runner_signals_open(&r, err);
 	if (rc == 0)
 		rc = limits_open(&r, err);
 	if (rc == 0)

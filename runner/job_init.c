@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 64, PATH_SIZE = 4096, HEAD = 4, FILES_MAX = 4096, ROOM_MIN = 64 * 1024 };
+enum { PATH_SIZE = 4096, HEAD = 4, FILES_MAX = 4096, ROOM_MIN = 64 * 1024 };
 static const rlim_t file_bytes_max = (rlim_t)1024 * 1024 * 1024;
 
 struct step {
@@ -268,12 +268,12 @@ static void finish(void)
 
 static void ask_run(uint8_t id, uint8_t *payload, size_t len)
 {
-	char *argv[ARGS_MAX + 1];
+	char *argv[JOB_ARGS_MAX + 1];
 	size_t n = 0;
 	if (step.running || len == 0 || payload[len - 1] != 0)
 		_exit(2);
 	for (size_t i = 0; i < len; i += strlen((char *)payload + i) + 1) {
-		if (n == ARGS_MAX)
+		if (n == JOB_ARGS_MAX)
 			_exit(2);
 		argv[n++] = (char *)payload + i;
 	}

@@ -11,6 +11,7 @@ enum {
 	JOB_RESULT_FD = 4,  /* written by job-init */
 	JOB_NET_FD = 5,     /* UNIX socket: job-init sends its listening socket for the egress proxy there, before anything else; or /dev/null */
 	JOB_CONTROL_FRAME_MAX = 64 * 1024,
+	JOB_ARGS_MAX = 256, /* of one step */
 	JOB_CHUNK = 64 * 1024, /* largest payload of a result frame */
 	JOB_WATCH_MS = 500,
 	JOB_FULL_MS = 100, /* how often the job's file system is looked at while a step runs */

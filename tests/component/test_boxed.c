@@ -180,6 +180,19 @@ static void what_cannot_start_says_why(void **state)
 		assert_string_equal(result.exit.isolation, "full");
 	}
 	job_exit_free(&result.exit);
+	struct outcome said = {0};
+	order.arg = &said;
+	while (argv.n < 256)
+		strlist_add(&argv, "x");
+	spec.isolation_min = TIER_NONE;
+	assert_int_equal(boxed_run(&order, &result, &err), 0);
+	assert_int_equal(result.exit.exit_code, 2); /* sh cannot open x */
+	job_exit_free(&result.exit);
+	strlist_add(&argv, "x");
+	assert_int_equal(boxed_run(&order, &result, &err), ERR_LIMIT);
+	assert_string_equal(err.msg, "the command has 257 arguments of 520 bytes: at most 256, of 61424 bytes, go into a box");
+	done(&said);
+	job_exit_free(&result.exit);
 	strlist_free(&argv);
 	job_spec_free(&spec);
 }
