@@ -190,7 +190,7 @@ static void what_cannot_start_says_why(void **state)
 	job_exit_free(&result.exit);
 	strlist_add(&argv, "x");
 	assert_int_equal(boxed_run(&order, &result, &err), ERR_LIMIT);
-	assert_string_equal(err.msg, "the command has 257 arguments of 520 bytes: at most 256, of 61424 bytes, go into a box");
+	assert_string_equal(err.msg, "the command has 257 arguments of 520 bytes: at most 256, of 64496 bytes, go into a box");
 	done(&said);
 	job_exit_free(&result.exit);
 	strlist_free(&argv);
