@@ -25,8 +25,8 @@ static void find_engines(void)
 	CLEANUP_FREE char *tofu = fs_join(parts != NULL ? parts : "parts", "bin/tofu");
 	static const char *const dirs[] = {"/usr/local/bin/terraform", "/usr/bin/terraform"};
 	for (size_t i = 0; engines[0] == NULL && i < ARRAY_LEN(dirs); i++)
-		engines[0] = access(dirs[i], X_OK) == 0 ? xstrdup(dirs[i]) : NULL;
-	engines[1] = access(tofu, X_OK) == 0 ? realpath(tofu, NULL) : NULL;
+		engines[0] = fs_exists(dirs[i]) ? xstrdup(dirs[i]) : NULL;
+	engines[1] = fs_exists(tofu) ? realpath(tofu, NULL) : NULL;
 }
 
 /* What `init` says of a directory with this one file. */
