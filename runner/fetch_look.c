@@ -225,9 +225,12 @@ static bool note_holds(const struct fetch_order *o, const struct module_calls *c
 	return true;
 }
 
+/* trees/REPOSITORY/COMMIT: a set is shared by the pull requests of one repository, and by no other: what one of them could do to a fetch stays there. */
 static void calls_key(const struct fetch_order *o, const struct module_calls *c, char ret[FETCH_KEY_SIZE])
 {
 	CLEANUP_BUF struct buf all = {0};
+	const char *commit = strrchr(o->tree_dir, '/');
+	buf_printf(&all, "%.*s\n", commit != NULL ? (int)(commit - o->tree_dir) : 0, o->tree_dir);
 	buf_printf(&all, "%s %s\n%s\n", engine_row(o->engine)->name, o->engine_version != NULL ? o->engine_version : "", o->dir);
 	for (size_t i = 0; i < c->all.n; i++)
 		buf_printf(&all, "%s\n", c->all.v[i]);
