@@ -30,7 +30,6 @@ struct box_order {
 	int oom_fd;             /* our own oom_score_adj, open for writing; -1: none */
 	const char *oom_was;    /* and its value */
 	bool no_proc;           /* this host masks /proc, so that no new one can be mounted */
-	bool no_disable_userns; /* this bubblewrap does not know the option, or this host masks /proc/sys */
 };
 
 struct box {

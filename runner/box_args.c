@@ -285,11 +285,9 @@ static void add_environment(struct strlist *args, const struct job_spec *spec)
 	add_own_environment(args, spec->env);
 }
 
-static void add_isolation(struct strlist *args, const struct box_order *o)
+static void add_isolation(struct strlist *args)
 {
 	add(args, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", NULL);
-	if (!o->no_disable_userns)
-		add(args, "--disable-userns", NULL);
 	add(args, "--uid", "65534", "--gid", "65534", "--hostname", "job", NULL);
 	add(args, "--ro-bind", LAUNCH_DIR "/" LAUNCH_ROOT, "/", NULL);
 }
@@ -383,6 +381,7 @@ void box_launch_orders(const struct box_order *o, const char *bwrap, pid_t paren
 	order(out, "bwrap", "%s", bwrap);
 	if (uid != 0)
 		order(out, "uid", "%u", uid);
+	order(out, "nested", box_is_compat(spec) ? "2" : "1"); /* to mount a devpts, bubblewrap has to be root in a first one */
 	order(out, "size", "%lld", (long long)spec->workspace_max);
 	order(out, "inodes", "%lld", (long long)spec->files_max);
 	order_root(o, out);
@@ -412,7 +411,7 @@ int box_args(const struct box_order *o, struct strlist *args, struct box_copies 
 	int rc = check_workspace(o->spec->workspace, err);
 	if (rc != 0)
 		return rc;
-	add_isolation(args, o);
+	add_isolation(args);
 	add_mounts(args, o);
 	rc = add_tree(args, copies, o->spec, err);
 	if (rc == 0)

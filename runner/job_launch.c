@@ -29,7 +29,7 @@ struct make {
 struct orders {
 	struct make makes[MAKES_MAX];
 	size_t makes_n;
-	const char *bwrap, *size, *inodes;
+	const char *bwrap, *size, *inodes, *nested;
 	char *args[ARGS_MAX];
 	size_t args_n;
 	struct bind binds[BINDS_MAX];
@@ -120,6 +120,8 @@ static void take(struct orders *o, char *order)
 		o->uid = number(value);
 	} else if (strcmp(order, "size") == 0) {
 		o->size = value;
+	} else if (strcmp(order, "nested") == 0) {
+		o->nested = value;
 	} else if (strcmp(order, "inodes") == 0) {
 		o->inodes = value;
 	} else if (strcmp(order, "bind") == 0) {
@@ -142,21 +144,38 @@ static void write_file(const char *path, const char *value)
 	(void)close(fd);
 }
 
-/* Mounts need the right to mount: as root that of the host, in a mount namespace of our own; else that of a new user namespace. */
-static void own_namespaces(const struct orders *o)
+/* A user namespace in which we are who we are. */
+static void own_user_namespace(void)
 {
 	char map[64];
 	uid_t uid = getuid();
 	gid_t gid = getgid();
-	if (unshare(o->uid != 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0)
-		fail("new namespaces", "", user_namespaces);
-	if (o->uid == 0) {
-		(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-		write_file("/proc/self/uid_map", map);
-		write_file("/proc/self/setgroups", "deny");
-		(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-		write_file("/proc/self/gid_map", map);
-	}
+	if (unshare(CLONE_NEWUSER) != 0)
+		fail("new user namespace", "", user_namespaces);
+	(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	write_file("/proc/self/uid_map", map);
+	write_file("/proc/self/setgroups", "deny");
+	(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	write_file("/proc/self/gid_map", map);
+}
+
+/* Below ours there will be those of bubblewrap and no other. Where /proc/sys cannot be written the system call filter still refuses them. */
+static void end_of_user_namespaces(const char *nested)
+{
+	int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, nested, strlen(nested)) < 0)
+		errno = 0;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+/* Mounts need the right to mount: as root that of the host, in a mount namespace of our own; else that of a new user namespace. */
+static void own_mounts(const struct orders *o)
+{
+	if (o->uid == 0)
+		own_user_namespace();
+	if (unshare(CLONE_NEWNS) != 0)
+		fail("new mount namespace", "", user_namespaces);
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
 		fail("separate mounts", "", user_namespaces);
 }
@@ -248,6 +267,9 @@ static void become_user(const struct orders *o)
 		return;
 	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid((uid_t)o->uid, (uid_t)o->uid, (uid_t)o->uid) != 0)
 		fail("become the user of the job", "", "");
+	if (prctl(PR_SET_DUMPABLE, 1) != 0) /* else our own files in /proc are root's */
+		fail("become the user of the job", "", "");
+	own_user_namespace();
 }
 
 int launch_main(void)
@@ -262,12 +284,12 @@ int launch_main(void)
 		take(&o, text + at);
 		at += n;
 	}
-	if (o.bwrap == NULL || o.size == NULL || o.inodes == NULL || o.args_n == 0) {
+	if (o.bwrap == NULL || o.size == NULL || o.inodes == NULL || o.nested == NULL || o.args_n == 0) {
 		errno = EINVAL;
 		fail("orders", "", "");
 	}
 	(void)umask(022);
-	own_namespaces(&o);
+	own_mounts(&o);
 	take_off(&o);
 	own_file_system(&o);
 	for (size_t i = 0; i < o.makes_n; i++)
@@ -275,6 +297,7 @@ int launch_main(void)
 	for (size_t i = 0; i < o.binds_n; i++)
 		put(&o.binds[i]);
 	become_user(&o);
+	end_of_user_namespaces(o.nested);
 	/* changing the user took this back; whoever started us may be gone by now */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != (pid_t)o.parent)
 		_exit(LAUNCH_FAILED);

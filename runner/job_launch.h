@@ -7,6 +7,7 @@
  *   parent=PID    who started us: when that is not our parent any more, nothing is started
  *   bwrap=PATH    what to become
  *   uid=N         started as root: the user and group to become; not given: a user namespace with the own user in it
+ *   nested=N      user namespaces that bubblewrap makes: there can be no more
  *   size=BYTES, inodes=N    of the job's file system, mounted on LAUNCH_DIR, with work/, tmp/, home/ and shm/ in it
  *   dir=NAME, link=NAME:TARGET, file=NAME:FD   made in LAUNCH_DIR, parents too; a file gets what the descriptor holds
  *   bind=NAME:PATH          appears as LAUNCH_DIR/NAME; with everything mounted below it

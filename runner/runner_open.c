@@ -31,21 +31,15 @@ static int try_box(struct runner *r, const struct box_order *o, struct err *err)
 		       r->box_says.len > 0 ? buf_str(&r->box_says) : "no reason given");
 }
 
-/* Once each; all other failures end the job. */
+/* Once; all other failures end the job. */
 static bool weaken(struct runner *r, struct box_order *o)
 {
-	const char *said = buf_str(&r->box_says);
-	const char *note = NULL;
-	if (!o->no_disable_userns && (strstr(said, "disable-userns") != NULL || strstr(said, "max_user_namespaces") != NULL)) {
-		o->no_disable_userns = true;
-		note = "sluice: nested user namespaces cannot be switched off here, running with them\n";
-	} else if (!o->no_proc && box_is_compat(o->spec) && strstr(said, "proc") != NULL) {
-		o->no_proc = true;
-		note = "sluice: this host does not allow a /proc in the sandbox, running without one\n";
-	}
-	if (note != NULL)
-		runner_log(r, note, strlen(note));
-	return note != NULL;
+	static const char note[] = "sluice: this host does not allow a /proc in the sandbox, running without one\n";
+	if (o->no_proc || !box_is_compat(o->spec) || strstr(buf_str(&r->box_says), "proc") == NULL)
+		return false;
+	o->no_proc = true;
+	runner_log(r, note, sizeof(note) - 1);
+	return true;
 }
 
 /* What this very box holds, whatever the canary once found. */

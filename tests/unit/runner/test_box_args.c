@@ -83,7 +83,6 @@ static void closed_on_every_side(void **state)
 	static const char *const always[] = {
 		"--unshare-all",
 		"--unshare-user",
-		"--disable-userns",
 		"--die-with-parent",
 		"--new-session",
 		"--clearenv",
@@ -115,10 +114,9 @@ static void weaker_only_when_told(void **state)
 	spec.profile = PROFILE_COMPAT;
 	CLEANUP_FREE char *before = joined(&o);
 	holds(before, "--proc /proc");
-	o.no_proc = o.no_disable_userns = true;
+	o.no_proc = true;
 	CLEANUP_FREE char *all = joined(&o);
 	lacks(all, "--proc");
-	lacks(all, "--disable-userns");
 	holds(all, "--unshare-user");
 }
 
@@ -170,7 +168,7 @@ static void orders_of_the_launcher(void **state)
 	spec.lock_file = lock;
 	spec.ca_file = ca;
 	CLEANUP_FREE char *all = orders_of(&o), *tree = xasprintf("bind=tree:%s", root), *work = xasprintf("bind=root/work:%s", root);
-	static const char *const want[] = {"parent=77", "bwrap=/usr/bin/bwrap", "uid=200001", "size=1048576", "inodes=1000",
+	static const char *const want[] = {"parent=77", "bwrap=/usr/bin/bwrap", "uid=200001", "nested=1", "size=1048576", "inodes=1000",
 					   "bind=root/bin/job-init:/opt/job-init", "bind=root/bin/terraform:/opt/terraform", "bind=root/plugins:/opt/mirror",
 					   "bind=root/store:/data/store", "bind=lock:/locks/1", "file=root/etc/tfrc:7", "file=root/etc/passwd:8",
 					   "bind=root/etc/ssl/certs/ca-certificates.crt:/etc/ca.pem", "bind=root/plan/plan.bin:/dev/null", "bind=dev/null:/dev/null",
