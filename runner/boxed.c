@@ -91,8 +91,7 @@ int boxed_run(const struct boxed_order *o, struct boxed_result *ret, struct err 
 		ret->started = true;
 		run_one(&r, o, ret);
 	}
-	if (r.box.pid > 0)
-		limits_look(&r);
+	limits_last_look(&r);
 	box_end(&r.box);
 	limits_close(&r);
 	mem_close_fd(&r.signal_fd);

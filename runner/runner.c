@@ -171,8 +171,7 @@ static void work(struct runner *r)
 		runner_run_phase(r);
 	else
 		runner_broken(r, &err);
-	if (r->box.pid > 0)
-		limits_look(r);
+	limits_last_look(r);
 	box_end(&r->box);
 	limits_close(r);
 	if (r->exit.outcome == JOB_OK) /* reached when the work was done already: it ended nothing */

@@ -111,6 +111,14 @@ void limits_step_ended(struct runner *r, int64_t peak)
 		limits_breach(r, BREACH_MEMORY);
 }
 
+/* What was seen as the last step ended stands, unless much went on since. */
+void limits_last_look(struct runner *r)
+{
+	int64_t seen = r->look_ms - (r->group != NULL ? LIMITS_LOOK_MS : LIMITS_LOOK_MS / 4);
+	if (r->box.pid > 0 && (r->step.running || clock_mono_ms() > seen + LAST_LOOK_MS))
+		limits_look(r);
+}
+
 void limits_look(struct runner *r)
 {
 	int64_t now = clock_mono_ms();

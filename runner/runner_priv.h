@@ -128,11 +128,12 @@ int runner_box_open(struct runner *r, struct err *err) MUST_CHECK; /* returns wh
 /* runner_limits.c: the ceilings of the job, its control group, its network */
 int limits_open(struct runner *r, struct err *err) MUST_CHECK; /* before any key is read: the proxy is a fork of this process */
 void limits_look(struct runner *r);                             /* is one of them reached? */
+void limits_last_look(struct runner *r);                        /* before the box ends */
 void limits_step_ended(struct runner *r, int64_t peak); /* peak: resident bytes of its largest process */
 void limits_breach(struct runner *r, enum breach b);
 void limits_say(struct runner *r);                              /* writes down why the job was stopped */
 void limits_close(struct runner *r);                            /* the box has ended: what it used goes into the exit record */
-enum { LIMITS_LOOK_MS = 200 };
+enum { LIMITS_LOOK_MS = 200, LAST_LOOK_MS = 5 };
 
 /* runner_fetch.c: before the box, what its init will need */
 int runner_fetch(struct runner *r, struct err *err) MUST_CHECK;
