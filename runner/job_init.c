@@ -355,6 +355,17 @@ static void limit(__rlimit_resource_t what, rlim_t value)
 		_exit(1);
 }
 
+/* Descriptors on their way are counted per user, against the limit of who sends: another job of our user may have as many there as its own allows,
+ * FILES_MAX. What cannot be raised is seen at sendmsg. */
+static void raise_files(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
 /* The listening socket of the job's network goes out before anything foreign runs; the proxy accepts on it from outside, and in here nothing
  * is left of the way there. */
 static void give_listener_away(void)
@@ -370,6 +381,7 @@ static void give_listener_away(void)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, SOMAXCONN) != 0)
 		_exit(1);
+	raise_files();
 	memcpy(CMSG_DATA(&rights.head), &fd, sizeof(fd));
 	if (sendmsg(JOB_NET_FD, &m, MSG_NOSIGNAL) != 1)
 		_exit(1);
