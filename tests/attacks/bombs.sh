@@ -69,6 +69,13 @@ processes() {
 	ends 62 'a program that only forks' processes "$1" --limit processes=64 -- probe forks
 	boxed "$1" -- probe descriptors
 	bounded 62 "$1: descriptors end" check test "$(printf '%s\n' "$out" | sed -n 's/^descriptors end at \([0-9]*\) EMFILE$/\1/p')" -le 65536
+	(cd "$place" && ulimit -S -n 1024 && as "$1" env -i "$place/sluice" sandbox -- "$place/probe" fly) >"$tmp/fly.out" 2>&1 &
+	fly_pid=$!
+	for _ in 1 2 3 4 5 6 7 8 9 10; do grep -q 'on their way' "$tmp/fly.out" || sleep 0.2; done
+	(ulimit -S -n 1024 && boxed "$1" --allow a.example.com:443 -- probe read /etc/passwd && echo "$reason") >"$tmp/beside.out"
+	bounded 62 "$1: descriptors on their way keep no other job from starting" check grep -qx 'exit 0' "$tmp/beside.out"
+	says "62 bounded: $1: they were on their way" 'ETOOMANYREFS' "$(cat "$tmp/fly.out")"
+	wait "$fly_pid"
 }
 room() {
 	ends 63 'a program that fills the workspace' workspace "$1" --limit workspace=32MiB -- probe fill /work

@@ -7,7 +7,7 @@
  *   tcp ADDRESS PORT | udp ADDRESS PORT | unix PATH (a leading @: abstract)
  *   send PORT                 standard input to 127.0.0.1:PORT as it is, and all that comes back until the peer closes, at most three seconds
  *   listen [NAME]             on a port of 127.0.0.1 that it prints, and on the abstract UNIX socket NAME: a line for each who comes
- *   memory | spin N | forks | descriptors | fill DIR | inodes DIR | flood [lines] | hang | stay NAME | plant DIR | crash */
+ *   memory | spin N | forks | descriptors | fly | fill DIR | inodes DIR | flood [lines] | hang | stay NAME | plant DIR | crash */
 #include "tests/attacks/probe.h"
 
 #include <arpa/inet.h>
@@ -434,7 +434,7 @@ static const struct {
 	int (*act)(char **words);
 } acts[] = {
 	{"look", look}, {"read", do_read}, {"list", do_list}, {"write", do_write}, {"run", do_run}, {"tcp", do_tcp}, {"udp", do_udp},
-	{"unix", do_unix}, {"send", do_send}, {"listen", do_listen}, {"memory", eat_memory}, {"spin", spin}, {"forks", fork_all}, {"descriptors", open_all}, {"fill", fill},
+	{"unix", do_unix}, {"send", do_send}, {"listen", do_listen}, {"memory", eat_memory}, {"spin", spin}, {"forks", fork_all}, {"descriptors", open_all}, {"fly", fly_all}, {"fill", fill},
 	{"inodes", make_files}, {"flood", flood}, {"hang", hang}, {"stay", stay}, {"plant", plant}, {"crash", crash},
 };
 

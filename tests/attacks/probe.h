@@ -13,6 +13,7 @@ int eat_memory(char **words);
 int spin(char **words);
 int fork_all(char **words);
 int open_all(char **words);
+int fly_all(char **words);
 int fill(char **words);
 int make_files(char **words);
 int flood(char **words);

@@ -77,6 +77,28 @@ int open_all(char **words)
 	return 0;
 }
 
+/* Descriptors on their way, which the kernel counts for the user of all jobs; left there for a while. */
+int fly_all(char **words)
+{
+	(void)words;
+	int s[2], n = 0, fds[200] = {0};
+	union {
+		char bytes[CMSG_SPACE(sizeof(fds))];
+		struct cmsghdr head;
+	} rights = {.head = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(fds))}};
+	char byte = 'x';
+	struct iovec part = {&byte, 1};
+	const struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes, .msg_controllen = sizeof(rights.bytes)};
+	memcpy(CMSG_DATA(&rights.head), fds, sizeof(fds));
+	while (errno != ETOOMANYREFS && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0)
+		while (sendmsg(s[0], &m, MSG_DONTWAIT) > 0)
+			n += 200;
+	(void)printf("on their way %d %s\n", n, strerrorname_np(errno));
+	(void)fflush(stdout);
+	(void)poll(NULL, 0, 5000);
+	return 0;
+}
+
 /* Told, and long enough there for whoever watches from outside. */
 static int full(const char *what, const char *dir, unsigned n)
 {
