@@ -248,6 +248,8 @@ static size_t kill_listed(const char *dir)
 	return n;
 }
 
+enum { SWEEP_TRIES = 200 }; /* of a tenth of a millisecond */
+
 static void wait_a_little(void) { (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
 
 void cgroup_kill(struct cgroup *cg)
@@ -392,7 +394,16 @@ void cgroup_close(struct cgroup *cg)
 	group_free(cg);
 }
 
-/* rmdir refuses a group in which something lives; one that its maker has not filled yet is told by the maker's number. */
+/* What still lives in it was orphaned when its maker was killed: it belongs to no job any more. */
+static void remove_orphaned(const char *path)
+{
+	for (int tries = 0; rmdir(path) != 0 && errno == EBUSY && tries < SWEEP_TRIES; tries++) {
+		(void)kill_listed(path);
+		wait_a_little();
+	}
+}
+
+/* The maker of a group is in its name; while it lives the group is its own. */
 void cgroup_sweep_dir(const char *dir)
 {
 	DIR *d = opendir(dir);
@@ -403,7 +414,7 @@ void cgroup_sweep_dir(const char *dir)
 		if (pid <= 0 || pid > INT32_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 			continue;
 		CLEANUP_FREE char *path = xasprintf("%s/%s", dir, e->d_name);
-		(void)rmdir(path); /* in use: it stays */
+		remove_orphaned(path);
 	}
 	if (d != NULL)
 		(void)closedir(d);

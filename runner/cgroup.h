@@ -59,7 +59,7 @@ int cgroup_read(struct cgroup *cg, struct cgroup_use *ret, struct err *err) MUST
 int cgroup_oom_fd(const struct cgroup *cg, short *ret_events);
 /* Kills what is left, waits for it, removes the directory, frees. */
 void cgroup_close(struct cgroup *cg);
-/* Removes groups below ours in which nothing lives any more. */
+/* Removes groups below ours whose makers are dead, and ends what they left in them. */
 void cgroup_sweep(void);
 
 #endif

@@ -7,9 +7,10 @@
 #include "runner/job_launch.h"
 #include "runner/job_proto.h"
 
-#include <errno.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -117,13 +119,27 @@ static enum job_export_end send_file(int fd, const struct export *e)
 	}
 }
 
+/* Through no link, wherever it stands in the path: the job made the directories, too. */
+static int open_beneath_root(const char *path)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = root >= 0 && path[0] == '/' ? (int)syscall(SYS_openat2, root, path + 1, &how, sizeof(how)) : -1;
+	int why = errno;
+	if (root >= 0)
+		(void)close(root);
+	errno = why;
+	return fd;
+}
+
 /* Only regular files: the engine may have left a FIFO or a link where a file is expected. */
 static void carry_out(struct export *e)
 {
 	enum job_export_end end = JOB_EXPORT_MISSING;
 	struct stat st;
 	tell(JOB_TELL_BEGIN, e->id, NULL, 0);
-	int fd = open(e->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	int fd = open_beneath_root(e->path);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		e->seen = st;
 		if (!S_ISREG(st.st_mode))

@@ -260,7 +260,15 @@ static void two_of_one_name_live_beside_each_other(void **state)
 	assert_int_equal(left(), 0);
 }
 
-/* A maker that was killed: what it left goes when nothing lives in it, and not before. */
+/* Ended, but nobody of this test is its parent. */
+static bool is_zombie(pid_t pid)
+{
+	CLEANUP_BUF struct buf b = {0};
+	CLEANUP_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+	return fs_read(path, 4096, &b, NULL) == 0 && strstr(buf_str(&b), ") Z ") != NULL;
+}
+
+/* A maker that was killed: what it left goes, and what still lives in it. */
 static void what_a_crash_left_is_swept(void **state)
 {
 	(void)state;
@@ -291,13 +299,8 @@ static void what_a_crash_left_is_swept(void **state)
 	CLEANUP_FREE char *empty = xasprintf("%s/sluice-test-empty.%d", base.dir[0], (int)maker);
 	assert_true(fs_is_dir(full) && fs_is_dir(empty));
 	cgroup_sweep();
-	assert_true(fs_is_dir(full));
-	assert_false(fs_is_dir(empty));
-	assert_int_equal(kill(lives, SIGKILL), 0);
-	int64_t until = clock_mono_ms() + 5000;
-	while (fs_is_dir(full) && clock_mono_ms() < until)
-		cgroup_sweep();
-	assert_false(fs_is_dir(full));
+	assert_false(fs_is_dir(full) || fs_is_dir(empty));
+	assert_true(kill(lives, 0) != 0 || is_zombie(lives));
 	cgroup_base_free(&base);
 	assert_int_equal(close(to_us[0]) + close(to_us[1]), 0);
 }
