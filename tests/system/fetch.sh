@@ -247,7 +247,7 @@ rm "$releases/terraform-provider-slow_2.0.0_$platform.zip.slow"
 fetch
 same 'the next one fetches it' 1 "$(answer .downloads)"
 nothing_left 'the one after a killed fetch'
-same 'no process is left of the killed one' '' "$(pgrep -f "$tmp/" | grep -v -e "^$$\$" -e "^$tls_server\$" | while read -r pid; do [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" = "$tls_server" ] || ps -o args= -p "$pid"; done | grep -e sluice -e bwrap)"
+same 'no process is left of the killed one' '' "$(pgrep -f "$tmp/" | grep -v -e "^$$\$" -e "^$tls_server\$" | while read -r pid; do [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" = "$tls_server" ] || ps -o args= -p "$pid"; done | grep -e sluice -e bwrap | grep -v gpg-agent)"
 
 # ---- modules ----
 
