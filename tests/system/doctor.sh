@@ -114,8 +114,8 @@ says "and that nothing is run" 'nothing is run at all' "$out"
 if [ "$(id -u)" = 0 ] && setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$sluice"; then
 	out=$(cd / && setpriv --reuid=nobody --regid=nogroup --clear-groups "$sluice" doctor --format json </dev/null)
 	rc=$?
-	same "an ordinary user's box is as tight" 0 "$(jq '[.findings[] | select(.section == "isolation" and .verdict == "bad")] | length' <<<"$out")"
-	same "and fit" "0 true" "$rc $(jq .ok <<<"$out")"
+	same "an ordinary user's box is as tight" 0 "$(printf '%s' "$out" | jq '[.findings[] | select(.section == "isolation" and .verdict == "bad")] | length')"
+	same "and fit" "0 true" "$rc $(printf '%s' "$out" | jq .ok)"
 else
 	echo "skip the box of an ordinary user: this is not root, or the program cannot be reached by others"
 fi
