@@ -52,11 +52,11 @@ says_not "no secret is printed" nobody-sees "$out"
 doctor 0 "a server that fetches nothing" --config "$(config nothing 'egress: { fetch: [] }')"
 says "says so" 'nothing is fetched' "$out"
 json=$("$sluice" doctor --config "$tmp/plain.yaml" --format json </dev/null)
-same "JSON says the same" true "$(jq .ok <<<"$json")"
-tier=$(jq -r .tier <<<"$json")
-same "and its tier is that of the canary" "$tier" "$(jq -r .canary.tier <<<"$json")"
-same "every finding has a verdict" 0 "$(jq '[.findings[] | select(.verdict | test("^(ok|weak|bad)$") | not)] | length' <<<"$json")"
-same "what is not ok has a way out" 0 "$(jq '[.findings[] | select(.section == "isolation" and .verdict == "bad" and .fix == null)] | length' <<<"$json")"
+same "JSON says the same" true "$(printf '%s' "$json" | jq .ok)"
+tier=$(printf '%s' "$json" | jq -r .tier)
+same "and its tier is that of the canary" "$tier" "$(printf '%s' "$json" | jq -r .canary.tier)"
+same "every finding has a verdict" 0 "$(printf '%s' "$json" | jq '[.findings[] | select(.verdict | test("^(ok|weak|bad)$") | not)] | length')"
+same "what is not ok has a way out" 0 "$(printf '%s' "$json" | jq '[.findings[] | select(.section == "isolation" and .verdict == "bad" and .fix == null)] | length')"
 says_not "no secret is in it" nobody-sees "$json"
 
 # The floor decides: what is not reached is bad.
