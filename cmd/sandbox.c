@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "cmd/commands.h"
-#include "plan/config.h"
+#include "plan/job_box.h"
 #include "runner/boxed.h"
 #include "runner/egress.h"
 #include "runner/tree_copy.h"
@@ -113,19 +113,9 @@ static int parse(struct ask *a, int argc, char **argv, struct err *err)
 static void fill_spec(struct ask *a)
 {
 	struct job_spec *s = &a->spec;
-	const struct server_config *c = &a->config;
-	s->timeout_ms = s->profile == PROFILE_APPLY ? c->apply_timeout_ms : c->plan_timeout_ms;
-	s->output_max = c->output_bytes;
-	s->memory_max = c->memory_bytes;
-	s->cpu_ms_max = c->cpu_time_ms;
-	s->processes_max = c->processes;
-	s->files_max = c->files;
-	s->workspace_max = c->workspace_bytes;
-	s->silence_ms = c->silence_ms;
-	s->mirror_dir = xstrdup(c->mirror_dir);
-	s->ca_file = xstrdup(c->egress_ca_file);
+	s->phase = s->profile == PROFILE_APPLY ? PHASE_APPLY : PHASE_PLAN;
+	job_box_common(&a->config, s);
 	s->env = a->env.len != 0 ? xstrdup(buf_str(&a->env)) : NULL;
-	s->provider_allow = text_join_lines(&c->provider_allow);
 	s->egress = a->egress.len != 0 ? xstrdup(buf_str(&a->egress)) : NULL;
 }
 

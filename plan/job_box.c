@@ -146,6 +146,21 @@ int64_t job_box_at_once(const struct server_config *config, int64_t machine_byte
 	return n > 1 ? n : 1;
 }
 
+void job_box_common(const struct server_config *config, struct job_spec *spec)
+{
+	spec->timeout_ms = spec->phase == PHASE_APPLY ? config->apply_timeout_ms : config->plan_timeout_ms;
+	spec->output_max = config->output_bytes;
+	spec->memory_max = config->memory_bytes;
+	spec->cpu_ms_max = config->cpu_time_ms;
+	spec->processes_max = config->processes;
+	spec->files_max = config->files;
+	spec->workspace_max = config->workspace_bytes;
+	spec->silence_ms = config->silence_ms;
+	spec->mirror_dir = xstrdup(config->mirror_dir);
+	spec->provider_allow = text_join_lines(&config->provider_allow);
+	spec->ca_file = xstrdup(config->egress_ca_file);
+}
+
 int job_box_make(const struct server_config *config, const struct tier_report *host, const char *repo, const struct job_row *job, struct job_box *ret,
 		 struct err *err)
 {

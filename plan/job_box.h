@@ -19,6 +19,9 @@ void job_box_free(struct job_box *b);
 int job_box_make(const struct server_config *config, const struct tier_report *host, const char *repo, const struct job_row *job, struct job_box *ret,
 		 struct err *err) MUST_CHECK;
 
+/* What every box of this server has, whoever asked: ceilings (of spec->phase), provider packages, CA certificates. */
+void job_box_common(const struct server_config *config, struct job_spec *spec);
+
 /* Jobs that may run at the same time: limits.jobs, and as many as fit into limits.memory_total (0: three quarters of the machine's bytes) when each
  * takes all that it may have; one in any case. */
 int64_t job_box_at_once(const struct server_config *config, int64_t machine_bytes);

@@ -136,30 +136,20 @@ void jobs_fill_spec(const struct jobs *j, const struct launch *l, struct job_spe
 		.engine_version = xstrdup(j->engines[job->engine].version),
 		.tree_dir = xstrdup(job->tree_dir != NULL ? job->tree_dir : l->tree_dir),
 		.job_dir = jobs_dir_of(config, job->id),
-		.mirror_dir = xstrdup(config->mirror_dir),
-		.provider_allow = text_join_lines(&config->provider_allow),
 		.socket_path = xasprintf("%s/jobs.sock", config->data_dir),
 		.needs_init = job->needs_init,
 		.managed_state = job->managed_state,
 		.destroy = job->destroy && job->phase == PHASE_PLAN,
-		.timeout_ms = job->phase == PHASE_APPLY ? config->apply_timeout_ms : config->plan_timeout_ms,
-		.output_max = config->output_bytes,
-		.memory_max = config->memory_bytes,
-		.cpu_ms_max = config->cpu_time_ms,
-		.processes_max = config->processes,
-		.files_max = config->files,
-		.workspace_max = config->workspace_bytes,
-		.silence_ms = config->silence_ms,
 		.profile = l->box.profile,
 		.isolation_min = l->box.least,
 		.egress = xstrdup(l->box.egress),
 		.egress_deny = own_listener(config),
 		.fetch_egress = text_join_lines(&config->egress_fetch),
 		.fetch_providers = config->provider_download,
-		.ca_file = xstrdup(config->egress_ca_file),
 		.env = xstrdup(job->env),
 		.args = job->phase == PHASE_PLAN ? xstrdup(job->args) : NULL,
 	};
+	job_box_common(config, s);
 	if (job->lock_id != NULL)
 		s->lock_file = xasprintf("%s/trees/%lld/locks/%s", config->data_dir, (long long)job->repo_id, job->lock_id);
 	if (job->modules != NULL)
