@@ -26,11 +26,11 @@ looks() {
 	same "$w: the command's own exit code" 7 "$status"
 	run "$w" --json --profile compat -- sh -c 'kill -9 $$'
 	same "$w: JSON, and a signal" '137 signal' "$(printf '%s' "$verdict" | jq -r '"\(.exit) \(.reason)"')"
-	run "$w" --root "$tmp/tree" --profile compat -- sh -c 'ls -A; cat main.tf; echo more >>main.tf && wc -l <main.tf'
+	run "$w" --root "$place/tree" --profile compat -- sh -c 'ls -A; cat main.tf; echo more >>main.tf && wc -l <main.tf'
 	says "$w: a copy of the directory is there" 'main.tf' "$out"
 	says_not "$w: without git's own" .git "$out"
 	says "$w: and what leads out is told" 'left out: evil' "$(cat "$tmp/err")"
-	same "$w: the original is as it was" 1 "$(wc -l <"$tmp/tree/main.tf" | tr -d ' ')"
+	same "$w: the original is as it was" 1 "$(wc -l <"$place/tree/main.tf" | tr -d ' ')"
 	run "$w" -- /bin/sh -c true
 	same "$w: a plan sees no shell's libraries" 127 "$status"
 	run "$w" --profile compat -- sh -c 'cat /etc/shadow; cat /etc/hostname; ls /root; ls /home/*; ls /sys; echo $SECRET_OF_MINE'
@@ -46,14 +46,16 @@ begin
 need bwrap
 export SECRET_OF_MINE=secret
 touch "$tmp/began"
-mkdir "$tmp/bin" "$tmp/tree" "$tmp/tree/.git"
-cp "$sluice" "$(dirname "$sluice")/sluice-job-init" "$tmp/bin/"
-box=$tmp/bin/sluice
-echo 'resource "terraform_data" "a" {}' >"$tmp/tree/main.tf"
-echo x >"$tmp/tree/.git/config"
-ln -s /etc/passwd "$tmp/tree/evil"
-chmod -R a+rX "$tmp/bin" "$tmp/tree"
-chmod 711 "$tmp"
+place=$(mktemp -d /tmp/sluice-looks.XXXXXX) || exit 1 # where everybody can come
+trap 'rm -rf "$place"; at_exit' EXIT
+mkdir "$place/bin" "$place/tree" "$place/tree/.git"
+cp "$sluice" "$(dirname "$sluice")/sluice-job-init" "$place/bin/"
+box=$place/bin/sluice
+echo 'resource "terraform_data" "a" {}' >"$place/tree/main.tf"
+echo x >"$place/tree/.git/config"
+ln -s /etc/passwd "$place/tree/evil"
+chmod -R a+rX "$place/bin" "$place/tree"
+chmod 711 "$place"
 looks me
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1; then looks nobody; fi
 
@@ -71,7 +73,7 @@ same 'a ceiling that does not parse' 2 "$status"
 run me -- no-such-program-anywhere
 same 'a program that is not there' 2 "$status"
 says 'is named' 'no-such-program-anywhere' "$(cat "$tmp/err")"
-mv "$tmp/bin/sluice-job-init" "$tmp/bin/elsewhere"
+mv "$place/bin/sluice-job-init" "$place/bin/elsewhere"
 run me --profile compat -- true
 same 'without its helper there is no box' 3 "$status"
 says 'and it is said which' 'sluice-job-init is missing' "$(cat "$tmp/err")"
