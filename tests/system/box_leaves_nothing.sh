@@ -5,7 +5,7 @@
 begin
 need cc
 mark=left$$
-place=$(mktemp -d "${TMPDIR:-/tmp}/box.XXXXXX") || exit 1
+place=$(mktemp -d /tmp/sluice-box.XXXXXX) || exit 1
 leaves_at_exit() {
 	rm -rf "$place"
 	at_exit
