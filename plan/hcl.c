@@ -140,37 +140,13 @@ static void template_escape(struct lexer *l, struct mode *m)
 	l->p += l->p + 1 < l->limit ? 2 : 1;
 }
 
-/* Unicode's: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000. */
-size_t hcl_blank(const char *s, size_t len)
-{
-	static const char wide[][4] = {"\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
-	if (len > 0 && s[0] != '\n' && s[0] != '\0' && strchr(" \t\r\v\f", s[0]) != NULL)
-		return 1;
-	if (len > 1 && s[0] == '\xc2' && (s[1] == '\x85' || s[1] == '\xa0'))
-		return 2;
-	if (len > 2 && memcmp(s, "\xe2\x80", 2) == 0 && (unsigned char)s[2] >= 0x80 && (unsigned char)s[2] <= 0x8a)
-		return 3;
-	for (size_t i = 0; i < ARRAY_LEN(wide); i++)
-		if (len > 2 && memcmp(s, wide[i], 3) == 0)
-			return 3;
-	return 0;
-}
-
 /* True, and past it, when the here document ends on this line. */
 static bool heredoc_ends(struct lexer *l, const struct mode *m)
 {
-	const char *p = l->p;
-	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
-		continue;
-	if ((size_t)(l->limit - p) < m->end_len || memcmp(p, m->end, m->end_len) != 0)
-		return false;
-	p += m->end_len;
-	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
-		continue;
-	if (p < l->limit && *p != '\n')
-		return false;
-	l->p = p;
-	return true;
+	const char *p = hcl_heredoc_end(l->p, l->limit, m->end, m->end_len);
+	if (p != NULL)
+		l->p = p;
+	return p != NULL;
 }
 
 /* One character of a template; true when the template ended. */

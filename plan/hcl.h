@@ -34,6 +34,8 @@ void hcl_note_terraform_block(struct hcl_facts *f, const char *type, const char 
 void hcl_note_backend(struct hcl_facts *f, const char *type);
 /* Bytes of the white space at s that is no line end, as the engines take it off around the end of a here document; 0: none. */
 size_t hcl_blank(const char *s, size_t len);
+/* Past the word that ends a here document, when `line`, the beginning of a line, is that; NULL: the document goes on. Never beyond limit. */
+const char *hcl_heredoc_end(const char *line, const char *limit, const char *end, size_t end_len);
 void hcl_scan_template(const char *text, size_t len, struct hcl_facts *facts);
 
 #endif

@@ -73,18 +73,10 @@ static bool open_heredoc(struct lexer *l, struct mode *m)
 /* True, and past it, when the here document ends on this line. */
 static bool heredoc_ends(struct lexer *l, const struct mode *m)
 {
-	const char *p = l->p;
-	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
-		continue;
-	if ((size_t)(l->limit - p) < m->end_len || memcmp(p, m->end, m->end_len) != 0)
-		return false;
-	p += m->end_len;
-	for (size_t n; (n = hcl_blank(p, (size_t)(l->limit - p))) > 0; p += n)
-		continue;
-	if (p < l->limit && *p != '\n')
-		return false;
-	l->p = p;
-	return true;
+	const char *p = hcl_heredoc_end(l->p, l->limit, m->end, m->end_len);
+	if (p != NULL)
+		l->p = p;
+	return p != NULL;
 }
 
 /* One step in a template; pops it when it ended. */
