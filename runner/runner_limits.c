@@ -17,15 +17,16 @@
 static int open_group(struct runner *r, struct err *err)
 {
 	char name[64];
-	CLEANUP_FREE char *why = NULL;
-	if (cgroup_here(&why) == CGROUP_NONE) {
-		log_debug("runner.cgroup", "job=%lld none=%s", (long long)r->spec.job_id, log_value(why != NULL ? why : ""));
-		return 0;
-	}
+	struct err why = {0};
 	(void)snprintf(name, sizeof(name), "%s-%lld", r->spec.job_id != 0 ? "job" : "pid",
 		       (long long)(r->spec.job_id != 0 ? r->spec.job_id : getpid())); /* fits */
 	struct cgroup_limits limits = {.memory = r->spec.memory_max, .processes = r->spec.processes_max};
-	return cgroup_open(name, &limits, &r->group, err);
+	int rc = cgroup_open(name, &limits, &r->group, &why);
+	if (rc == ERR_UNAVAILABLE) { /* there is none to be had here: the tier says so */
+		log_debug("runner.cgroup", "job=%lld none=%s", (long long)r->spec.job_id, log_value(why.msg));
+		return 0;
+	}
+	return rc != 0 ? err_set(err, rc, "%s", why.msg) : 0;
 }
 
 static int open_egress(struct runner *r, struct err *err)
